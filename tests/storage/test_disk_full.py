@@ -48,7 +48,7 @@ def ids(directory: Path) -> list[int]:
 def filled(journal: Journal, cancel: Cancel) -> int:
     """Append until the disk is full; the number of records that were taken."""
     number = 0
-    with pytest.raises(JournalFullError, match="expected to append, found: .*hedges and cancels still go"):
+    with pytest.raises(JournalFullError, match=r"expected to append, found: .*hedges and cancels still go"):
         while True:
             journal.append(number + 1, [cancel(number + 1)], essential=False)
             number += 1
@@ -199,16 +199,16 @@ def test_no_room_for_the_reserve_refuses_to_start(tmp_path: Path, limit: Callabl
 
 
 _WRITER = """
-import pathlib, sys
+import os, pathlib, sys
 from atomizer.domain.commands import CancelOrder
 from atomizer.storage.journal import Journal
 journal = Journal.open(pathlib.Path(sys.argv[1]), reserve_bytes=4096, segment_bytes=20000, snapshot=dict)
 number = journal.sequence
-out = sys.stdout.buffer.raw
 while True:
     number += 1
-    journal.append(number, [CancelOrder(order_id=number, venue="v", account="a", instrument="i")], essential=True)
-    out.write(b"%d\\n" % number)
+    record = CancelOrder(order_id=number, venue="v", account="a", instrument="i")
+    journal.append(number, [record], essential=True)
+    os.write(1, b"%d\\n" % number)
 """
 
 

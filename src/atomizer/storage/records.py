@@ -64,13 +64,13 @@ def encode(record: msgspec.Struct) -> bytes:
 
 
 def _without_nulls(record: msgspec.Struct, data: bytes) -> bytes:
-    if _all_finite(msgspec.to_builtins(record)):
+    if all_finite(msgspec.to_builtins(record)):
         return data  # the nulls are None
     why = getattr(record, "why", None)
     if isinstance(why, Mapping):
-        named = {key: value if _all_finite(value) else str(value) for key, value in why.items()}
+        named = {key: value if all_finite(value) else str(value) for key, value in why.items()}
         record = msgspec.structs.replace(record, why=named)
-        if _all_finite(msgspec.to_builtins(record)):
+        if all_finite(msgspec.to_builtins(record)):
             return _ENCODER.encode(record)
     raise RecordError(
         f"{type(record).__name__}: expected finite numbers, found NaN or infinity in"
@@ -78,13 +78,14 @@ def _without_nulls(record: msgspec.Struct, data: bytes) -> bytes:
     )
 
 
-def _all_finite(value: object) -> bool:
+def all_finite(value: object) -> bool:
+    """Whether no NaN or infinity stands anywhere in a plain value."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
-        return all(_all_finite(item) for item in value.values())
+        return all(all_finite(item) for item in value.values())
     if isinstance(value, (list, tuple)):
-        return all(_all_finite(item) for item in value)
+        return all(all_finite(item) for item in value)
     return True
 
 
