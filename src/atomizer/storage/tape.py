@@ -74,7 +74,8 @@ class TapeWriter:
             if type(event) is JobDone and not _plain(event.result):
                 raise TapeError(
                     f"{self._path}: expected the result of job {event.job} {event.job_id} to be made of"
-                    f" dicts, lists, numbers and text, found {type(event.result).__name__}; convert it in the job"
+                    f" dicts, lists, numbers and text, found {type(event.result).__name__}; convert it in"
+                    " the job"
                 )
         self._write(line + b"\n")
 
@@ -82,8 +83,8 @@ class TapeWriter:
         for event in events:
             if not all_finite(msgspec.to_builtins(event)):
                 raise TapeError(
-                    f"{self._path}: expected finite numbers, found NaN or infinity in {event!r:.300}; the codec that"
-                    " made this event must refuse it"
+                    f"{self._path}: expected finite numbers, found NaN or infinity in {event!r:.300}; the"
+                    " codec that made this event must refuse it"
                 )
 
     def _write(self, data: bytes) -> None:
