@@ -331,8 +331,7 @@ class Ledger:
             trade = msgspec.structs.replace(trade, price=Decimal(quote.command.price_e18).scaleb(-18))
         known = self.accounts.booked.get(booking_key(trade))
         if isinstance(known, RfqTrade) and known.inferred and not trade.inferred:
-            self.accounts.booked[booking_key(trade)] = msgspec.structs.replace(known, inferred=False)
-            self.accounts.duplicates += 1
+            self.accounts.confirm(trade)
             return
         if quote is not None:
             quote.traded = True
