@@ -55,6 +55,17 @@ CANCEL_RETRY_NS = 1 * S
 FLATTEN_STRATEGY = 2047
 DURABLE = frozenset(ev.DURABLE_EVENTS)
 
+FOLDED = (
+    ev.OrderEnded,
+    ev.PlaceRefused,
+    ev.RequestTimedOut,
+    ev.OrderNotFound,
+    Fill,
+    CashMove,
+    PositionMove,
+    Reversal,
+)
+
 # An event the core itself concluded: folded and journalled like one that came from a venue.
 Conclusion = ev.OrderEnded | ev.RequestTimedOut | CashMove | PositionMove | RfqTrade | Reversal
 Output = Command | Conclusion
@@ -182,19 +193,7 @@ class Engine:
             ev.BalanceReport: self._balance_report,
             ev.Operator: self._operator,
             ev.StorageState: self._storage,
-            **dict.fromkeys(
-                (
-                    ev.OrderEnded,
-                    ev.PlaceRefused,
-                    ev.RequestTimedOut,
-                    ev.OrderNotFound,
-                    Fill,
-                    CashMove,
-                    PositionMove,
-                    Reversal,
-                ),
-                fold,
-            ),
+            **dict.fromkeys(FOLDED, fold),
         }
 
     # --- the pass ---

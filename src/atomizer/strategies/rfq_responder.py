@@ -106,9 +106,9 @@ class RfqResponder:
         self, rfq: Rfq, size: float, strike: float, index: float, fair: float, priced: Priced, engine: Engine
     ) -> QuoteTarget | NoQuote:
         side = int(rfq.side)
-        costs = self.costs(priced, index, size, strike)
+        costs = self.costs(priced, index, size)
         edge = self.edge(fair, priced)
-        skew = self.skew(rfq, priced, size, engine)
+        skew = self.skew(rfq, priced, engine)
         price = fair - side * (costs.total + edge) - skew
         price_e18 = _round_e18(price, rfq.side)
         expected = side * (fair - price_e18 / E18) - costs.total - side * skew
@@ -145,7 +145,7 @@ class RfqResponder:
             settings.edge_vol_points * 0.01 * priced.vega,
         )
 
-    def costs(self, priced: Priced, index: float, size: float, strike: float) -> Costs:
+    def costs(self, priced: Priced, index: float, size: float) -> Costs:
         """Every cost of taking this option and hedging it to its end."""
         settings = self.settings
         one_way = (settings.hedge_half_spread_bps + settings.hedge_fee_bps + settings.slippage_bps) * 1e-4
@@ -174,13 +174,12 @@ class RfqResponder:
             winners_curse=settings.vol_error_points * 0.01 * priced.vega * curse,
         )
 
-    def skew(self, rfq: Rfq, priced: Priced, size: float, engine: Engine) -> float:
+    def skew(self, rfq: Rfq, priced: Priced, engine: Engine) -> float:
         """Shift of both sides for what the book already holds; positive lowers the price.
 
         Linear in net delta and net vega times this option's own, so a longer book never bids higher for
         more of the same. The signed size's own part is a cost on both sides.
         """
-        del size
         settings = self.settings
         net_delta = engine.net_delta(rfq.underlying)
         net_vega = engine.exposure.of(rfq.underlying, "vega").base
