@@ -185,7 +185,7 @@ class Gate:
             if offset > fresh.clock_stop_ms * MS:
                 return NoQuote(
                     reason=Reason.CLOCK_OFFSET,
-                    text=f"clock of {venue} is {offset / MS:.0f} ms off; at most {fresh.clock_stop_ms} allowed",
+                    text=f"clock of {venue} is {offset / MS:.0f} ms off, {fresh.clock_stop_ms} are allowed",
                 )
         read_ns = self._ledger.read_ns.get((rfq.venue, rfq.account), 0)
         if now_ns - read_ns > fresh.account_ms * MS:
@@ -195,11 +195,12 @@ class Gate:
             )
         return None
 
-    def approve_quote(self, rfq: Rfq, target: QuoteTarget, nonce: int, now_ns: int) -> SendQuote | NoQuote:
-        """The command for a priced quote, or why it is not sent. Counts it as executed in every limit."""
-        refusal = self._within(rfq, target) or self._affordable(rfq, target)
-        if refusal is not None:
-            return refusal
+    def refuse_quote(self, rfq: Rfq, target: QuoteTarget) -> NoQuote | None:
+        """Why a priced quote is not sent, or None. It counts as executed in every limit."""
+        return self._within(rfq, target) or self._affordable(rfq, target)
+
+    @staticmethod
+    def quote(rfq: Rfq, target: QuoteTarget, nonce: int, now_ns: int) -> SendQuote:
         return SendQuote(
             nonce=nonce,
             venue=rfq.venue,

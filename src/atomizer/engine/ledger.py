@@ -109,6 +109,11 @@ class LiveQuote(msgspec.Struct):
     traded: bool = False
 
 
+def _plain(value: Any) -> Any:
+    """As JSON would carry it, with Decimals as text so that nothing is rounded."""
+    return msgspec.to_builtins(value)
+
+
 class Ledger:
     """State as of the last record applied. `touched` collects order ids for the engine to examine."""
 
@@ -331,8 +336,7 @@ class Ledger:
             trade = msgspec.structs.replace(trade, price=Decimal(quote.command.price_e18).scaleb(-18))
         known = self.accounts.booked.get(booking_key(trade))
         if isinstance(known, RfqTrade) and known.inferred and not trade.inferred:
-            self.accounts.booked[booking_key(trade)] = msgspec.structs.replace(known, inferred=False)
-            self.accounts.duplicates += 1
+            self.accounts.confirm(trade)
             return
         if quote is not None:
             quote.traded = True
@@ -400,6 +404,62 @@ class Ledger:
             del self.finished[order_id]
         for key in [key for key, quote in self.quotes.items() if quote.sent_ns < before_ns]:
             del self.quotes[key]
+
+    def state(self) -> dict[str, Any]:
+        """Everything the fold holds, as plain values: what a new journal segment starts with."""
+        accounts = self.accounts
+        return {
+            "instruments": _plain(list(self.instruments.values())),
+            "positions": [[*key, _plain(item)] for key, item in sorted(accounts.positions.items())],
+            "cash": [[*key, str(amount)] for key, amount in sorted(accounts.cash.items())],
+            "fees": [[*key, str(amount)] for key, amount in sorted(accounts.fees.items())],
+            "booked": _plain(list(accounts.booked.values())),
+            "reversed": sorted(accounts.reversed),
+            "orders": _plain(list(self.orders.values())),
+            "finished": _plain(list(self.finished.values())),
+            "quotes": _plain(list(self.quotes.values())),
+            "nonces": _plain(list(self.nonces.values())),
+            "next_nonce": [[*key, nonce] for key, nonce in sorted(self.next_nonce.items())],
+            "run": _plain(self.run),
+            "clean_end": self.clean_end,
+            "risk": _plain(self.risk),
+            "last_seen": [[*key, seen] for key, seen in sorted(self.last_seen.items())],
+            "differences": _plain(list(self.differences.values())),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a snapshot made by `state`; what was folded before is replaced."""
+        accounts = self.accounts
+        self.instruments.clear()
+        for item in msgspec.convert(state["instruments"], list[Instrument]):
+            self.instruments[item.key] = item
+        accounts.positions = {
+            Holding(*row[:3]): msgspec.convert(row[3], Position) for row in state["positions"]
+        }
+        accounts.cash = {Purse(*row[:3]): Decimal(row[3]) for row in state["cash"]}
+        accounts.fees = {Purse(*row[:3]): Decimal(row[3]) for row in state["fees"]}
+        accounts.booked = {
+            booking_key(item): item for item in msgspec.convert(state["booked"], list[Booking])
+        }
+        accounts.reversed = set(state["reversed"])
+        self.orders = {item.order_id: item for item in msgspec.convert(state["orders"], list[Order])}
+        self.finished = {item.order_id: item for item in msgspec.convert(state["finished"], list[Order])}
+        self.quotes = {
+            (item.command.venue, item.command.account, item.command.nonce): item
+            for item in msgspec.convert(state["quotes"], list[LiveQuote])
+        }
+        self.nonces = {
+            (item.venue, item.account): item for item in msgspec.convert(state["nonces"], list[NonceBlock])
+        }
+        self.next_nonce = {(row[0], row[1]): row[2] for row in state["next_nonce"]}
+        self.run = msgspec.convert(state["run"], RunStarted | None)
+        self.clean_end = state["clean_end"]
+        self.risk = msgspec.convert(state["risk"], RiskState)
+        self.last_seen = {(row[0], row[1]): row[2] for row in state["last_seen"]}
+        self.differences = {
+            (item.venue, item.account, item.what): item
+            for item in msgspec.convert(state["differences"], list[Difference])
+        }
 
     def position_sizes(self) -> dict[Holding, Decimal]:
         """Non-zero positions in a fixed order."""

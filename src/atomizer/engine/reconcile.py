@@ -41,11 +41,15 @@ class Bracket(msgspec.Struct):
 
 
 class Verdict(msgspec.Struct):
-    """What a completed read leads to: records to fold and journal, and whether the account agrees."""
+    """What a completed read leads to: records to fold and journal, and whether the account agrees.
+
+    `again`: it does not, but something may still be on its way; read once more before judging.
+    """
 
     records: list[OrderEnded | CashMove | PositionMove | RfqTrade | Reversal | Difference]
     agrees: bool
     text: str = ""
+    again: bool = False
 
 
 class Reconciler:
@@ -55,7 +59,7 @@ class Reconciler:
         self._ledger = ledger
         self._capabilities = capabilities
         self._open: dict[Scope, Bracket] = {}
-        self._unexplained: dict[Holding, int] = {}
+        self._unexplained: dict[Holding, tuple[Decimal, int]] = {}
 
     def begin(self, event: ReadBegun) -> None:
         self._open[event.venue, event.account] = Bracket(event.asked_ns)
@@ -158,9 +162,11 @@ class Reconciler:
                 if known is not None:
                     verdict.records.append(msgspec.structs.replace(known, open=False))
                 continue
-            seen = self._unexplained[holding] = self._unexplained.get(holding, 0) + 1
+            before, seen = self._unexplained.get(holding, (Decimal(0), 0))
+            seen = seen + 1 if before == theirs - ours else 1
+            self._unexplained[holding] = (theirs - ours, seen)
             if seen < INFER_AFTER_READS:
-                verdict.agrees = False
+                verdict.agrees, verdict.again = False, True
                 verdict.text = f"{instrument}: ledger {ours}, venue {theirs}; reading again"
                 continue
             inferred = self._infer(holding, theirs - ours, bracket, now_ns) if rfq_only else []

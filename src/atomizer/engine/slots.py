@@ -185,9 +185,10 @@ class SlotTable:
         self.back_off_ns[number] = wait
         self.rest_until[number] = now_ns + wait
 
-    def settle(self, number: int) -> None:
+    def settle(self, order: Order) -> None:
         """An order was taken and rests: the back-off starts from its first step again."""
-        self.back_off_ns[number] = 0
+        if order.slot < len(self.keys) and self.order_of[order.slot] == order.order_id:
+            self.back_off_ns[order.slot] = 0
 
     # --- what differs ---
 
