@@ -137,7 +137,8 @@ def drive(body: Body, seed: int = 3, **changes: object) -> tuple[Owner, Site]:
         )
         running = asyncio.create_task(owner.session.run())
         try:
-            await body(owner, site, server)
+            async with asyncio.timeout(3_600):
+                await body(owner, site, server)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
@@ -147,7 +148,7 @@ def drive(body: Body, seed: int = 3, **changes: object) -> tuple[Owner, Site]:
 
 
 async def until_up(owner: Owner, times: int = 1) -> None:
-    while owner.log.count("up") < times:
+    while owner.log.count("up") < times:  # noqa: ASYNC110  (virtual time: costs nothing)
         await asyncio.sleep(0.01)
 
 

@@ -102,7 +102,9 @@ def test_messages_go_both_ways_and_a_burst_is_marked_as_reads(loop_factory: Any)
         await ours.until(51)
         assert [data for data, _ in ours.messages] == ["ü{}".encode()] + [b"%d" % n for n in range(50)]
         assert ours.messages[-1][1]
-        assert sum(last for _, last in ours.messages) < 51, "a burst should arrive in fewer reads than messages"
+        assert sum(last for _, last in ours.messages) < 51, (
+            "a burst should arrive in fewer reads than messages"
+        )
 
     drive(body, loop_factory)
 

@@ -309,6 +309,18 @@ class Session(Generic[C]):
         except (TransportError, TimeoutError) as error:
             self.ended(link, f"cannot connect: {type(error).__name__} {error}")
             return 0.0
+        # In a task of its own: a cancellation from outside must not meet the group's own one.
+        serving = asyncio.create_task(self._serve(link))
+        try:
+            await asyncio.wait({serving})
+        finally:
+            serving.cancel()
+            await asyncio.wait({serving})
+        serving.result()
+        return 0.0 if link.up_since is None else link.loop.time() - link.up_since
+
+    async def _serve(self, link: _Link) -> None:
+        """Everything that runs on one open connection; returns when it is over."""
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -318,11 +330,6 @@ class Session(Generic[C]):
             self._drop_for(link, errors)
         finally:
             self._group = None
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            # A cancellation that met a failing connection is swallowed by Python 3.11's task group.
-            raise asyncio.CancelledError
-        return 0.0 if link.up_since is None else link.loop.time() - link.up_since
 
     def _drop_for(self, link: _Link, errors: BaseExceptionGroup[SessionError]) -> None:
         first: BaseException = errors
