@@ -43,6 +43,10 @@ def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+def refuse(text: str) -> None:
+    raise ValueError(text)
+
+
 def of_file(directory: Path, name: str) -> list[str]:
     return [line["event"] for line in lines((directory / f"{name}.log").read_text())]
 
@@ -116,12 +120,12 @@ def test_which_flag_counts(flags: dict[str, Any], expected: str) -> None:
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_secrets_are_hidden_by_type_by_key_and_by_value(start: Start, terminal: bool, tmp_path: Path) -> None:
-    running, stream = start(Terminal() if terminal else None, secrets=[Secret(HUSH)], directory=tmp_path)
+    running, stream = start(Terminal() if terminal else None, secrets=[HUSH], directory=tmp_path)
     log = logs.get()
     log.info("login", key=Secret(HUSH), api_secret="other-9", nested={"deep": [{"password": "other-9"}]})
-    log.info(f"url wss://x?sig={HUSH}", text=f"a {HUSH} b")
+    log.info("connecting", url="wss://x?sig=" + HUSH, text=f"a {HUSH} b")
     try:
-        raise ValueError(f"refused {HUSH}")
+        refuse(f"refused {HUSH}")
     except ValueError:
         log.exception("failed")
     logging.getLogger("aiohttp").warning("standard %s", HUSH)
@@ -136,7 +140,7 @@ def test_secrets_are_hidden_by_type_by_key_and_by_value(start: Start, terminal: 
 def test_an_exception_is_an_error_with_its_traceback(start: Start) -> None:
     running, stream = start()
     try:
-        raise ValueError("broken")
+        refuse("broken")
     except ValueError:
         logs.get().exception("failed")
     running.close()

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from atomizer.cli import options
-from atomizer.cli.configured import configured
+from atomizer.config import flags
+from atomizer.runtime.settings import configured
 
 
 @click.group()
@@ -23,9 +23,9 @@ def command() -> None:
 
 
 @command.command()
-@options.config_files
+@flags.config_files
 @click.option("--origin", is_flag=True, help="Show where each value is from.")
-@options.as_json
+@flags.as_json
 def show(config_files: tuple[Path, ...], origin: bool, as_json: bool) -> None:
     """Print every setting; secrets are hidden.
 
@@ -49,7 +49,7 @@ def show(config_files: tuple[Path, ...], origin: bool, as_json: bool) -> None:
 
 
 @command.command("check")
-@options.config_files
+@flags.config_files
 @click.option("--live", is_flag=True, help="Check as for a live run: the environment may not loosen limits.")
 def check_command(config_files: tuple[Path, ...], live: bool) -> None:
     """Check the configuration; exit code 3 lists every fault.

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from atomizer.desk.errors import NotInJournalError
-from atomizer.desk.words import time_text
 from atomizer.domain import identity
 from atomizer.domain.instruments import Side
 from atomizer.storage.journal import Record, read
+from atomizer.storage.words import time_text
 
 # Fields that name a thing, and the kind of thing: a nonce and an order may be the same number.
 _NAMES = {

@@ -10,11 +10,11 @@ import msgspec
 
 from atomizer.desk.fold import folded
 from atomizer.desk.signatures import live_signatures
-from atomizer.desk.words import time_text
 from atomizer.domain import identity
 from atomizer.engine.ledger import Ledger
 from atomizer.runtime.control import STATUS, ControlError, Request, ask
 from atomizer.storage.lock import holder
+from atomizer.storage.words import time_text
 
 
 def status(data_dir: Path, *, timeout_s: float = 2.0) -> dict[str, Any]:

@@ -5,8 +5,9 @@ The keys are the reference of docs/configuration.md. Rules that span sections ar
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from atomizer.config.errors import ConfigError
+from atomizer.config.load import Loaded, load
 from atomizer.config.schema import Seconds
 from atomizer.config.secret import Secret
 
@@ -142,7 +144,7 @@ def check(settings: Settings) -> None:
 def _venue_faults(settings: Settings) -> Iterator[str]:
     for key, venue in (("exchange.name", settings.exchange.name), ("hedge.venue", settings.hedge.venue)):
         if venue not in BUILT_VENUES:
-            yield f"{key}: expected a venue that is built ({', '.join(BUILT_VENUES)}), found {venue!r}; name one"
+            yield f"{key}: expected a venue that is built ({', '.join(BUILT_VENUES)}), found {venue!r}"
     if settings.network != "live" and not settings.exchange.test_mode:
         yield (
             f"exchange.test_mode: expected true on network {settings.network}, found false; set network:"
@@ -183,6 +185,19 @@ def _sending_faults(settings: Settings) -> Iterator[str]:
         yield "deribit.private_key_ed25519: expected a secret, found nothing; set DERIBIT_PRIVATE_KEY_ED25519"
     if not deribit.use_ed25519 and deribit.api_secret is None:
         yield "deribit.api_secret: expected a secret in mode live, found nothing; set DERIBIT_API_SECRET"
+
+
+def configured(
+    files: Sequence[Path] = (), flags: Mapping[str, Any] | None = None, *, live: bool = False
+) -> Loaded[Settings]:
+    """The settings of this process: flags over its environment over files over defaults, checked.
+
+    Raises:
+        ConfigError: anything wrong with them, rules between sections included.
+    """
+    loaded = load(Settings, flags=flags, environment=os.environ, files=files, aliases=ALIASES, live=live)
+    check(loaded.settings)
+    return loaded
 
 
 def order_venues(settings: Settings) -> Mapping[str, Any]:

@@ -24,16 +24,18 @@ from typing import IO, Any
 import msgspec
 import structlog
 
-from atomizer.config.secret import HIDDEN, Secret
-
+HIDDEN = "********"
 LEVELS: dict[str, int] = {"trace": 5, "debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 CHANNELS = ("trades", "quotes")
 QUEUE_SIZE = 10_000
 _MAIN, _ERRORS = "atomizer", "errors"
 _SENSITIVE = re.compile(
-    r"secret|private_key|password|passphrase|authorization|access_token|refresh_token", re.I
+    r"secret|private_key|password|passphrase|authorization|access_token|refresh_token", re.IGNORECASE
 )
 _SHORTEST_SECRET = 6  # shorter ones would blot out ordinary words
+
+# Anything else is logged by its str, which a secret never shows itself in.
+_PLAIN = (str, int, float, bool, type(None))
 
 Record = MutableMapping[str, Any]
 
@@ -65,15 +67,13 @@ class Logs:
         directory: Path | None,
         stream: IO[str],
         terminal: bool,
-        secrets: Iterable[Secret],
+        secrets: Iterable[str],
         context: Mapping[str, Any],
     ) -> None:
         self._least = LEVELS[level]
         self._stream = stream
         self._context = dict(context)
-        self._hidden = [
-            json.dumps(item.reveal())[1:-1] for item in secrets if len(item.reveal()) >= _SHORTEST_SECRET
-        ]
+        self._hidden = [json.dumps(item)[1:-1] for item in secrets if len(item) >= _SHORTEST_SECRET]
         self._files = _opened(directory)
         self._console = structlog.dev.ConsoleRenderer(colors=_colours(terminal)) if terminal else None
         self._queue: queue.Queue[Record | None] = queue.Queue(QUEUE_SIZE)
@@ -127,7 +127,7 @@ class Logs:
     def _rendered(self, record: Record) -> str:
         head = {"ts": _time(record["ts"]), "level": record["level"], "event": record["event"]}
         rest = {key: value for key, value in record.items() if key not in head}
-        text = msgspec.json.encode(head | self._context | _masked(rest), enc_hook=str).decode()
+        text = msgspec.json.encode(head | self._context | _masked(rest)).decode()
         return self._without_secrets(text)
 
     def _words(self, record: Record) -> str:
@@ -179,7 +179,7 @@ def configure(
     level: str = "info",
     directory: Path | None = None,
     stream: IO[str] | None = None,
-    secrets: Iterable[Secret] = (),
+    secrets: Iterable[str] = (),
     context: Mapping[str, Any] | None = None,
 ) -> Logs:
     """Start logging for this process.
@@ -231,7 +231,7 @@ def _stamp(_logger: Any, method: str, record: Record) -> Record:
 
 
 def _masked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values with secrets hidden by their type or by the name of their key, at any depth."""
+    """Values as JSON has them, with those hidden whose key says that they are secret, at any depth."""
     return {key: HIDDEN if _SENSITIVE.search(key) else _mask(value) for key, value in values.items()}
 
 
@@ -240,7 +240,7 @@ def _mask(value: Any) -> Any:
         return _masked({str(key): item for key, item in value.items()})
     if isinstance(value, (list, tuple)):
         return [_mask(item) for item in value]
-    return HIDDEN if isinstance(value, Secret) else value
+    return value if isinstance(value, _PLAIN) else str(value)
 
 
 def _time(ts_ns: int) -> str:

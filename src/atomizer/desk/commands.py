@@ -12,25 +12,24 @@ from typing import Any
 import click
 import msgspec
 
-from atomizer.cli import options
-from atomizer.cli.configured import configured
-from atomizer.cli.exits import Exit
+from atomizer.config import flags
 from atomizer.desk import explain as explaining
+from atomizer.desk.errors import KillError, SweepError
 from atomizer.desk.kill import FLATTEN, KillReport
 from atomizer.desk.kill import kill as do_kill
 from atomizer.desk.server import TOKEN_NAME, DeskServer
 from atomizer.desk.signatures import LiveSignatures
 from atomizer.desk.status import status as read_status
-from atomizer.desk.words import second_text
 from atomizer.net.sockets import SocketTransport
-from atomizer.runtime.settings import order_venues
+from atomizer.runtime.settings import configured, order_venues
+from atomizer.storage.words import second_text
 
 _CONFIRMATION = "flatten"
 
 
 @click.command()
-@options.data_dir
-@options.as_json
+@flags.data_dir
+@flags.as_json
 def status(data_dir: Path, as_json: bool) -> None:
     """Show how the node stands: in its own words, or from the journal when it does not answer.
 
@@ -59,8 +58,8 @@ def _tree(value: Mapping[str, Any], indent: str = "") -> Iterator[str]:
 
 @click.command()
 @click.argument("subject", metavar="ID")
-@options.data_dir
-@options.as_json
+@flags.data_dir
+@flags.as_json
 def explain(subject: str, data_dir: Path, as_json: bool) -> None:
     """Tell everything about an RFQ id, quote nonce, order id or label, trade id or refused subject.
 
@@ -83,18 +82,10 @@ def explain(subject: str, data_dir: Path, as_json: bool) -> None:
     help="1 pull quotes, 2 no new risk, 3 cancel everything and end the node, 4 flatten.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for the typed confirmation of level 4.")
-@options.data_dir
-@options.config_files
-@options.as_json
-@click.pass_context
-def kill(
-    context: click.Context,
-    level: int,
-    yes: bool,
-    data_dir: Path,
-    config_files: tuple[Path, ...],
-    as_json: bool,
-) -> None:
+@flags.data_dir
+@flags.config_files
+@flags.as_json
+def kill(level: int, yes: bool, data_dir: Path, config_files: tuple[Path, ...], as_json: bool) -> None:
     """Stop trading. A node that does not answer within 2 s is ended and its orders are cancelled from here.
 
     Live signatures cannot be killed: they are listed with what they could cost and when the last one dies.
@@ -114,7 +105,7 @@ def kill(
     else:
         for line in _report(report):
             click.echo(line)
-    context.exit(_exit(report))
+    _check(report)
 
 
 def _confirm() -> None:
@@ -125,11 +116,13 @@ def _confirm() -> None:
         raise click.Abort
 
 
-def _exit(report: KillReport) -> int:
+def _check(report: KillReport) -> None:
+    """Anything left for a person to do is a failure of the command."""
+    problems = "\n".join(report.problems)
     if report.sweep_failed:
-        return Exit.NETWORK
-    done = report.acknowledged or report.swept
-    return Exit.OK if done and report.live is not None else Exit.FAILURE
+        raise SweepError(problems)
+    if report.live is None or not (report.acknowledged or report.swept):
+        raise KillError(problems)
 
 
 def _report(report: KillReport) -> Iterator[str]:
@@ -144,8 +137,6 @@ def _report(report: KillReport) -> Iterator[str]:
         yield f"position {holding}: {size}"
     if report.live is not None:
         yield from _live(report.live)
-    for problem in report.problems:
-        yield f"attention: {problem}"
 
 
 def _live(live: LiveSignatures) -> Iterator[str]:
@@ -168,8 +159,8 @@ def _live(live: LiveSignatures) -> Iterator[str]:
 
 
 @click.command("desk")
-@options.data_dir
-@options.config_files
+@flags.data_dir
+@flags.config_files
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Loopback port; 0 takes a free one.")
 def serve(data_dir: Path, config_files: tuple[Path, ...], port: int) -> None:
     """Serve GET /status, GET /explain/ID and POST /kill on the loopback address.
