@@ -18,7 +18,6 @@ from typing import Any
 import msgspec
 
 from atomizer.config.errors import ConfigError
-from atomizer.desk.fold import folded
 from atomizer.desk.signatures import LiveSignatures, live_signatures
 from atomizer.desk.sweepers import Sweep, sweep_all
 from atomizer.net.transport import Transport
@@ -130,6 +129,8 @@ def _sweep(
 
 
 def _look(report: KillReport, data_dir: Path) -> None:
+    from atomizer.desk.fold import folded  # brings the kernels: only after everything is cancelled
+
     try:
         ledger = folded(data_dir)
     except JournalError as error:
