@@ -257,3 +257,10 @@ def test_help_answers_within_its_time() -> None:
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
         times.append(time.perf_counter() - started)
     assert min(times) < 0.2
+
+
+def test_the_kill_switch_starts_without_kernels() -> None:
+    heavy = ("numba", "numpy", "aiohttp", "picows")
+    code = f"import sys, atomizer.desk.commands\nprint([name for name in {heavy!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
