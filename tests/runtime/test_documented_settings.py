@@ -9,7 +9,13 @@ from atomizer.config.schema import leaves
 from atomizer.runtime.settings import ALIASES, Settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
-ROWS = re.findall(r"^\| `([a-z_0-9.]+)` \| .*? \| (?:`([A-Z_0-9]+)`)? ?\| ", PAGE, flags=re.MULTILINE)
+ROWS = [
+    (key, cells[2].strip(" `"))
+    for line in PAGE.splitlines()
+    if len(cells := line.split("|")[1:-1]) == 4
+    and re.fullmatch(r"[a-z_0-9]+(\.[a-z_0-9]+)?", key := cells[0].strip(" `"))
+    and cells[0].strip().startswith("`")
+]
 
 
 def test_every_setting_has_its_row() -> None:
