@@ -36,6 +36,9 @@ class Stream(IntEnum):
     RFQ_FAULT = 5
     TRADE = 6
     IDENTITY = 7
+    MALFORMED = 8
+    EXECUTE_ALL = 9
+    FOREIGN = 10
 
 
 class Streams:
@@ -168,7 +171,9 @@ def _between_expiries(random: np.random.Generator, market: Market, expiry_s: int
 
 def _size(random: np.random.Generator, asset: TwinAsset) -> int:
     """Coins x 1e18: the least in one of ten, the most in one of fifty, else log-uniform on the step."""
-    least, most, step = (int(size * QUANTITY_UNIT) for size in (asset.min_size, asset.max_size, asset.size_step))
+    least, most, step = (
+        int(size * QUANTITY_UNIT) for size in (asset.min_size, asset.max_size, asset.size_step)
+    )
     kind = random.random()
     if kind < 0.1:
         return least

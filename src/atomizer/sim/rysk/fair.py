@@ -22,12 +22,12 @@ class FairValue(NamedTuple):
     """USD per coin of underlying: the price, the index, the value of one vol point."""
 
     usd: float
-    index: float
+    index_usd: float
     vega_point: float
 
     def width(self, vol_points: float, bps: float) -> float:
         """A distance in USD: vol points at their value plus basis points of the index."""
-        return vol_points * self.vega_point + bps * 1e-4 * self.index
+        return vol_points * self.vega_point + bps * 1e-4 * self.index_usd
 
 
 def fair_value(market: Market, terms: Terms, now_ns: int) -> FairValue:

@@ -68,10 +68,10 @@ def option_key(terms: OnchainTerms) -> OptionKey:
 
 
 class Accounting:
-    """Every maker's account; `decimals` of each token by address."""
+    """Every maker's account; `units` is the size of one whole token, by address: 10**6 for six decimals."""
 
-    def __init__(self, decimals: dict[str, int]) -> None:
-        self._decimals = decimals
+    def __init__(self, units: dict[str, int]) -> None:
+        self._units = units
         self.accounts: dict[str, MakerAccount] = {}
 
     def account(self, maker: str) -> MakerAccount:
@@ -83,12 +83,12 @@ class Accounting:
 
     def premium(self, terms: OnchainTerms, price_e18: int) -> int:
         """price x quantity in the premium token's own unit, rounded down."""
-        unit = 10 ** self._decimals[terms.premium_token]
+        unit = self._units[terms.premium_token]
         return price_e18 * terms.quantity_e18 * unit // (PRICE_UNIT * QUANTITY_UNIT)
 
     def collateral(self, key: OptionKey, written_e18: int) -> int:
         """What lies locked for this many written tokens: coins for calls, strike cash for puts."""
-        unit = 10 ** self._decimals[key.collateral]
+        unit = self._units[key.collateral]
         if not key.is_put:
             return -(-written_e18 * unit // QUANTITY_UNIT)
         return -(-written_e18 * key.strike_e8 * unit // (QUANTITY_UNIT * STRIKE_UNIT))
@@ -165,6 +165,8 @@ class Accounting:
     @staticmethod
     def _move(source: dict[str, int], target: dict[str, int], token: str, amount: int, have: int) -> None:
         if amount > have:
-            raise SettlementError(f"insufficient balance: expected at least {amount} of {token}, found {have}")
+            raise SettlementError(
+                f"insufficient balance: expected at least {amount} of {token}, found {have}"
+            )
         source[token] = source.get(token, 0) - amount
         target[token] = target.get(token, 0) + amount

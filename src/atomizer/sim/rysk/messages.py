@@ -1,4 +1,4 @@
-"""Frames in and out: envelopes, and the parameters of quotes, transfers and queries with their checks of shape.
+"""Frames in and out: envelopes, and the parameters of each method with their checks of shape.
 
 Lenient where the venue's clients differ (numbers as strings, extra keys, addresses in any case), strict in
 types and ranges.
@@ -15,6 +15,7 @@ ERROR_CODE = -32000
 UINT64 = 2**64
 UINT256 = 2**256
 ADDRESS_CHARACTERS = 42
+MAX_DIGITS = 78
 
 _JSON = msgspec.json.Encoder()
 
@@ -181,6 +182,36 @@ def parse_transfer(call: Call) -> TransferMessage:
     return transfer
 
 
+class TermsMessage(msgspec.Struct, frozen=True):
+    """What a taker asks for."""
+
+    asset: str
+    chain_id: int
+    expiry_s: int
+    is_put: bool
+    quantity_e18: int
+    strike_e8: int
+    is_taker_buy: bool
+
+
+def parse_terms(call: Call) -> TermsMessage:
+    """The params of a taker's `request`; without `isTakerBuy` the taker sells.
+
+    Raises:
+        RpcError: a field is missing, of the wrong type or out of its integer's range.
+    """
+    params = call.params
+    return TermsMessage(
+        asset=_address(params, "asset"),
+        chain_id=_integer(params, "chainId", UINT256),
+        expiry_s=_integer(params, "expiry", UINT64),
+        is_put=_boolean(params, "isPut"),
+        quantity_e18=_integer(params, "quantity", UINT256),
+        strike_e8=_integer(params, "strike", UINT256),
+        is_taker_buy=_boolean(params, "isTakerBuy") if "isTakerBuy" in params else False,
+    )
+
+
 def parse_account(call: Call) -> str:
     """The account of a `balances` or `positions` query."""
     return _address(call.params, "account")
@@ -214,10 +245,12 @@ def _address(params: dict[str, Any], name: str) -> str:
 
 def _integer(params: dict[str, Any], name: str, bound: int) -> int:
     value = params.get(name)
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= MAX_DIGITS:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < bound:
-        raise RpcError(Fault.MALFORMED, f"invalid params: {name}: expected an unsigned integer, found {value!r}")
+        raise RpcError(
+            Fault.MALFORMED, f"invalid params: {name}: expected an unsigned integer, found {value!r}"
+        )
     return value
 
 

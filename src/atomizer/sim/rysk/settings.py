@@ -31,11 +31,12 @@ class SettingsError(ValueError):
 
 
 class Acceptance(StrEnum):
-    """What a client does with the best quote."""
+    """What a client does with the best quote; WAIT leaves it to a message on the taker's socket."""
 
     MARKET = "market"
     ALWAYS = "always"
     NEVER = "never"
+    WAIT = "wait"
 
 
 class ConfirmationShape(StrEnum):

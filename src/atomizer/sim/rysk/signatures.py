@@ -9,7 +9,8 @@ from typing import Any
 
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from eth_keys.exceptions import BadSignature, ValidationError
+from eth_keys.exceptions import BadSignature
+from eth_utils.exceptions import ValidationError
 
 HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
 SIGNATURE_BYTES = 65
@@ -75,15 +76,16 @@ def recover(domain: dict[str, Any], kind: str, message: dict[str, Any], signatur
     """
     raw = _signature_bytes(signature)
     try:
-        return str(Account.recover_message(_typed(domain, kind, message), signature=raw)).lower()
+        address = Account.recover_message(_typed(domain, kind, message), signature=raw)
     except (BadSignature, ValidationError, ValueError) as exc:
         raise SignatureError("the signature recovers to no address") from exc
+    return str(address).lower()
 
 
 def sign(domain: dict[str, Any], kind: str, message: dict[str, Any], private_key: str) -> str:
     """A simulated taker's signature, 65 bytes hex with 0x."""
     signed = Account.sign_message(_typed(domain, kind, message), private_key)
-    return "0x" + signed.signature.hex().removeprefix("0x")
+    return "0x" + bytes(signed.signature).hex()
 
 
 def _signature_bytes(signature: str) -> bytes:
