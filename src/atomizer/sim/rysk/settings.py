@@ -110,12 +110,12 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     taker_buy_share: float = 0.2
     off_strike_share: float = 0.15
     off_expiry_share: float = 0.1
-    client_vol_points: float = 4.0
-    client_bps: float = 10.0
+    client_vol_points: float = 3.0
+    client_bps: float = 8.0
     rivals: int = 3
     rival_answers: float = 0.6
-    rival_vol_points: float = 2.0
-    rival_bps: float = 6.0
+    rival_vol_points: float = 1.75
+    rival_bps: float = 5.0
     decision_delay_s: float = 1.0
     settlement_delay_s: float = 1.0
     same_terms_count: int = 12
