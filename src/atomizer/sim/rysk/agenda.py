@@ -30,8 +30,10 @@ class Agenda:
         if self._entries[0][1] == self._sequence:
             self._changed.set()
 
-    def start(self) -> None:
+    def start(self, on_end: Callable[[], None]) -> None:
+        """Begin; `on_end` is called when the agenda is over, by `stop` or by an error."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name="rysk twin agenda")
+        self._task.add_done_callback(lambda _: on_end())
 
     async def stop(self) -> None:
         """Drop what is left and raise what went wrong, if anything did."""

@@ -101,7 +101,10 @@ class AuctionHouse:
 
     def taker_address(self, number: int) -> str:
         """A simulated client's address."""
-        text = f"atomizer simulation taker {self._settings.seed} {number}"
+        return self._address(f"taker {number}")
+
+    def _address(self, label: str) -> str:
+        text = f"atomizer simulation {label} {self._settings.seed}"
         return "0x" + hashlib.sha256(text.encode()).hexdigest()[:40]
 
     def submit(self, order: ScriptedRfq, on_closed: Callable[[Auction], None] | None = None) -> str:
@@ -218,7 +221,7 @@ class AuctionHouse:
                 auction,
                 LiveQuote(
                     rfq_id=auction.rfq_id,
-                    maker=f"rival-{rival.maker}",
+                    maker=self._address(f"rival {rival.maker}"),
                     nonce=auction.number,
                     price_e18=price,
                     valid_until_s=auction.closes_ns // NS_PER_S + self._settings.max_validity_s,
@@ -240,9 +243,9 @@ class AuctionHouse:
         acceptance = auction.acceptance or self.behaviour.acceptance
         if auction.best is None:
             self._end(auction, Stage.UNANSWERED)
-        elif acceptance is Acceptance.NEVER:
+        elif acceptance == Acceptance.NEVER:
             self._end(auction, Stage.DECLINED)
-        elif acceptance is not Acceptance.WAIT:
+        elif acceptance != Acceptance.WAIT:
             random = self._streams.of(Stream.DECISION, auction.number)
             delay_s = float(random.exponential(self.behaviour.decision_delay_s))
             if random.random() < self.behaviour.faults.last_second:
@@ -255,7 +258,7 @@ class AuctionHouse:
         best = auction.best_alive(self._clock.now_ns() // NS_PER_S)
         if best is None:
             self._end(auction, Stage.EXPIRED)
-        elif acceptance is Acceptance.MARKET and not self._acceptable(auction, best, random):
+        elif acceptance == Acceptance.MARKET and not self._acceptable(auction, best, random):
             self._end(auction, Stage.DECLINED)
         else:
             self.execute(auction, best)
@@ -288,8 +291,7 @@ class AuctionHouse:
 
     def _confirm_foreign(self, auction: Auction, quote: LiveQuote) -> None:
         """Somebody else's confirmation reaches every maker socket."""
-        address = "0x" + hashlib.sha256(quote.maker.encode()).hexdigest()[:40]
-        fields = self._settlement.confirmation(auction, quote) | {"maker": address}
+        fields = self._settlement.confirmation(auction, quote)
         frame = self._settlement.envelope(fields, self.behaviour.confirmation_shape)
         self._sockets.push_all_makers(frame)
 

@@ -160,8 +160,8 @@ class Settlement:
 
     def envelope(self, fields: dict[str, Any], shape: ConfirmationShape) -> bytes:
         """In the shape asked for; alternating ones take turns."""
-        as_method = shape is ConfirmationShape.METHOD
-        if shape is ConfirmationShape.ALTERNATE:
+        as_method = shape == ConfirmationShape.METHOD
+        if shape == ConfirmationShape.ALTERNATE:
             as_method = self._confirmed % 2 == 1
         self._confirmed += 1
         return confirmation_frame(fields, as_method=as_method)

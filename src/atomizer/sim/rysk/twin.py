@@ -79,14 +79,16 @@ class RyskTwin:
     # --- life ---
 
     def start(self, *, clients: bool = True) -> None:
-        """Begin on the running loop; without `clients` only scripted RFQs come."""
-        self._agenda.start()
+        """Begin on the running loop; without `clients` only scripted RFQs come.
+
+        Should the twin break inside, its sockets close: nobody waits for a venue that is no more.
+        """
+        self._agenda.start(self._sockets.close_all)
         if clients:
             self._house.open_doors()
 
     async def stop(self) -> None:
         """Close the sockets and end; raises what ended the twin before its time, if anything did."""
-        self._sockets.close_all()
         await self._agenda.stop()
 
     def ready(self, host: str, port: int) -> dict[str, Any]:

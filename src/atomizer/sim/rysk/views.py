@@ -27,7 +27,7 @@ def balances(
 ) -> list[dict[str, Any]] | dict[str, dict[str, str]]:
     """Deposited amounts in each token's own unit, collateral of written options included."""
     deposits = accounting.account(account).deposits
-    if shape is BalancesShape.MAP:
+    if shape == BalancesShape.MAP:
         return {
             str(settings.chain_id): {token: str(deposits.get(token, 0)) for token in token_table(settings)}
         }
