@@ -99,7 +99,7 @@ async def _trades(command: ReadAccount, rpc: Rpc, currency: str) -> list[wire.Tr
             if not page.has_more or not page.trades:
                 break
             last_ms = page.trades[-1].timestamp
-            if last_ms <= start_ms and len(page.trades) >= PAGE and page.trades[0].timestamp == last_ms:
+            if last_ms <= start_ms:
                 raise HandshakeError(
                     f"deribit trades: more than {PAGE} in the millisecond {last_ms}; they cannot be paged"
                 )

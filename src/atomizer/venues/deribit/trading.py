@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -36,10 +36,14 @@ from atomizer.venues.deribit.rpc import Rpc, VenueRefusedError
 from atomizer.venues.deribit.settings import DeribitSettings
 
 log = logging.getLogger(__name__)
+K = TypeVar("K")
+V = TypeVar("V")
 
 FEED = "deribit/trading"
 NS_PER_MS = 1_000_000
 ALIVE_EVERY_S = 0.5
+# Orders remembered for what may still arrive about them.
+REMEMBERED = 20_000
 ORDER_CHANNEL, TRADE_CHANNEL = "user.orders.any.any.raw", "user.trades.any.any.raw"
 
 
@@ -78,7 +82,7 @@ class TradingSocket:
         self._listing = listing
         self._offset_ns = clock_offset_ns
         self._post_only: set[int] = set()
-        self._cancel_sent: set[int] = set()
+        self._cancel_sent: dict[int, None] = {}
         self._ours: dict[str, int] = {}
         self._alive_s = 0.0
         self._answers: list[Event] = []
@@ -108,7 +112,9 @@ class TradingSocket:
         await self.rpc.message("private/enable_cancel_on_disconnect", {"scope": "connection"})
         if not self._listing.complete:
             await self._listing.load(self.rpc)
-        channels = [ORDER_CHANNEL, TRADE_CHANNEL]
+        channels = [# Orders remembered for what may still arrive about them.
+REMEMBERED = 20_000
+ORDER_CHANNEL, TRADE_CHANNEL]
         channels += [f"user.portfolio.{currency}" for currency in self._settings.currencies]
         missing = await self.rpc.subscribe("private", channels)
         if missing:
@@ -199,7 +205,7 @@ class TradingSocket:
         else:
             params = {"label": label(command.order_id), "currency": listed.settlement}
             data = codec.request(number, "private/cancel_by_label", params)
-        self._cancel_sent.add(command.order_id)
+        _remember(self._cancel_sent, command.order_id, None)
         sent = Sent(Verb.CANCEL, command.order_id, listed, command.venue_order_id)
         deadline_s = asyncio.get_running_loop().time() + self._settings.request_timeout_s
         try:
@@ -263,14 +269,14 @@ class TradingSocket:
             log.warning("%s: outcome of a request unknown: %s %s", FEED, code, text)
             self.sink.put(RequestTimedOut(sent.order_id))
         elif sent.verb is Verb.PLACE:
-            self._forget(sent.order_id)
+            self._post_only.discard(sent.order_id)
             self.sink.put(PlaceRefused(sent.order_id, code, text))
         elif sent.verb is Verb.AMEND:
             self.sink.put(AmendRefused(sent.order_id, code, text))
             if error.code in codec.GONE_CODES:
                 self.session.spawn(self._query(sent.order_id, sent.listed, sent.venue_order_id))
         else:
-            self._cancel_sent.discard(sent.order_id)
+            self._cancel_sent.pop(sent.order_id, None)
             gone = error.code in codec.GONE_CODES
             self.sink.put(CancelRefused(sent.order_id, code, text, gone))
 
@@ -288,6 +294,7 @@ class TradingSocket:
         try:
             found = await self._find(order_id, listed, venue_order_id)
             if found is None:
+                self._post_only.discard(order_id)
                 self.sink.put(OrderNotFound(order_id))
             else:
                 if found.filled_amount > 0:
@@ -352,7 +359,11 @@ class TradingSocket:
         self, name: str, trades: list[wire.TradeData], orders: list[wire.OrderData]
     ) -> None:
         """What happened in an instrument outside the listing waits until its terms are read."""
-        listed = await self._listing.require(self.rpc, name)
+        listed = None
+        try:
+            listed = await self._listing.require(self.rpc, name)
+        except VenueRefusedError as error:
+            log.warning("%s: terms of %s unknown, told as they are: %s", FEED, name, error)
         for trade in trades:
             self.sink.put(self._fill(trade))
         for order in orders:
@@ -370,9 +381,9 @@ class TradingSocket:
             cancel_sent=number in self._cancel_sent,
         )
         if number:
-            self._ours[order.order_id] = number
+            _remember(self._ours, order.order_id, number)
             if isinstance(event, OrderEnded):
-                self._forget(number)
+                self._post_only.discard(number)
             elif order.post_only:
                 self._post_only.add(number)
         self.sink.put(event)
@@ -384,9 +395,12 @@ class TradingSocket:
             return msgspec.structs.replace(booked, order_id=self._ours[trade.order_id])
         return booked
 
-    def _forget(self, order_id: int) -> None:
-        self._post_only.discard(order_id)
-        self._cancel_sent.discard(order_id)
-
     async def run(self) -> None:
         await self.session.run()
+
+
+def _remember(known: dict[K, V], key: K, value: V) -> None:
+    """Keep the newest; the oldest makes room."""
+    known[key] = value
+    if len(known) > REMEMBERED:
+        del known[next(iter(known))]
