@@ -18,10 +18,17 @@ from atomizer.config.errors import ConfigError
 from atomizer.config.load import Loaded, load
 from atomizer.config.schema import Seconds
 from atomizer.config.secret import Secret
+from atomizer.engine.settings import Freshness, Limits
+from atomizer.strategies.delta_hedger import HedgerSettings
+from atomizer.strategies.rfq_responder import ResponderSettings
 
 SMALLEST_WINS = msgspec.Meta(ge=0, extra={"tightest": "smallest"})
 LARGEST_WINS = msgspec.Meta(ge=0, extra={"tightest": "largest"})
 BUILT_VENUES = ("deribit", "rysk")
+HEDGE_VENUES = ("deribit",)
+SIM_CHAIN_ID = 31337
+DERIBIT_URLS = {"test": "wss://test.deribit.com/ws/api/v2", "live": "wss://www.deribit.com/ws/api/v2"}
+RYSK_URLS = {"test": "wss://rip-testnet.rysk.finance/", "live": "wss://v12.rysk.finance/"}
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 Numeraire = Literal["", "usd", "coin"]
@@ -47,29 +54,49 @@ class Deribit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rysk(msgspec.Struct, frozen=True, kw_only=True):
-    """One Rysk maker. The socket's address is the base; `/rfqs/<asset>` and `/maker` follow it."""
+    """One Rysk maker and what it may sign.
+
+    The socket's address is the base; `/rfqs/<asset>` and `/maker` follow it. Chain, verifying contract and
+    stable token are the allow-list of signing. `live_ok` is the explicit word that `network: live` needs
+    while no independent judge has checked the venue's message flow.
+    """
 
     ws_url: str = ""
     account: str = "rysk"
     private_key: Secret | None = None
     maker_address: str = ""
     numeraire: Numeraire = ""
+    chain_id: int = 0
+    verifying_contract: str = ""
+    stable: str = ""
+    stable_decimals: int = 6
+    live_ok: bool = False
 
 
 class RfqSection(msgspec.Struct, frozen=True, kw_only=True):
-    """Answering RFQs: tokens whose options are answered, and how long a signature lives."""
+    """Answering RFQs: tokens whose options are answered, what they are, how long a signature lives."""
 
     asset_addresses: tuple[str, ...] = ()
+    underlying: str = "ETH"
     valid: Seconds = Seconds(30)
     min_liquidity_score: float = 0.5
 
 
 class Hedge(msgspec.Struct, frozen=True, kw_only=True):
-    """Hedging: thresholds in coins of delta, `ratio` 1 is a full hedge."""
+    """Hedging: thresholds in coins of delta, `ratio` 1 is a full hedge.
+
+    `instrument` is the hedge's name at the venue (empty: the underlying's perpetual); `cross_bps` how far
+    through the touch an order may reach; past `alarm_ms` with more than `naked_stop` coins unhedged,
+    quoting stops.
+    """
 
     venue: str = "deribit"
-    enable_delta: bool = False
+    instrument: str = ""
+    enable_delta: bool = True
     delta_threshold: Annotated[float, msgspec.Meta(ge=0)] = 0.1
+    cross_bps: float = 10.0
+    alarm_ms: int = 5_000
+    naked_stop: float = 1.0
     enable_gamma: bool = False
     gamma_threshold: Annotated[float, msgspec.Meta(ge=0)] = 0.5
     ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
@@ -84,6 +111,22 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     max_notional: Annotated[float, SMALLEST_WINS] = 5_000_000.0
     max_position_size: Annotated[float, SMALLEST_WINS] = 100.0
     max_premium_per_quote: Annotated[float, SMALLEST_WINS] = 50_000.0
+    quotes_per_terms: Annotated[int, SMALLEST_WINS] = 3
+    quotes_per_taker: Annotated[int, SMALLEST_WINS] = 20
+    collar: Annotated[float, SMALLEST_WINS] = 0.02
+
+    def limits(self) -> Limits:
+        return Limits(
+            delta=self.max_delta,
+            gamma=self.max_gamma,
+            vega=self.max_vega,
+            notional=self.max_notional,
+            position_size=self.max_position_size,
+            premium_per_quote=self.max_premium_per_quote,
+            quotes_per_terms=self.quotes_per_terms,
+            quotes_per_taker=self.quotes_per_taker,
+            collar=self.collar,
+        )
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +142,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rfq: RfqSection = RfqSection()
     hedge: Hedge = Hedge()
     risk: Risk = Risk()
+    freshness: Freshness = Freshness()
+    responder: ResponderSettings = ResponderSettings()
+    tape: bool = False
 
     @property
     def data_directory(self) -> Path:
@@ -143,8 +189,18 @@ def check(settings: Settings) -> None:
 
 def _venue_faults(settings: Settings) -> Iterator[str]:
     for key, venue in (("exchange.name", settings.exchange.name), ("hedge.venue", settings.hedge.venue)):
-        if venue not in BUILT_VENUES:
-            yield f"{key}: expected a venue that is built ({', '.join(BUILT_VENUES)}), found {venue!r}"
+        if venue not in HEDGE_VENUES:
+            yield (
+                f"{key}: expected a venue that is built and takes orders ({', '.join(HEDGE_VENUES)}), "
+                f"found {venue!r}; built are {', '.join(BUILT_VENUES)}"
+            )
+    if settings.hedge.enable_gamma:
+        yield "hedge.enable_gamma: expected false, found true; gamma hedging is not built, only delta"
+    if settings.responder.dummy_price is not None and settings.network != "sim":
+        yield (
+            f"responder.dummy_price: expected none on network {settings.network}, found "
+            f"{settings.responder.dummy_price}; placeholder prices exist against simulated venues only"
+        )
     if settings.network != "live" and not settings.exchange.test_mode:
         yield (
             f"exchange.test_mode: expected true on network {settings.network}, found false; set network:"
@@ -172,6 +228,11 @@ def _sending_faults(settings: Settings) -> Iterator[str]:
     """What is needed before anything is signed and sent."""
     if settings.mode != "live":
         return
+    if settings.network == "live" and not settings.rysk.live_ok:
+        yield (
+            "rysk.live_ok: expected true on network live, found false; no independent judge has checked "
+            "Rysk's message flow: record a test-network run first"
+        )
     for key, numeraire in (
         ("deribit.numeraire", settings.deribit.numeraire),
         ("rysk.numeraire", settings.rysk.numeraire),
@@ -185,6 +246,66 @@ def _sending_faults(settings: Settings) -> Iterator[str]:
         yield "deribit.private_key_ed25519: expected a secret, found nothing; set DERIBIT_PRIVATE_KEY_ED25519"
     if not deribit.use_ed25519 and deribit.api_secret is None:
         yield "deribit.api_secret: expected a secret in mode live, found nothing; set DERIBIT_API_SECRET"
+
+
+def deribit_url(settings: Settings) -> str:
+    """The socket's address: the configured one, else the network's."""
+    return settings.deribit.ws_url or DERIBIT_URLS.get(settings.network, "")
+
+
+def rysk_url(settings: Settings) -> str:
+    """The base address: the configured one, else the network's."""
+    return settings.rysk.ws_url or RYSK_URLS.get(settings.network, "")
+
+
+def hedger_settings(settings: Settings) -> HedgerSettings:
+    """The hedger's own settings."""
+    hedge = settings.hedge
+    return HedgerSettings(
+        enabled=hedge.enable_delta,
+        ratio=hedge.ratio,
+        threshold=hedge.delta_threshold,
+        cross_bps=hedge.cross_bps,
+        alarm_ms=hedge.alarm_ms,
+        naked_stop=hedge.naked_stop,
+    )
+
+
+def responder_settings(settings: Settings) -> ResponderSettings:
+    """The responder's own settings; the validity is the RFQ section's, in whole seconds."""
+    return msgspec.structs.replace(settings.responder, validity_s=max(1, round(settings.rfq.valid)))
+
+
+def check_node(settings: Settings) -> Settings:
+    """What running a node needs beyond a consistent configuration.
+
+    Raises:
+        ConfigError: every fault found.
+    """
+    faults = [*_endpoint_faults(settings), *_signing_faults(settings)]
+    if faults:
+        raise ConfigError(faults)
+    return settings
+
+
+def _endpoint_faults(settings: Settings) -> Iterator[str]:
+    for key, url in (("deribit.ws_url", deribit_url(settings)), ("rysk.ws_url", rysk_url(settings))):
+        parts = urlsplit(url)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname:
+            yield f"{key}: expected a ws:// or wss:// address, found {url!r}; set it, or start `atomizer sim`"
+
+
+def _signing_faults(settings: Settings) -> Iterator[str]:
+    rysk = settings.rysk
+    if not settings.rfq.asset_addresses:
+        yield "rfq.asset_addresses: expected at least one token address, found none; set RFQ_ASSET_ADDRESSES"
+    for key, address in (("rysk.verifying_contract", rysk.verifying_contract), ("rysk.stable", rysk.stable)):
+        if not _ADDRESS.fullmatch(address):
+            yield f"{key}: expected 0x and 40 hexadecimal digits, found {address!r}; copy it from the venue"
+    if settings.network == "sim" and rysk.chain_id != SIM_CHAIN_ID:
+        yield f"rysk.chain_id: expected {SIM_CHAIN_ID} on network sim, found {rysk.chain_id}"
+    if settings.mode == "live" and not rysk.maker_address:
+        yield "rysk.maker_address: expected the maker's address in mode live, found none"
 
 
 def configured(
@@ -201,7 +322,8 @@ def configured(
 
 
 def order_venues(settings: Settings) -> Mapping[str, Any]:
-    """Venues where orders can rest and credentials are at hand, with their settings."""
-    deribit = settings.deribit
-    usable = deribit.api_key and (deribit.api_secret or deribit.private_key_ed25519)
-    return {"deribit": deribit} if usable else {}
+    """Venues where orders can rest and credentials are at hand, with their adapters' settings."""
+    from atomizer.runtime.compose import deribit_settings
+
+    made = deribit_settings(settings)
+    return {"deribit": made} if made.key is not None and made.client_id else {}
