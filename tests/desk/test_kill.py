@@ -145,6 +145,24 @@ def test_a_frozen_or_deaf_node_is_ended_and_swept(
     assert "no acknowledgement" in report.problems[0]
 
 
+def test_a_frozen_node_is_ended_before_anything_slow_is_loaded(
+    start: Start, story: Path, swept: list[tuple[Any, str]]
+) -> None:
+    node = start(_NODE)
+    os.kill(node.pid, signal.SIGSTOP)
+    seen: list[int] = []
+    report = kill(
+        story,
+        2,
+        venues=lambda: {"pond": seen[0]},
+        transport=SocketTransport,
+        prepare=lambda: seen.append(node.wait(10)),
+        acknowledge_s=0.1,
+    )
+    assert report.killed_pid == node.pid
+    assert swept == [(-signal.SIGKILL, "atm-")]
+
+
 def test_level_3_ends_even_a_node_that_answers(
     start: Start, story: Path, swept: list[tuple[Any, str]]
 ) -> None:

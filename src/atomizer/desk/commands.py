@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,8 +21,8 @@ from atomizer.desk.kill import FLATTEN, KillReport
 from atomizer.desk.kill import kill as do_kill
 from atomizer.desk.signatures import LiveSignatures
 from atomizer.desk.status import status as read_status
+from atomizer.desk.sweepers import SWEEPERS
 from atomizer.net.transport import Transport
-from atomizer.runtime.settings import configured, order_venues
 from atomizer.storage.words import second_text
 
 if TYPE_CHECKING:
@@ -100,8 +101,9 @@ def kill(level: int, yes: bool, data_dir: Path, config_files: tuple[Path, ...], 
     report = do_kill(
         data_dir,
         level,
-        venues=lambda: order_venues(configured(config_files).settings),
+        venues=lambda: _venues(config_files),
         transport=_sockets,
+        prepare=_prepare,
     )
     if as_json:
         click.echo(msgspec.json.encode(report).decode())
@@ -111,8 +113,23 @@ def kill(level: int, yes: bool, data_dir: Path, config_files: tuple[Path, ...], 
     _check(report)
 
 
+# What the steps after the first word need. It takes seconds to load, so nothing here imports it at the top.
+_HEAVY = ("atomizer.desk.fold", "atomizer.net.sockets", "atomizer.runtime.settings")
+
+
+def _prepare() -> None:
+    for name in (*_HEAVY, *(target.partition(":")[0] for target in SWEEPERS.values())):
+        importlib.import_module(name)
+
+
+def _venues(config_files: tuple[Path, ...]) -> Mapping[str, Any]:
+    from atomizer.runtime.settings import configured, order_venues
+
+    return order_venues(configured(config_files).settings)
+
+
 def _sockets() -> Transport:
-    from atomizer.net.sockets import SocketTransport  # only when a venue is swept
+    from atomizer.net.sockets import SocketTransport
 
     return SocketTransport()
 
@@ -188,7 +205,7 @@ def serve(data_dir: Path, config_files: tuple[Path, ...], port: int) -> None:
 
     server = DeskServer(
         data_dir,
-        venues=lambda: order_venues(configured(config_files).settings),
+        venues=lambda: _venues(config_files),
         transport=_sockets,
     )
     asyncio.run(_serve(server, data_dir / TOKEN_NAME, port))

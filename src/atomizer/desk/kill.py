@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -54,6 +55,7 @@ def kill(
     *,
     venues: Callable[[], Mapping[str, Any]],
     transport: Callable[[], Transport],
+    prepare: Callable[[], None] = lambda: None,
     acknowledge_s: float = ACKNOWLEDGE_S,
 ) -> KillReport:
     """Do it.
@@ -62,11 +64,17 @@ def kill(
         venues: settings by venue to sweep; called only when a sweep is due, so that a broken
             configuration never stands between the switch and the node.
         transport: a network for the desk's own sessions.
+        prepare: loads what the later steps need, while the node is given its time to answer.
     """
     report = KillReport(level=level)
+    preparing = threading.Thread(target=prepare, name="prepare", daemon=True)
+    preparing.start()
     _say(report, data_dir, acknowledge_s)
-    if not report.acknowledged or level == CANCEL_EVERYTHING:
+    final = not report.acknowledged or level == CANCEL_EVERYTHING
+    if final:
         _end_node(report, data_dir)
+    preparing.join()
+    if final:
         _sweep(report, venues, transport)
     _look(report, data_dir)
     return report
