@@ -33,9 +33,7 @@ PERP = Instrument(
     size_in_quote=True,
     index="eth_usd",
 )
-HEDGE = HedgeMarket(
-    underlying="ETH", venue="deribit", account="main", instrument=PERP.key, index="eth_usd"
-)
+HEDGE = HedgeMarket(underlying="ETH", venue="deribit", account="main", instrument=PERP.key, index="eth_usd")
 DERIBIT = Capabilities(
     venue="deribit",
     orders=True,
@@ -92,9 +90,7 @@ class Desk:
         )
         self.now_ns = T0
         self.capabilities = capabilities or {"deribit": DERIBIT}
-        self.engine = Engine(
-            self.settings, strategies, responders or {}, self.capabilities, run=1, now_ns=T0
-        )
+        self.engine = Engine(self.settings, strategies, responders or {}, self.capabilities, run=1, now_ns=T0)
         self.out: list[Any] = []
         self.all: list[Any] = []
         if ready:
@@ -142,7 +138,9 @@ class Desk:
 
     # --- what the venue says ---
 
-    def ack(self, order: PlaceOrder | AmendOrder, ticks: int | None = None, *, reply: bool = True) -> list[Any]:
+    def ack(
+        self, order: PlaceOrder | AmendOrder, ticks: int | None = None, *, reply: bool = True
+    ) -> list[Any]:
         known = self.engine.ledger.find(order.order_id)
         assert known is not None
         return self.feed(
