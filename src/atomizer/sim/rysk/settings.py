@@ -247,3 +247,35 @@ def merged(behaviour: Behaviour, changes: dict[str, object]) -> Behaviour:
         return msgspec.convert(fields, Behaviour)
     except msgspec.ValidationError as exc:
         raise SettingsError(f"settings: {exc}; see docs/venues/rysk-twin.md for the fields") from exc
+
+
+def parse_spec(spec: str) -> dict[str, object]:
+    """`name=value,name=value` as changes for `merged`: fault names with probabilities, behaviour fields.
+
+    Example: `confirmation_lost=0.2,acceptance=always`.
+
+    Raises:
+        SettingsError: a part without `=`, or a name that is neither fault nor behaviour field.
+    """
+    changes: dict[str, object] = {}
+    faults: dict[str, object] = {}
+    for part in filter(None, (one.strip() for one in spec.split(","))):
+        name, found, text = part.partition("=")
+        if not found:
+            raise SettingsError(f"fault: expected name=value, found {part!r}")
+        if name in Faults.__struct_fields__:
+            faults[name] = _value(text)
+        elif name in Behaviour.__struct_fields__ and name != "faults":
+            changes[name] = _value(text)
+        else:
+            known = ", ".join((*Faults.__struct_fields__, *Behaviour.__struct_fields__[:-1]))
+            raise SettingsError(f"fault: expected one of {known}, found {name!r}")
+    return changes | {"faults": faults}
+
+
+def _value(text: str) -> object:
+    """A number where it is one, else the word."""
+    try:
+        return int(text) if text.isdigit() else float(text)
+    except ValueError:
+        return text

@@ -112,9 +112,7 @@ class TradingSocket:
         await self.rpc.message("private/enable_cancel_on_disconnect", {"scope": "connection"})
         if not self._listing.complete:
             await self._listing.load(self.rpc)
-        channels = [# Orders remembered for what may still arrive about them.
-REMEMBERED = 20_000
-ORDER_CHANNEL, TRADE_CHANNEL]
+        channels = [ORDER_CHANNEL, TRADE_CHANNEL]
         channels += [f"user.portfolio.{currency}" for currency in self._settings.currencies]
         missing = await self.rpc.subscribe("private", channels)
         if missing:
