@@ -91,6 +91,15 @@ def test_missing_file_is_refused(tmp_path: Path) -> None:
         load_assets(tmp_path / "gone.json")
 
 
+def test_example_of_the_documentation_loads(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "names.md").read_text(encoding="utf-8")
+    block = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert block is not None
+    kinds = {asset.underlying: asset.kind for asset in load(tmp_path, block[1], "doc.yaml")}
+    assert kinds == {"ETH": AssetKind.STAKED}
+    assert len(load(tmp_path, block[1], "doc.yaml")) == 2
+
+
 @pytest.mark.needs_shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the reference material is not beside the checkout")
 def test_mapping_of_the_operations_page_loads(tmp_path: Path) -> None:

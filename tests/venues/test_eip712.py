@@ -88,6 +88,15 @@ def test_value_of_another_type_is_refused_by_name(index: int, value: object) -> 
         EVERY.encode(*values)
 
 
+def test_integer_of_unusual_width_is_always_checked() -> None:
+    row = Words("odd", "uint96 a,int24 b")
+    assert row.encode(2**96 - 1, -1) == (2**96 - 1).to_bytes(32, "big") + b"\xff" * 32
+    with pytest.raises(FieldTypeError, match=r"odd\.a: expected an int"):
+        row.encode(bytes(32), bytes(32))
+    with pytest.raises(FieldRangeError, match=r"odd\.b: expected an integer"):
+        row.encode(0, 2**23)
+
+
 def test_missing_value_is_refused() -> None:
     with pytest.raises(FieldTypeError, match="expected 11 values, found 2; pass a, b, c"):
         EVERY.encode(CONTRACT, True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -169,6 +171,17 @@ def test_deribit_option_translates_to_derive_and_back(option: NameParts) -> None
     there = derive.render(option.relisted(quote="USDC", inverse=False))
     back = derive.parse(there).relisted(quote="USD", inverse=True)
     assert deribit.render(back) == deribit.render(option)
+
+
+def test_example_of_the_documentation_runs() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "names.md").read_text(encoding="utf-8")
+    block = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert block is not None
+    *lines, last = block[1].strip().splitlines()
+    call, _, said = last.partition("#")
+    scope: dict[str, object] = {}
+    exec("\n".join(lines), scope)
+    assert repr(eval(call, scope)) == said.strip()
 
 
 WRONG: list[tuple[Callable[[str], NameParts], str]] = [
