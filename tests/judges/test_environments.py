@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.judges.environments import STAMP, JudgeError, environment, run_client
 
 
