@@ -30,7 +30,7 @@ from atomizer.strategies.delta_hedger import DeltaHedger
 from atomizer.strategies.rfq_responder import RfqResponder
 from atomizer.venues.deribit.adapter import DeribitMarketPort, DeribitPort
 from atomizer.venues.deribit.auth import LoginKey
-from atomizer.venues.deribit.capabilities import CAPABILITIES as DERIBIT
+from atomizer.venues.deribit.capabilities import DERIBIT
 from atomizer.venues.deribit.settings import DeribitSettings
 from atomizer.venues.eip712 import DomainAllowList
 from atomizer.venues.ethereum import Address, EthereumKey
