@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -48,6 +48,17 @@ journal = Journal.open(pathlib.Path(sys.argv[1]), reserve_bytes=4096)
 print("ready", flush=True)
 time.sleep(60)
 """
+
+
+class SweptOrder(NamedTuple):
+    """What a venue's sweep answers for each order."""
+
+    label: str
+    instrument: str
+    outcome: str
+    open: bool
+
+
 Start = Callable[[str], "subprocess.Popen[str]"]
 
 
@@ -71,14 +82,15 @@ def start(story: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def swept(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, str]]:
-    """A venue `pond` whose sweep records (settings, prefix); the settings "broken" fail."""
+    """A venue `pond` whose sweep records (settings, prefix); "broken" fails, "stuck" leaves one open."""
     calls: list[tuple[Any, str]] = []
 
-    async def cancel_ours(_transport: object, settings: Any, prefix: str) -> list[str]:
+    async def cancel_ours(_transport: object, settings: Any, prefix: str) -> list[SweptOrder]:
         calls.append((settings, prefix))
         if settings == "broken":
             raise TransportError("127.0.0.1:9: connection refused")
-        return ["atm-1"]
+        stuck = SweptOrder("atm-2", "FROG-PERP", "order is being matched", open=True)
+        return [SweptOrder("atm-1", "FROG-PERP", "cancelled", open=False), *([stuck] * (settings == "stuck"))]
 
     monkeypatch.setattr(sys.modules[__name__], "cancel_ours", cancel_ours, raising=False)
     monkeypatch.setitem(sys.modules, "pond_sweep", sys.modules[__name__])
@@ -139,7 +151,7 @@ def test_a_frozen_or_deaf_node_is_ended_and_swept(
     assert report.killed_pid == node.pid
     assert node.wait(5) == -signal.SIGKILL
     assert swept == [("fine", "atm-")]
-    assert report.swept[0].result == ["atm-1"]
+    assert report.swept[0].cancelled == ["atm-1"]
     assert report.live is not None
     assert [item.nonce for item in report.live.signatures] == [101, 102]
     assert "no acknowledgement" in report.problems[0]
@@ -200,6 +212,15 @@ def test_one_venue_failing_stops_neither_the_others_nor_the_report(
     assert any("pond: TransportError: 127.0.0.1:9: connection refused" in text for text in report.problems)
     assert any("unknown: SweepError: expected one of deribit, pond" in text for text in report.problems)
     assert report.live is not None
+
+
+def test_an_order_that_still_rests_is_a_problem(story: Path, swept: list[tuple[Any, str]]) -> None:
+    report = pull(story, 2, {"pond": "stuck"})
+    assert report.sweep_failed
+    assert any(
+        "pond: expected none of our orders open, found atm-2 FROG-PERP (order is being matched)" in text
+        for text in report.problems
+    )
 
 
 def test_a_broken_configuration_still_ends_the_node(start: Start, story: Path) -> None:

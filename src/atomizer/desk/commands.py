@@ -158,7 +158,7 @@ def _report(report: KillReport) -> Iterator[str]:
         yield f"node process {report.killed_pid} ended"
     for sweep in report.swept:
         if not sweep.error:
-            yield f"{sweep.venue}: our orders cancelled ({sweep.result})"
+            yield f"{sweep.venue}: {len(sweep.cancelled)} of our orders cancelled, none left open"
     for holding, size in report.positions.items():
         yield f"position {holding}: {size}"
     if report.live is not None:
