@@ -85,7 +85,10 @@ def swept(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, str]]:
     """A venue `pond` whose sweep records (settings, prefix); "broken" fails, "stuck" leaves one open."""
     calls: list[tuple[Any, str]] = []
 
-    async def cancel_ours(_transport: object, settings: Any, prefix: str) -> list[SweptOrder]:
+    async def cancel_ours(
+        _transport: object, settings: Any, prefix: str, *, timeout_s: float
+    ) -> list[SweptOrder]:
+        assert timeout_s < 10
         calls.append((settings, prefix))
         if settings == "broken":
             raise TransportError("127.0.0.1:9: connection refused")

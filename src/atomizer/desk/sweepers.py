@@ -16,10 +16,11 @@ from atomizer.desk.errors import SweepError
 from atomizer.domain.identity import LABEL_PREFIX
 from atomizer.net.transport import Transport
 
-# venue -> "module:function", called as `await function(transport, settings, label_prefix)`; it answers with a
-# `SweptOrder` for each order of ours that was open.
+# venue -> "module:function", called as `await function(transport, settings, label_prefix, timeout_s=...)`; it
+# answers with a `SweptOrder` for each order of ours that was open.
 SWEEPERS: dict[str, str] = {"deribit": "atomizer.venues.deribit.sweep:cancel_ours"}
-DEADLINE_S = 16.0  # a backstop: a sweep has its own, shorter deadline
+TIMEOUT_S = 8.0
+_BACKSTOP_S = 10.0  # for a sweep that does not keep its own deadline
 
 
 class SweptOrder(Protocol):
@@ -53,10 +54,12 @@ async def sweep_all(transport: Transport, venues: Mapping[str, Any]) -> list[Swe
 
 async def _sweep(transport: Transport, venue: str, settings: Any) -> Sweep:
     try:
-        async with asyncio.timeout(DEADLINE_S):
-            orders: Sequence[SweptOrder] = await _function(venue)(transport, settings, LABEL_PREFIX)
+        async with asyncio.timeout(_BACKSTOP_S):
+            orders: Sequence[SweptOrder] = await _function(venue)(
+                transport, settings, LABEL_PREFIX, timeout_s=TIMEOUT_S
+            )
     except TimeoutError:
-        return Sweep(venue, error=f"expected an answer within {DEADLINE_S} s, found none")
+        return Sweep(venue, error=f"expected an answer within {_BACKSTOP_S} s, found none")
     except Exception as error:  # noqa: BLE001  (the switch's edge: told in the report, the next step follows)
         return Sweep(venue, error=f"{type(error).__name__}: {error}")
     resting = [f"{item.label} {item.instrument} ({item.outcome})" for item in orders if item.open]
