@@ -17,9 +17,11 @@ from atomizer.cli import main
 from atomizer.cli.exits import Exit
 from atomizer.config.errors import ConfigError
 from atomizer.desk import sweepers
+from atomizer.desk.fold import folded
 from atomizer.desk.kill import KillReport, kill
 from atomizer.net.sockets import SocketTransport
 from atomizer.net.transport import TransportError
+from atomizer.storage.journal import Journal, JournalLockedError, read, verify
 from atomizer.storage.lock import holder
 
 pytestmark = pytest.mark.system
@@ -186,6 +188,49 @@ def test_level_3_ends_even_a_node_that_answers(
     assert report.acknowledged
     assert report.killed_pid == node.pid
     assert len(swept) == 1
+
+
+def test_the_next_node_begins_with_the_level_of_a_kill(
+    start: Start, story: Path, swept: list[tuple[Any, str]]
+) -> None:
+    node = start(_NODE)
+    os.kill(node.pid, signal.SIGSTOP)
+    pull(story, 2)
+    assert folded(story).risk.kill_level == 2
+    pull(story, 1)
+    assert folded(story).risk.kill_level == 2
+    pull(story, 3)
+    assert folded(story).risk.kill_level == 3
+    assert verify(story).notes == []
+
+
+def test_no_node_can_start_while_the_switch_works(story: Path, swept: list[tuple[Any, str]]) -> None:
+    refused: list[str] = []
+
+    def venues() -> dict[str, Any]:
+        with pytest.raises(JournalLockedError) as caught:
+            Journal.open(story, reserve_bytes=4096)
+        refused.append(str(caught.value))
+        return {"pond": "fine"}
+
+    kill(story, 2, venues=venues, transport=SocketTransport, acknowledge_s=0.1)
+    assert f"held by process {os.getpid()}" in refused[0]
+    Journal.open(story, reserve_bytes=4096).close()
+
+
+def test_a_wrong_data_directory_is_left_as_it_was(tmp_path: Path, swept: list[tuple[Any, str]]) -> None:
+    report = pull(tmp_path / "nowhere", 2)
+    assert not (tmp_path / "nowhere").exists()
+    assert report.live is None
+    assert len(swept) == 1
+
+
+def test_resume_reaches_the_node(start: Start, story: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["resume", "--data-dir", str(story)]) == Exit.NETWORK
+    start(_NODE)
+    assert main.run(["resume", "--scope", "ETH", "--data-dir", str(story)]) == Exit.OK
+    last = list(read(story))[-1].body
+    assert (last.word, last.scope) == ("resume", "ETH")
 
 
 def test_level_4_leaves_an_answering_node_to_flatten(
