@@ -159,13 +159,23 @@ class Node:
             self._stopping.set()
 
     async def _wind_down(self) -> None:
-        """Until nothing of ours is working; what is left after that is a start-up's to find."""
-        for _ in range(round(STOP_PATIENCE_S / STOP_POLL_S)):
-            if self.engine.idle:
-                break
-            await asyncio.sleep(STOP_POLL_S)
+        """Until nothing of ours is working; then one last look at every account and at every price."""
+        await self._until(lambda: self.engine.idle)
+        asked_ns = self._clock.now_ns()
+        self.engine.want_reads()
         self.engine.want_marks()
         self.driver.start()
+        scopes = [(item.venue, item.account) for item in self.plan.engine.accounts]
+        await self._until(lambda: all(self.ledger.read_ns.get(scope, 0) > asked_ns for scope in scopes))
+        self.engine.want_marks()
+        self.driver.start()
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        """Wait with patience; what is missing after that is the next start-up's to find."""
+        for _ in range(round(STOP_PATIENCE_S / STOP_POLL_S)):
+            if done():
+                return
+            await asyncio.sleep(STOP_POLL_S)
 
     def _close_run(self) -> None:
         """A run is clean only when nothing of ours is working anywhere."""

@@ -102,8 +102,8 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How clients, rivals and the server behave. Times in seconds; widths as stated per field.
 
     A client sells at `fair - e` or better, `e` exponential with mean `client_vol_points` x (USD per vol
-    point) + `client_bps` of the index; a rival quotes around fair less a log-normal width of the same form. Most
-    clients write covered calls: `put_share` of them ask for puts.
+    point) + `client_bps` of the index; a rival quotes around fair less a log-normal width of the same form.
+    Most clients write covered calls: `put_share` of them ask for puts.
     """
 
     acceptance: Acceptance = Acceptance.MARKET
