@@ -40,7 +40,8 @@ class RfqTrade(msgspec.Struct, frozen=True, kw_only=True, tag="rfq_trade", omit_
     """A quote of ours was executed; identified by (account, quote nonce).
 
     The premium `price` is per unit of underlying in `premium_currency` (None: the ledger takes it from the
-    quote with this nonce); our side is `side`. `inferred` marks a booking made from a position that no confirmation explains.
+    quote with this nonce); our side is `side`. `inferred` marks a booking made from a position that
+    no confirmation explains.
     """
 
     venue: str

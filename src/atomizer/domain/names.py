@@ -54,7 +54,8 @@ class NameParts(msgspec.Struct, frozen=True, kw_only=True):
             )
         if self.expiry_s is not None and type(self.expiry_s) is not int:
             raise InstrumentNameError(
-                f"{self.kind}: expected expiry_s in whole unix seconds, found {self.expiry_s!r}; convert it first"
+                f"{self.kind}: expected expiry_s in whole unix seconds, "
+                f"found {self.expiry_s!r}; convert it first"
             )
         if self.strike is not None and not _positive(self.strike):
             raise InstrumentNameError(

@@ -105,6 +105,17 @@ class Accounts:
         self._apply(booking, Decimal(1))
         return True
 
+    def confirm(self, trade: RfqTrade) -> None:
+        """The confirmation of an inferred trade: keep it, or book it again if the inference was undone."""
+        key = booking_key(trade)
+        known = self.booked[key]
+        if key in self.reversed:
+            self.reversed.discard(key)
+            self._apply(trade, Decimal(1))
+        elif isinstance(known, RfqTrade):
+            trade = msgspec.structs.replace(known, inferred=False)
+        self.booked[key] = trade
+
     @staticmethod
     def _same(known: Booking, again: Booking) -> bool:
         """Whether two reports of one key agree in everything that moves money."""

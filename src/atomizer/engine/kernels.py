@@ -65,7 +65,7 @@ def order_transition(state: int, answer: int, booked: int, total: int, final_fil
 def slot_action(
     state: int, asked_px: int, asked_left: int, want_px: int, want_qty: int, min_move: int
 ) -> int:
-    """What brings a slot's order to its target; compares with what was last asked, not what the venue made."""
+    """What brings a slot's order to its target, judged against what was last asked of the venue."""
     if want_qty == 0:
         return ACT_NONE if state in (DONE, CANCELLING, OWED) else ACT_CANCEL
     if state == DONE:
@@ -97,7 +97,8 @@ def plan_slots(
 ) -> int:
     """Examine every slot; fills `out_slot`, `out_action` and returns how many differ.
 
-    A target past its life counts as no target. A slot in back-off places nothing until `rest_until`.
+    A target past its life counts as no target. A slot in
+    back-off places nothing until `rest_until`, and an order there that should move is pulled.
     `out_wake[0]` becomes the earliest future time at which a slot must be looked at again.
     """
     count = 0
@@ -112,9 +113,11 @@ def plan_slots(
         action = slot_action(
             state[index], asked_px[index], asked_left[index], want_px[index], quantity, min_move[index]
         )
-        if action == ACT_PLACE and rest_until[index] > now:
+        if action in (ACT_PLACE, ACT_AMEND) and rest_until[index] > now:
             wake = min(wake, rest_until[index])
-            continue
+            if action == ACT_PLACE:
+                continue
+            action = ACT_CANCEL
         if action != ACT_NONE:
             out_slot[count] = index
             out_action[count] = action

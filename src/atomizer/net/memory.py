@@ -78,7 +78,8 @@ class _Pipe:
         items = self._items
         while items and items[0][0] <= now:
             _, kind, data = items.popleft()
-            self._deliver(kind, data, not (items and items[0][0] <= now))
+            more = bool(items) and items[0][0] <= now and items[0][1] is _Kind.MESSAGE
+            self._deliver(kind, data, not more)
         if items and self._timer is None:
             self._timer = self._loop.call_at(items[0][0], self._arrive)
 

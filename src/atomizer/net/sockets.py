@@ -35,7 +35,7 @@ LARGEST_MESSAGE = 32 * 1024 * 1024
 LARGEST_BACKLOG = 64 * 1024 * 1024
 
 
-class _Client(WSListener):  # type: ignore[misc]  (picows is not typed for mypy here)
+class _Client(WSListener):  # type: ignore[misc]
     """A picows listener that is also the `Connection` given to the handler."""
 
     def __init__(self, url: str, handler: Handler) -> None:
@@ -92,7 +92,9 @@ class _Client(WSListener):  # type: ignore[misc]  (picows is not typed for mypy 
         elif kind is WSMsgType.CLOSE:
             text = (frame.get_close_message() or b"").decode(errors="replace")
             code = frame.get_close_code()
-            self._why = self._why or f"closed by the other side (code {int(code)}{': ' + text if text else ''})"
+            self._why = (
+                self._why or f"closed by the other side (code {int(code)}{': ' + text if text else ''})"
+            )
             transport.send_close(code)
             transport.disconnect()
 
@@ -198,9 +200,7 @@ class _SocketServer:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._serve_socket(request)
         body = await request.read()
-        answer = self._application.http(
-            HttpRequest(request.method, request.raw_path, request.headers, body)
-        )
+        answer = self._application.http(HttpRequest(request.method, request.raw_path, request.headers, body))
         return web.Response(status=answer.status, body=answer.body, headers=dict(answer.headers))
 
     async def _serve_socket(self, request: web.Request) -> web.StreamResponse:

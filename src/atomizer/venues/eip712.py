@@ -32,6 +32,7 @@ __all__ = [
     "DomainAllowList",
     "DomainRefusedError",
     "StructType",
+    "Words",
     "array_hash",
     "typed_digest",
 ]
@@ -111,6 +112,10 @@ def _exact_hash(value: bytes) -> bytes:
     return value
 
 
+def _exact_int64(value: int) -> bytes:
+    return value.to_bytes(8, "big", signed=True).rjust(32, b"\xff" if value < 0 else b"\x00")
+
+
 # Exact type of a value, its place in a packed struct, and what turns it into bytes first: fields
 # that C can check and lay out in one call.
 _FAST: dict[str, tuple[type, str, Callable[[Any], bytes] | None]] = {
@@ -118,6 +123,8 @@ _FAST: dict[str, tuple[type, str, Callable[[Any], bytes] | None]] = {
     "bool": (bool, "31x?", None),
     "bytes": (bytes, "32s", keccak256),
     "bytes32": (bytes, "32s", _exact_hash),
+    "int256": (int, "32s", lambda value: value.to_bytes(32, "big", signed=True)),
+    "int64": (int, "32s", _exact_int64),
     "string": (str, "32s", lambda value: keccak256(value.encode())),
     "uint256": (int, "32s", lambda value: value.to_bytes(32, "big")),
     "uint64": (int, "24xQ", None),
@@ -127,56 +134,78 @@ _FAST: dict[str, tuple[type, str, Callable[[Any], bytes] | None]] = {
 
 
 @final
-class StructType:
-    """One EIP-712 struct: its type string, its type hash and a checked encoder of its values."""
+class Words:
+    """A fixed row of Solidity values: each is checked for its exact type and range, then laid out.
 
-    __slots__ = ("_convert", "_encoders", "_exact", "_pack", "fields", "name", "type_hash", "type_string")
+    `declaration` reads like a struct's fields, `uint64 nonce,address maker`. `string` and `bytes` enter as
+    their hash, as EIP-712 wants it; a static ABI tuple uses neither.
+    """
 
-    def __init__(self, type_string: str) -> None:
-        matched = re.match(r"(\w+)\(([^)]*)\)", type_string)
-        if matched is None:
-            raise ValueError(f"EIP-712 type: expected Name(type field,...), found {type_string!r}")
-        pairs = [part.split(" ") for part in matched[2].split(",")]
+    __slots__ = ("_convert", "_encoders", "_exact", "_pack", "_prefix", "fields", "name")
+
+    def __init__(self, name: str, declaration: str, prefix: bytes = b"") -> None:
+        pairs = [part.split(" ") for part in declaration.split(",")]
         types = [pair[0] for pair in pairs]
-        self.type_string = type_string
-        self.name = matched[1]
+        self.name = name
         self.fields = tuple(pair[1] for pair in pairs)
-        self.type_hash = keccak256(type_string.encode())
-        self._encoders = tuple(_encoder(name) for name in types)
-        fast = all(name in _FAST for name in types)
-        self._exact = tuple(_FAST[name][0] for name in types) if fast else ()
-        self._pack = struct.Struct(">32s" + "".join(_FAST[name][1] for name in types)).pack if fast else None
-        converters = [_FAST[name][2] for name in types] if fast else []
-        self._convert = tuple((i, convert) for i, convert in enumerate(converters) if convert is not None)
+        self._prefix = prefix
+        self._encoders = tuple(_encoder(type_name) for type_name in types)
+        rows = [_FAST.get(type_name, _FAST["bytes32"]) for type_name in types]
+        self._exact = tuple(row[0] for row in rows)
+        self._pack = struct.Struct(f">{len(prefix)}s" + "".join(row[1] for row in rows)).pack
+        self._convert = tuple((i, row[2]) for i, row in enumerate(rows) if row[2] is not None)
 
-    def hash(self, *values: object) -> bytes:
-        """The struct hash of `values`, in the order of the fields.
+    def encode(self, *values: object) -> bytes:
+        """The prefix and a 32-byte word per value, in the order of the fields.
 
         Raises:
-            FieldTypeError, FieldRangeError: naming struct and field; nothing is coerced.
+            FieldTypeError, FieldRangeError: naming the field; nothing is coerced.
         """
-        if self._pack is not None and tuple(map(type, values)) == self._exact:
+        if tuple(map(type, values)) == self._exact:
             words: list[Any] = list(values)
             try:
                 for index, convert in self._convert:
                     words[index] = convert(words[index])
-                return keccak256(self._pack(self.type_hash, *words))
+                return self._pack(self._prefix, *words)
             except (struct.error, OverflowError):
-                return self._checked_hash(values)
-        return self._checked_hash(values)
+                return self._checked(values)
+        return self._checked(values)
 
-    def _checked_hash(self, values: tuple[object, ...]) -> bytes:
+    def _checked(self, values: tuple[object, ...]) -> bytes:
         """Field by field: names the field that is wrong."""
         if len(values) != len(self.fields):
             raise FieldTypeError(
                 f"{self.name}: expected {len(self.fields)} values, found {len(values)}; "
                 f"pass {', '.join(self.fields)}"
             )
-        words = [
+        return self._prefix + b"".join(
             encode(value, f"{self.name}.{field}")
             for encode, value, field in zip(self._encoders, values, self.fields, strict=True)
-        ]
-        return keccak256(self.type_hash + b"".join(words))
+        )
+
+
+@final
+class StructType:
+    """One EIP-712 struct: its type string, its type hash and a checked encoder of its values."""
+
+    __slots__ = ("_words", "type_hash", "type_string")
+
+    def __init__(self, type_string: str) -> None:
+        matched = re.match(r"(\w+)\(([^)]*)\)", type_string)
+        if matched is None:
+            raise ValueError(f"EIP-712 type: expected Name(type field,...), found {type_string!r}")
+        self.type_string = type_string
+        self.type_hash = keccak256(type_string.encode())
+        self._words = Words(matched[1], matched[2], self.type_hash)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The names of the values that `hash` takes, in order."""
+        return self._words.fields
+
+    def hash(self, *values: object) -> bytes:
+        """The struct hash of `values`; errors as `Words.encode`."""
+        return keccak256(self._words.encode(*values))
 
 
 def array_hash(struct_hashes: list[bytes]) -> bytes:

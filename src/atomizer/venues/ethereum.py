@@ -1,6 +1,6 @@
 """What every Ethereum-style signer shares: the hash, addresses and the private key.
 
-Keccak comes from pycryptodome, the curve from libsecp256k1 (coincurve); both are C in wheels.
+The curve is libsecp256k1 (coincurve), the hash the compiled `models.keccak`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import final
 
 from coincurve import PrivateKey
-from Crypto.Hash import keccak as _keccak
 
+from atomizer.models.keccak import keccak256
 from atomizer.venues.fields import SigningError
 from atomizer.venues.keys import HiddenKey, KeyFormatError
 
@@ -25,11 +25,6 @@ _HEX_KEY = re.compile(r"(?:0[xX])?[0-9a-fA-F]{64}")
 
 class AddressError(SigningError):
     """Text that is not an address, or whose checksum is wrong."""
-
-
-def keccak256(data: bytes) -> bytes:
-    """Keccak-256 (Ethereum's padding, not SHA3's)."""
-    return _keccak.new(digest_bits=256, data=data).digest()
 
 
 @final

@@ -7,6 +7,8 @@ was expected and what was found. Private keys and secrets never pass through her
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 __all__ = [
     "FieldRangeError",
     "FieldTypeError",
@@ -15,6 +17,8 @@ __all__ = [
     "require_int",
     "require_text",
     "require_uint",
+    "scaled_exactly",
+    "truncated",
 ]
 
 
@@ -51,6 +55,44 @@ def require_int(value: object, field: str, low: int, high: int) -> int:
 def require_uint(value: object, field: str, bits: int) -> int:
     """`value` as an unsigned integer of `bits` bits; errors as `require_int`."""
     return require_int(value, field, 0, (1 << bits) - 1)
+
+
+def truncated(value: Decimal, decimals: int, field: str) -> int:
+    """`value` times 10**decimals without what lies beyond, towards zero, exact at any length.
+
+    Raises:
+        FieldTypeError: not a Decimal (floats are refused, however whole).
+        FieldRangeError: not a finite number.
+    """
+    whole, _ = _scaled(value, decimals, field)
+    return whole
+
+
+def scaled_exactly(value: Decimal, decimals: int, field: str) -> int:
+    """`value` times 10**decimals where that is a whole number; errors as `truncated`.
+
+    Raises:
+        FieldRangeError: `value` is finer than 10**-decimals.
+    """
+    whole, rest = _scaled(value, decimals, field)
+    if rest:
+        raise FieldRangeError(
+            f"{field}: expected at most {decimals} decimals, found {value}; round it before signing"
+        )
+    return whole
+
+
+def _scaled(value: Decimal, decimals: int, field: str) -> tuple[int, int]:
+    if type(value) is not Decimal:
+        raise FieldTypeError(
+            f"{field}: expected a Decimal, found {_shown(value)}; make it from ticks or text"
+        )
+    if not value.is_finite():
+        raise FieldRangeError(f"{field}: expected a finite number, found {value}; do not sign without one")
+    numerator, denominator = value.as_integer_ratio()
+    power: int = 10**decimals
+    whole, rest = divmod(abs(numerator) * power, denominator)
+    return (whole if numerator >= 0 else -whole), rest
 
 
 def require_bool(value: object, field: str) -> bool:
