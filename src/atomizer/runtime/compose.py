@@ -21,9 +21,9 @@ from atomizer.runtime.node import NodePlan
 from atomizer.runtime.settings import NodeSettings, deribit_url, rysk_url
 from atomizer.strategies.delta_hedger import DeltaHedger
 from atomizer.strategies.rfq_responder import RfqResponder
-from atomizer.venues.deribit.adapter import DeribitPort
+from atomizer.venues.deribit.adapter import DeribitMarketPort, DeribitPort
 from atomizer.venues.deribit.auth import LoginKey
-from atomizer.venues.deribit.capabilities import DERIBIT
+from atomizer.venues.deribit.capabilities import CAPABILITIES as DERIBIT
 from atomizer.venues.deribit.settings import DeribitSettings
 from atomizer.venues.eip712 import DomainAllowList
 from atomizer.venues.ethereum import Address, EthereumKey
@@ -112,7 +112,7 @@ def rysk_port(settings: NodeSettings, transport: Transport, clock: Clock, rng: r
     domain = quote_domain(section.chain_id, Address.parse(section.verifying_contract))
     key = None
     if settings.mode != "dry-run" and section.private_key is not None:
-        key = EthereumKey.parse(section.private_key.reveal())
+        key = EthereumKey(section.private_key.reveal())
     return RyskPort(
         RyskSettings(
             ws_url=rysk_url(settings),
@@ -143,12 +143,13 @@ def plan(
     responder = settings.responder
     market = hedge_market(settings)
     hedger = DeltaHedger(settings.hedger, market, HEDGER_NUMBER)
-    ports: list[Port] = [
-        DeribitPort(deribit_settings(settings), transport, clock, rng),
-        rysk_port(settings, transport, clock, rng),
-    ]
+    deribit, rysk = deribit_settings(settings), rysk_port(settings, transport, clock, rng)
+    ports: list[Port]
     if settings.mode == "dry-run":
-        ports = [DryPort(port, settings.deribit.account, clock) for port in ports]
+        listening = DeribitMarketPort(deribit, transport, clock, rng)
+        ports = [DryPort(listening, clock), DryPort(rysk, clock)]
+    else:
+        ports = [DeribitPort(deribit, transport, clock, rng), rysk]
     return NodePlan(
         network=settings.network,
         mode=settings.mode,

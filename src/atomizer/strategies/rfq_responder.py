@@ -43,7 +43,7 @@ class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True):
     hedge_half_spread_bps: float = 1.0
     hedge_fee_bps: float = 5.0
     slippage_bps: float = 1.0
-    rehedge_interval_s: float = 3600.0
+    rehedge_interval_s: float = 86_400.0
     margin_rate: float = 0.05
     margin_share: float = 0.02
     funding_rate: float = 0.0

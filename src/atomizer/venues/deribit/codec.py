@@ -203,6 +203,7 @@ def order_event(
             text=data.cancel_reason,
             ts_ns=data.last_update_timestamp * NS_PER_MS,
         )
+    text = bytes(data.price).decode()
     return OrderOpen(
         venue=VENUE,
         account=account,
@@ -210,7 +211,7 @@ def order_event(
         venue_order_id=data.order_id,
         instrument=listed.key,
         side=side(data.direction),
-        ticks=whole(data.price, listed.grid.tick) if isinstance(data.price, Decimal) else 0,
+        ticks=0 if text.startswith('"') else whole(Decimal(text), listed.grid.tick),
         lots=whole(data.amount, listed.lot),
         filled_lots=filled,
         reply=reply,

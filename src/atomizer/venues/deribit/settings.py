@@ -22,7 +22,7 @@ class DeribitSettings:
     ws_url: str
     account: str
     client_id: str
-    key: LoginKey
+    key: LoginKey | None
     currencies: tuple[str, ...] = ("ETH",)
     books: tuple[str, ...] = ("ETH-PERPETUAL",)
     option_underlyings: tuple[str, ...] = ("ETH",)

@@ -205,7 +205,7 @@ class RyskPort:
         frame: wire.Frame = await self._maker.ask(
             self.codec.query(method, request_id), request_id, QUERY_TIMEOUT_S
         )
-        if frame.error is not None or frame.result is None:
+        if frame.error is not None or not frame.result:
             told = frame.error.message if frame.error else "no result"
             raise WireError(f"{method}: {told}")
         return frame.result

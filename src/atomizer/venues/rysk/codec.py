@@ -62,8 +62,8 @@ class Codec:
         Raises:
             WireError: no RFQ, or a field that cannot be read.
         """
-        body = frame.result if frame.result is not None else frame.params
-        if body is None or frame.id is None:
+        body = frame.result or frame.params
+        if not body or frame.id is None:
             raise WireError("expected an RFQ with an id, found neither result nor params")
         push = _decode(wire.RFQ, body)
         quantity, strike = _uint(push.quantity, "quantity"), _uint(push.strike, "strike")
@@ -138,9 +138,9 @@ class Codec:
         """
         if frame.error is not None:
             return [QuoteRefused(VENUE, str(frame.id), str(frame.error.code), frame.error.message, now_ns)]
-        if frame.method == "rfq_confirmation" and frame.params is not None:
+        if frame.method == "rfq_confirmation" and frame.params:
             return self._confirmation(frame.params, now_ns)
-        if frame.result is None:
+        if not frame.result:
             return []
         body = bytes(frame.result)
         if body == b'"OK"':

@@ -7,6 +7,9 @@ from typing import Any
 import msgspec
 
 
+ABSENT = msgspec.Raw(b"")
+
+
 class RpcError(msgspec.Struct):
     """The `error` of a reply; only the text is documented."""
 
@@ -19,8 +22,8 @@ class Frame(msgspec.Struct):
 
     id: str | int | None = None
     method: str | None = None
-    result: msgspec.Raw | None = None
-    params: msgspec.Raw | None = None
+    result: msgspec.Raw = ABSENT
+    params: msgspec.Raw = ABSENT
     error: RpcError | None = None
 
 
