@@ -144,7 +144,7 @@ def plan(
     rng: random.Random,
     *,
     hedge: bool = True,
-    on_outputs: Callable[[Sequence[Any]], None] | None = None,
+    on_turn: Callable[[Sequence[Any]], None] | None = None,
     **options: Any,
 ) -> NodePlan:
     """Compose a node. `options` are further fields of `NodePlan`."""
@@ -167,6 +167,6 @@ def plan(
         capabilities={"deribit": DERIBIT, "rysk": RYSK},
         settings_shown=plain(settings),
         tape=settings.tape,
-        on_outputs=on_outputs,
+        on_turn=on_turn,
         **options,
     )

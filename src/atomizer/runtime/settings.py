@@ -176,6 +176,16 @@ ALIASES: dict[str, str] = {
 }
 
 
+# Names of the operations page whose parts are not built: said at start, never silent.
+NOT_BUILT: dict[str, str] = {
+    "DERIVE_PRIVATE_KEY": "the venue derive",
+    "DERIVE_WALLET_ADDRESS": "the venue derive",
+    "WS_URL": "the venue derive (this is its socket; Rysk's is RYSK_WS_URL)",
+    "MIN_LIQUIDITY_SCORE": "liquidity scoring",
+    "GAMMA_HEDGE_RATIO": "gamma hedging",
+}
+
+
 def check(settings: Settings) -> None:
     """Rules that no single key can state.
 

@@ -160,11 +160,11 @@ async def run_session(
     duration_s: float,
     *,
     hedge: bool = True,
-    on_outputs: Callable[[Sequence[Any]], None] | None = None,
+    on_turn: Callable[[Sequence[Any]], None] | None = None,
 ) -> list[VenueReport]:
     """Open the venues, run one node for `duration_s`, stop it cleanly, and read the venues' equity."""
     await world.open()
-    node = world.node(settings, hedge=hedge, on_outputs=on_outputs)
+    node = world.node(settings, hedge=hedge, on_turn=on_turn)
     running = asyncio.create_task(node.run())
     await asyncio.wait({running}, timeout=duration_s)
     node.stop()
