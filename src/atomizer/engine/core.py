@@ -115,6 +115,7 @@ class Engine:
         self.counters = Counters()
         self.run = run
         self.now_ns = now_ns
+        self._started_ns = now_ns
         self._strategies = sorted(strategies, key=lambda item: item.number)
         self._responders = responders
         self._dirty: dict[int, bool] = {strategy.number: True for strategy in self._strategies}
@@ -397,7 +398,8 @@ class Engine:
     # --- reading accounts ---
 
     def _read(self, venue: str, account: str) -> None:
-        since = self.ledger.last_seen.get((venue, account), 0)
+        # What was traded before the first run is part of the opening positions, not of its history.
+        since = self.ledger.last_seen.get((venue, account), self._started_ns)
         self.emit(ReadAccount(venue=venue, account=account, asked_ns=self.now_ns, since_ns=since))
         self._reads[venue, account] = (self.now_ns + READ_TIMEOUT_NS, self.now_ns)
 
