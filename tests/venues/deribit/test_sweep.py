@@ -10,7 +10,7 @@ import pytest
 from atomizer.net.memory import Latency, MemoryNetwork
 from atomizer.net.virtual import VirtualClock, run_virtual
 from atomizer.venues.deribit.settings import DeribitSettings
-from atomizer.venues.deribit.sweep import Swept, SweepError, cancel_ours
+from atomizer.venues.deribit.sweep import SweepError, Swept, cancel_ours
 
 from .scripted import SETTINGS, SILENCE, Refusal, Venue
 
