@@ -158,7 +158,8 @@ def _recovered(params: dict[str, Any], signature: str) -> str:
     """By another library, from the wire alone."""
     fields = (
         "assetAddress:address chainId:uint256 isPut:bool strike:uint256 expiry:uint64 maker:address "
-        "nonce:uint64 price:uint256 quantity:uint256 isTakerBuy:bool validUntil:uint64 usd:address collateralAsset:address"
+        "nonce:uint64 price:uint256 quantity:uint256 isTakerBuy:bool validUntil:uint64 usd:address "
+        "collateralAsset:address"
     )
     types = [dict(zip(("name", "type"), part.split(":"), strict=True)) for part in fields.split()]
     message = {
