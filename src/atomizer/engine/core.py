@@ -156,7 +156,7 @@ class Engine:
         return claims
 
     def _begin(self, now_ns: int) -> None:
-        unclean = not self.ledger.clean_end
+        unclean = self.ledger.run is not None and not self.ledger.run.clean
         for item in self.settings.accounts:
             scope = (item.venue, item.account)
             self.halts.unreconciled[scope] = f"{item.venue} has not been read yet"
@@ -263,6 +263,15 @@ class Engine:
         """Fold a command, fact or conclusion of ours and put it out."""
         self.ledger.apply(record, self.now_ns)
         self._out.append(record)
+
+    def want_reads(self) -> None:
+        """Read every account in the next pass, whatever the time."""
+        for item in self.settings.accounts:
+            self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
+
+    def want_marks(self) -> None:
+        """Value positions in the next pass, whatever the time."""
+        self._marked_ns = 0
 
     @property
     def idle(self) -> bool:

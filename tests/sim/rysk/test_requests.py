@@ -12,6 +12,7 @@ import pytest
 from tests.independent.wire import JudgeError, Wire, exact_json
 from tests.sim.rysk.harness import E18, Scene, play
 
+from atomizer.sim.rysk.messages import encode
 from atomizer.sim.rysk.pushes import TRAPS
 from atomizer.sim.rysk.settings import FOREIGN, Acceptance, Behaviour, Faults, RfqFault
 
@@ -187,9 +188,9 @@ def test_every_rfq_fault_can_be_drawn(fault):
 
 
 def test_generated_flow_is_what_it_claims():
-    rfqs = [rfq["result"] for rfq in flow(3, 3600.0)]
+    rfqs = [rfq["result"] for rfq in flow(3, 1800.0)]
     count = len(rfqs)
-    assert 1050 < count < 1350
+    assert 520 < count < 680
     buys = sum(rfq.get("isTakerBuy", False) for rfq in rfqs)
     assert 0.15 < buys / count < 0.25
     assert 0.35 < sum(rfq["isPut"] for rfq in rfqs) / count < 0.65
@@ -247,6 +248,27 @@ def test_flow_does_not_depend_on_what_the_maker_does():
     quiet = flow(5, 120.0, taker_buy_share=0.0)
     assert len(found) > 10
     assert found == quiet[: len(found)]
+
+
+def test_a_whole_run_repeats_to_the_byte():
+    def record() -> bytes:
+        found: list[bytes] = []
+
+        async def scenario(scene: Scene) -> None:
+            while scene.now_s() < scene.clock.start_ns // 10**9 + 120:
+                rfq = exact_json(await scene.rfqs.receive())
+                await scene.quote(rfq, "60")
+            found.append(encode([scene.twin.state(), scene.twin.equity()]))
+            assert scene.twin.trades
+
+        play(
+            scenario,
+            clients=True,
+            behaviour=Behaviour(taker_buy_share=0.0, faults=Faults(execute_all=0.3, confirmation_lost=0.3)),
+        )
+        return found[0]
+
+    assert record() == record()
 
 
 def test_btc_sizes_are_smaller():

@@ -11,7 +11,7 @@ from tests.sim.rysk.harness import Scene, play
 from atomizer.sim.rysk.settings import Behaviour
 
 
-def win_rate(vol_points: float, bps: float, seconds: float = 900.0) -> float:
+def win_rate(vol_points: float, bps: float, seconds: float = 600.0) -> float:
     """Share of answered RFQs that trade, quoting fair less this much."""
     rates: list[float] = []
 

@@ -103,16 +103,18 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     A client sells at `fair - e` or better, `e` exponential with mean `client_vol_points` x (USD per vol
     point) + `client_bps` of the index; a rival quotes around fair less a log-normal width of the same form.
+    Most clients write covered calls: `put_share` of them ask for puts.
     """
 
     acceptance: Acceptance = Acceptance.MARKET
-    rfq_interval_s: float = 3.0
+    rfq_interval_s: float = 1.5
     taker_buy_share: float = 0.2
+    put_share: float = 0.25
     off_strike_share: float = 0.15
     off_expiry_share: float = 0.1
     client_vol_points: float = 3.0
     client_bps: float = 8.0
-    rivals: int = 3
+    rivals: int = 2
     rival_answers: float = 0.6
     rival_vol_points: float = 1.75
     rival_bps: float = 5.0
@@ -132,7 +134,7 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(self, name)
             if not value >= 0.0:
                 raise SettingsError(f"{name}: expected zero or more, found {value}")
-        for name in ("taker_buy_share", "off_strike_share", "off_expiry_share", "rival_answers"):
+        for name in ("taker_buy_share", "put_share", "off_strike_share", "off_expiry_share", "rival_answers"):
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise SettingsError(f"{name}: expected a share in [0, 1], found {value}")
@@ -247,3 +249,35 @@ def merged(behaviour: Behaviour, changes: dict[str, object]) -> Behaviour:
         return msgspec.convert(fields, Behaviour)
     except msgspec.ValidationError as exc:
         raise SettingsError(f"settings: {exc}; see docs/venues/rysk-twin.md for the fields") from exc
+
+
+def parse_spec(spec: str) -> dict[str, object]:
+    """`name=value,name=value` as changes for `merged`: fault names with probabilities, behaviour fields.
+
+    Example: `confirmation_lost=0.2,acceptance=always`.
+
+    Raises:
+        SettingsError: a part without `=`, or a name that is neither fault nor behaviour field.
+    """
+    changes: dict[str, object] = {}
+    faults: dict[str, object] = {}
+    for part in filter(None, (one.strip() for one in spec.split(","))):
+        name, found, text = part.partition("=")
+        if not found:
+            raise SettingsError(f"fault: expected name=value, found {part!r}")
+        if name in Faults.__struct_fields__:
+            faults[name] = _value(text)
+        elif name in Behaviour.__struct_fields__ and name != "faults":
+            changes[name] = _value(text)
+        else:
+            known = ", ".join((*Faults.__struct_fields__, *Behaviour.__struct_fields__[:-1]))
+            raise SettingsError(f"fault: expected one of {known}, found {name!r}")
+    return changes | {"faults": faults}
+
+
+def _value(text: str) -> object:
+    """A number where it is one, else the word."""
+    try:
+        return int(text) if text.isdigit() else float(text)
+    except ValueError:
+        return text

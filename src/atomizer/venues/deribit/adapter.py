@@ -90,6 +90,29 @@ class DeribitPort:
         return self._listing.by_name.get(name)
 
 
+class DeribitMarketPort:
+    """The market-data half alone: no key, no trading socket, nothing to send an order through."""
+
+    venue = codec.VENUE
+    capabilities: Capabilities = DERIBIT
+
+    def __init__(
+        self, settings: DeribitSettings, transport: Transport, clock: Clock, rng: random.Random
+    ) -> None:
+        self._listing = Listing(settings, clock)
+        self._market = MarketSocket(settings, transport, clock, rng, self._listing)
+
+    async def run(self, sink: Sink) -> None:
+        """Serve until cancelled."""
+        self._listing.sink = self._market.sink = sink
+        await self._market.run()
+
+    def send(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            if isinstance(command, Resubscribe):
+                self._market.resubscribe(command.instrument.removeprefix(codec.PREFIX))
+
+
 def _unlisted(command: OrderCommand) -> Event:
     """The listing has not been read or does not hold the instrument: nothing was sent."""
     text = f"expected {command.instrument} in the venue's listing, it is not there (yet); not sent"
