@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 
 from atomizer.domain.bookings import Fill
 from atomizer.domain.commands import (
@@ -306,6 +307,35 @@ def test_malformed_message_drops_the_connection_and_says_why():
         await scene.until_up(times=1)
         await scene.until(FeedUp, 3)
         assert "another shape" in scene.sink.of(FeedDown)[0].why
+
+    play(body)
+
+
+NASTY = [
+    b"",
+    b"not json",
+    b"[]",
+    b"5",
+    b'{"method":"\xff\xfe"}',
+    b'{"id":1,"result":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+    b'{"method":"subscription","params":{"channel":"ticker.X.100ms","data":{"instrument_name":5}}}',
+    b'{"method":"subscription","params":{"channel":"user.trades.any.any.raw","data":[{"price":"x"}]}}',
+    b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.',
+]
+
+
+@pytest.mark.parametrize("data", NASTY, ids=range(len(NASTY)))
+def test_no_message_ends_the_port(data: bytes):
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        for socket in (scene.venue.market, scene.venue.trading):
+            assert socket.connection is not None
+            socket.connection.send(data)
+        await asyncio.sleep(5)
+        scene.venue.market.push("deribit_price_index.eth_usd", {"index_name": "eth_usd", "price": 1.0})
+        scene.venue.trading.push("user.trades.any.any.raw", [trade()])
+        await scene.until(Fill)
+        await scene.until(IndexPrice)
 
     play(body)
 

@@ -175,6 +175,35 @@ def test_malformed_rfq_is_counted_and_the_next_one_is_heard():
     play(body)
 
 
+NASTY = [
+    b"",
+    b"[]",
+    b'{"id":"\xff"}',
+    b'{"id":"a","result":' + b"[" * 50_000 + b"]" * 50_000 + b"}",
+    b'{"id":"a","result":{"quoteNonce":"many"}}',
+    b'{"id":"a","result":{"quoteNonce":"1","strike":"x"}}',
+    b'{"id":"a","result":{"newBest":"much","rfqId":"a"}}',
+    b'{"id":"a","error":5}',
+]
+
+
+@pytest.mark.parametrize("data", NASTY, ids=range(len(NASTY)))
+def test_no_message_ends_the_port_nor_its_sockets(data: bytes):
+    async def body(scene: Scene) -> None:
+        await scene.until(FeedUp, 3)
+        for part in (ASSET, "maker"):
+            connection = scene.venue.socket(part).connection
+            assert connection is not None
+            connection.send(data)
+        scene.venue.socket(ASSET).send(rfq("good"))
+        scene.venue.socket("maker").send({"id": "trade", "result": confirmation(7)})
+        await scene.until(Rfq)
+        await scene.until(RfqTrade)
+        assert not scene.of(FeedDown)
+
+    play(body)
+
+
 def test_quote_is_signed_sent_and_answered():
     async def body(scene: Scene) -> None:
         await scene.until(FeedUp, 3)

@@ -28,6 +28,9 @@ PREMIUM_CURRENCY = "USD"
 # Times beyond this are milliseconds: as seconds they would lie in the year 5138.
 MILLISECONDS_FROM = 100_000_000_000
 
+# What decoding raises for bytes of another shape: not JSON, not UTF-8, nested without end, no number.
+MALFORMED = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError)
+
 decode_rfq = msgspec.json.Decoder(wire.RfqPush).decode
 decode_maker = msgspec.json.Decoder(wire.MakerMessage).decode
 decode_payload = msgspec.json.Decoder(wire.MakerPayload).decode
