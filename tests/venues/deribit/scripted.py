@@ -9,7 +9,7 @@ from typing import Any
 from atomizer.domain.events import Event, FeedUp
 from atomizer.net.memory import Latency, MemoryNetwork, MemoryServer
 from atomizer.net.pacing import RetrySettings
-from atomizer.net.transport import Connection, Handler, HttpRequest, HttpResponse
+from atomizer.net.transport import Clock, Connection, Handler, HttpRequest, HttpResponse
 from atomizer.net.virtual import VirtualClock, run_virtual
 from atomizer.venues.deribit.adapter import DeribitPort
 from atomizer.venues.deribit.settings import DeribitSettings
@@ -68,7 +68,7 @@ SILENCE = object()
 class Venue:
     """The server. `answers` maps a method to its result, a function of its params, or SILENCE."""
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.sockets: list[Socket] = []
         self.requests: list[tuple[str, dict[str, Any]]] = []
