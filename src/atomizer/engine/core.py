@@ -329,6 +329,7 @@ class Engine:
         order = self.ledger.orders.get(event.order_id)
         if order is not None and order.slot < len(self.slots.keys):
             self.slots.rest(order.slot, self.now_ns)
+            self._note_rest(order)
 
     def _cancel_refused(self, event: ev.CancelRefused) -> None:
         self.ledger.apply(event, self.now_ns)
@@ -416,6 +417,8 @@ class Engine:
         for record in verdict.records:
             self._use_named(getattr(record, "instrument", ""))
             self.emit(record)
+        if verdict.agrees:
+            self.exposure.agreed_ns[scope] = event.asked_ns
         self._judge(scope, verdict)
 
     def _judge(self, scope: tuple[str, str], verdict: Verdict) -> None:
@@ -498,6 +501,7 @@ class Engine:
                 self._cancel_after.pop(number, None)
             if self.slots.refresh(order, self.now_ns):
                 self._dirty[self.slots.keys[order.slot].strategy] = True
+                self._note_rest(order)
         touched.clear()
         if self.ledger.booked_now:
             self.ledger.booked_now.clear()
@@ -804,6 +808,14 @@ class Engine:
                 instrument=key.level.instrument,
             )
         )
+
+    def _note_rest(self, order: Order) -> None:
+        """Say why a slot rests that someone else emptied or refused."""
+        wait_ns = self.slots.back_off_ns[order.slot]
+        if wait_ns:
+            why = f"{order.end or 'refused'} {order.end_text}".strip()
+            text = f"{order.instrument}: rests {wait_ns / S:g} s after {why}"
+            self._hold(order.slot, self.slots.keys[order.slot], Held(Reason.BACK_OFF, text))
 
     def _use_named(self, name: str) -> None:
         """Write an instrument's terms into the journal before the first record that needs them."""
