@@ -126,7 +126,7 @@ class Reconciler:
                 venue=venue,
                 account=account,
                 kind=CashKind.DEPOSIT,
-                reference="opening",
+                reference=f"opening {currency}",
                 currency=currency,
                 amount=amount - self._ledger.accounts.balance(venue, account, currency),
                 ts_ns=now_ns,
