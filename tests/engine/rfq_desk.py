@@ -109,6 +109,8 @@ class RfqDesk(Desk):
         deposit: str = "1000000",
         chain: bool = True,
         perpetual: str = "0",
+        listed: tuple[Instrument, ...] = (),
+        options: dict[str, str] | None = None,
         **more: Any,
     ) -> None:
         self.responder = RfqResponder(responder or ResponderSettings())
@@ -134,16 +136,17 @@ class RfqDesk(Desk):
             ready=False,
             **more,
         )
-        self.connect(perpetual=perpetual)
+        self.feed(*[ev.InstrumentListed(one) for one in listed])
+        self.connect(perpetual=perpetual, options=options)
         if chain:
             self.feed(*chain_events())
 
-    def connect(self, perpetual: str = "0") -> None:
-        """Bring both venues up; `perpetual`: USD held in it before the first run."""
+    def connect(self, perpetual: str = "0", options: dict[str, str] | None = None) -> None:
+        """Bring both venues up; `perpetual` (USD) and `options` were held before the first run."""
         positions = {HEDGE.instrument: perpetual} if perpetual != "0" else {}
         self.open(positions=positions)
         self.feed(ev.FeedUp("rysk/maker"))
-        self.read_rysk()
+        self.read_rysk(options)
 
     def read_rysk(
         self,

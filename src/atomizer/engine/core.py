@@ -274,6 +274,12 @@ class Engine:
         self._marked_ns = 0
 
     @property
+    def opened(self) -> bool:
+        """Every account has been read at least once, in this run or before."""
+        opened = self.ledger.opened_ns
+        return all((item.venue, item.account) in opened for item in self.settings.accounts)
+
+    @property
     def idle(self) -> bool:
         """Nothing of ours is working anywhere."""
         return not self.ledger.orders
