@@ -152,10 +152,42 @@ class Accounts:
         elif isinstance(booking, PositionMove):
             self._move(Holding(booking.venue, booking.account, booking.instrument), sign * booking.size)
         elif isinstance(booking, Reversal):
-            undone = self.booked.get(booking.key)
-            if undone is not None and booking.key not in self.reversed:
-                self.reversed.add(booking.key)
-                self._apply(undone, Decimal(-1))
+            self._reverse(booking.key)
+
+    def _reverse(self, key: str) -> None:
+        """Undo a booking as if it had never been made."""
+        undone = self.booked.get(key)
+        if undone is None or key in self.reversed:
+            return
+        if isinstance(undone, Fill) and self.instruments[undone.instrument].margined:
+            before = self._refold(undone)
+            self.reversed.add(key)
+            settle = Purse(undone.venue, undone.account, self.instruments[undone.instrument].settlement)
+            self._pay(settle, self._refold(undone) - before)
+            self._charge(undone, Decimal(-1))
+        else:
+            self.reversed.add(key)
+            self._apply(undone, Decimal(-1))
+
+    def _refold(self, fill: Fill) -> Decimal:
+        """Book the position of this fill anew from all that stands; returns its realised P&L.
+
+        What a fill realised depends on those before it, so a bust in their midst changes later ones.
+        """
+        holding = Holding(fill.venue, fill.account, fill.instrument)
+        instrument = self.instruments[fill.instrument]
+        position = self.positions[holding] = Position()
+        realised = ZERO
+        for key, booking in self.booked.items():
+            if key in self.reversed or not isinstance(booking, (Fill, PositionMove)):
+                continue
+            if (booking.venue, booking.account, booking.instrument) != holding:
+                continue
+            if isinstance(booking, Fill):
+                realised += _margined(position, booking, instrument, booking.side * booking.size)
+            else:
+                position.size += booking.size
+        return realised
 
     def _pay(self, purse: Purse, amount: Decimal) -> None:
         self.cash[purse] = self.cash.get(purse, ZERO) + amount
@@ -171,40 +203,23 @@ class Accounts:
         instrument = self.instruments[fill.instrument]
         settle = Purse(fill.venue, fill.account, instrument.settlement)
         signed = sign * fill.side * fill.size
-        if instrument.kind in (Kind.OPTION, Kind.SPOT):
+        if not instrument.margined:
             self._move(Holding(fill.venue, fill.account, fill.instrument), signed)
             value = quantise(instrument.settlement, signed * fill.price * instrument.contract_size)
             self._pay(settle, -value)
             if instrument.kind is Kind.SPOT:
                 self._pay(Purse(fill.venue, fill.account, instrument.underlying), signed)
         else:
-            self._pay(settle, self._margined(fill, instrument, signed))
+            position = self._move(Holding(fill.venue, fill.account, fill.instrument), ZERO)
+            self._pay(settle, _margined(position, fill, instrument, signed))
+        self._charge(fill, sign)
+
+    def _charge(self, fill: Fill, sign: Decimal) -> None:
         if fill.fee:
+            instrument = self.instruments[fill.instrument]
             fee_purse = Purse(fill.venue, fill.account, fill.fee_currency or instrument.settlement)
             self._pay(fee_purse, -sign * fill.fee)
             self.fees[fee_purse] = self.fees.get(fee_purse, ZERO) + sign * fill.fee
-
-    def _margined(self, fill: Fill, instrument: Instrument, signed: Decimal) -> Decimal:
-        """Book a futures trade; returns the realised P&L of what it closes, in settlement currency."""
-        position = self._move(Holding(fill.venue, fill.account, fill.instrument), ZERO)
-        unit = instrument.contract_size if not instrument.size_in_quote else Decimal(1)
-        opening, closing = signed, ZERO
-        if position.size and (position.size > 0) != (signed > 0):
-            closing = -min(abs(signed), abs(position.size)) * (1 if position.size > 0 else -1)
-            opening = signed - closing
-        realised = ZERO
-        if closing:
-            released = position.cost * (-closing / position.size)
-            value = -closing / fill.price if instrument.inverse else -closing * fill.price * unit
-            realised = released - value if instrument.inverse else value - released
-            position.cost -= released
-            position.size += closing
-        if opening:
-            position.cost += opening / fill.price if instrument.inverse else opening * fill.price * unit
-            position.size += opening
-        if not position.size:
-            position.cost = ZERO
-        return quantise(instrument.settlement, realised)
 
     def unrealised(self, holding: Holding, mark: Decimal) -> Decimal:
         """P&L of an open futures position at `mark`, in its settlement currency."""
@@ -214,3 +229,25 @@ class Accounts:
         if instrument.inverse:
             return position.cost - position.size / mark
         return position.size * mark * instrument.contract_size - position.cost
+
+
+def _margined(position: Position, fill: Fill, instrument: Instrument, signed: Decimal) -> Decimal:
+    """Book a futures trade; returns the realised P&L of what it closes, in settlement currency."""
+    unit = instrument.contract_size if not instrument.size_in_quote else Decimal(1)
+    opening, closing = signed, ZERO
+    if position.size and (position.size > 0) != (signed > 0):
+        closing = -min(abs(signed), abs(position.size)) * (1 if position.size > 0 else -1)
+        opening = signed - closing
+    realised = ZERO
+    if closing:
+        released = position.cost * (-closing / position.size)
+        value = -closing / fill.price if instrument.inverse else -closing * fill.price * unit
+        realised = released - value if instrument.inverse else value - released
+        position.cost -= released
+        position.size += closing
+    if opening:
+        position.cost += opening / fill.price if instrument.inverse else opening * fill.price * unit
+        position.size += opening
+    if not position.size:
+        position.cost = ZERO
+    return quantise(instrument.settlement, realised)

@@ -627,7 +627,7 @@ class Engine:
         scope = (venue, account)
         block = self.ledger.nonces.get(scope)
         nonce = self.ledger.next_nonce.get(scope, 0)
-        if block is None or block.last < nonce or self._fresh_block(scope):
+        if self._fresh_block(scope) or block is None or block.last < nonce:
             last = max(block.last if block else 0, nonce - 1)
             first = max(last + 1, self.now_ns // MS)
             self.emit(NonceBlock(venue, account, first, first + self.settings.nonce_block - 1))

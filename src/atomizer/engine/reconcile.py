@@ -151,6 +151,11 @@ class Reconciler:
     def _positions(self, scope: Scope, bracket: Bracket, verdict: Verdict, now_ns: int) -> None:
         venue, account = scope
         names = {key.instrument for key in self._ledger.accounts.positions if key[:2] == scope}
+        names |= {
+            key[2]
+            for key in self._ledger.differences
+            if key[:2] == scope and key[2] in self._ledger.instruments
+        }
         rfq_only = not self._capabilities[venue].orders
         for instrument in sorted(names | set(bracket.positions)):
             ours = self._ledger.accounts.size(venue, account, instrument)
