@@ -249,10 +249,12 @@ class Engine:
         due = min(self._wake_ns, self.market.next_staleness(self.now_ns), self._marked_ns + self._marks_ns)
         if self._watch:
             due = min(due, self._watch[0][0])
-        for when, _asked in self._reads.values():
-            due = min(due, when)
-        for strategy in self._strategies:
-            due = min(due, strategy.next_deadline())
+        for scope, (when, _asked) in self._reads.items():
+            if self.market.feed(self.account_feed(scope[0])).up:
+                due = min(due, when)
+        if not self._decisions_stopped:
+            for strategy in self._strategies:
+                due = min(due, strategy.next_deadline())
         return max(due, self.now_ns + 1)
 
     @property
@@ -642,8 +644,12 @@ class Engine:
 
     # --- strategies and slots ---
 
+    @property
+    def _decisions_stopped(self) -> bool:
+        return self.halts.kill_level >= 3 or self.halts.stopping
+
     def _decide(self) -> None:
-        if self.halts.kill_level >= 3 or self.halts.stopping:
+        if self._decisions_stopped:
             if self.halts.kill_level == 4 and not self.halts.stopping:
                 self._state(FLATTEN_STRATEGY, self._flatten())
             return
