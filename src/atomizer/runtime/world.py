@@ -16,12 +16,13 @@ from typing import Any
 
 import msgspec
 
+from atomizer.config.schema import Seconds
 from atomizer.config.secret import Secret
 from atomizer.net.memory import Latency, MemoryNetwork, MemoryServer
 from atomizer.net.transport import Application, Clock
 from atomizer.runtime.compose import plan
 from atomizer.runtime.node import Node
-from atomizer.runtime.settings import DeribitSection, NodeSettings, RyskSection
+from atomizer.runtime.settings import Deribit, Hedge, RfqSection, Rysk, Settings
 from atomizer.sim.chain import Chain
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.deribit.twin import DeribitTwin
@@ -31,6 +32,7 @@ from atomizer.sim.rysk.twin import RyskTwin
 
 DERIBIT_PORT, RYSK_PORT = 9001, 9003
 HOST = "127.0.0.1"
+HEDGE_THRESHOLD_USD = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +80,25 @@ class World:
         await self.rysk.stop()
         await self.deribit.stop()
 
-    def settings(self, directory: Path, **changes: Any) -> NodeSettings:
+    def hedge_threshold(self) -> float:
+        """Coins worth about twenty dollars: two contracts of the coarsest perpetual."""
+        return round(HEDGE_THRESHOLD_USD / self.market.state(self.clock.now_ns()).index, 6)
+
+    def settings(self, directory: Path, **changes: Any) -> Settings:
         """Settings of a node that trades on this world's venues."""
         credential = self.deribit.settings.credentials[0]
         rysk = self.rysk_settings
-        made = NodeSettings(
+        made = Settings(
             network="sim",
             mode="live",
             data_dir=directory,
-            deribit=DeribitSection(
+            deribit=Deribit(
                 ws_url=f"ws://{HOST}:{DERIBIT_PORT}/ws/api/v2",
                 api_key=credential.client_id,
                 api_secret=Secret(credential.client_secret),
                 numeraire="coin",
             ),
-            rysk=RyskSection(
+            rysk=Rysk(
                 ws_url=f"ws://{HOST}:{RYSK_PORT}/",
                 maker_address=rysk.maker.address,
                 private_key=Secret(rysk.maker.private_key),
@@ -100,14 +106,16 @@ class World:
                 verifying_contract=rysk.contract,
                 stable=rysk.stable,
                 stable_decimals=rysk.stable_decimals,
-                assets=(rysk.asset.address,),
-                underlying=rysk.asset.underlying,
                 numeraire="usd",
             ),
+            rfq=RfqSection(
+                asset_addresses=(rysk.asset.address,), underlying=rysk.asset.underlying, valid=Seconds(10)
+            ),
+            hedge=Hedge(delta_threshold=self.hedge_threshold()),
         )
         return msgspec.structs.replace(made, **changes)
 
-    def node(self, settings: NodeSettings, *, hedge: bool = True, **options: Any) -> Node:
+    def node(self, settings: Settings, *, hedge: bool = True, **options: Any) -> Node:
         """A node on this world; call within the running loop."""
         made = plan(
             settings,
@@ -148,15 +156,15 @@ def report_of(raw: dict[str, Any]) -> VenueReport:
 
 async def run_session(
     world: World,
-    settings: NodeSettings,
+    settings: Settings,
     duration_s: float,
     *,
     hedge: bool = True,
-    on_outputs: Callable[[Sequence[Any]], None] | None = None,
+    on_turn: Callable[[Sequence[Any]], None] | None = None,
 ) -> list[VenueReport]:
     """Open the venues, run one node for `duration_s`, stop it cleanly, and read the venues' equity."""
     await world.open()
-    node = world.node(settings, hedge=hedge, on_outputs=on_outputs)
+    node = world.node(settings, hedge=hedge, on_turn=on_turn)
     running = asyncio.create_task(node.run())
     await asyncio.wait({running}, timeout=duration_s)
     node.stop()

@@ -31,8 +31,8 @@ MEAN_POSITIVE_NORMAL = 0.4  # E max(0, N(0,1)) = 1/sqrt(2 pi), rounded up
 class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Units in the names; `bps` of the underlying's value, `vol` in vol points (0.01).
 
-    `edge_*`: the largest of the three is charged, times `edge_scale`. `dummy_price` (USD per unit) replaces the model's fair
-    value and is accepted on simulated networks only.
+    `edge_*`: the largest of the three is charged, times `edge_scale`. `dummy_price` (USD per unit) replaces
+    the model's fair value and is accepted on simulated networks only.
     """
 
     validity_s: int = 10

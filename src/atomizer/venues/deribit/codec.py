@@ -203,7 +203,6 @@ def order_event(
             text=data.cancel_reason,
             ts_ns=data.last_update_timestamp * NS_PER_MS,
         )
-    text = bytes(data.price).decode()
     return OrderOpen(
         venue=VENUE,
         account=account,
@@ -211,7 +210,7 @@ def order_event(
         venue_order_id=data.order_id,
         instrument=listed.key,
         side=side(data.direction),
-        ticks=0 if text.startswith('"') else whole(Decimal(text), listed.grid.tick),
+        ticks=whole(Decimal(repr(data.price)), listed.grid.tick) if isinstance(data.price, float) else 0,
         lots=whole(data.amount, listed.lot),
         filled_lots=filled,
         reply=reply,
