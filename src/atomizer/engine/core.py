@@ -251,9 +251,15 @@ class Engine:
             due = min(due, self._watch[0][0])
         for when, _asked in self._reads.values():
             due = min(due, when)
-        for strategy in self._strategies:
-            due = min(due, strategy.next_deadline())
+        if not self._strategies_rest:
+            for strategy in self._strategies:
+                due = min(due, strategy.next_deadline())
         return max(due, self.now_ns + 1)
+
+    @property
+    def _strategies_rest(self) -> bool:
+        """From kill level 3 and while stopping no strategy is asked."""
+        return self.halts.kill_level >= 3 or self.halts.stopping
 
     @property
     def _marks_ns(self) -> int:
@@ -401,9 +407,14 @@ class Engine:
         self._reads[venue, account] = (self.now_ns + READ_TIMEOUT_NS, self.now_ns)
 
     def _watch_reads(self) -> None:
+        """Read what is due. Without a connection nothing is: its return asks for a read of its own."""
         for scope, (due, _asked) in list(self._reads.items()):
-            if due <= self.now_ns and self.market.feed(self.account_feed(scope[0])).up:
+            if due > self.now_ns:
+                continue
+            if self.market.feed(self.account_feed(scope[0])).up:
                 self._read(*scope)
+            else:
+                del self._reads[scope]
 
     def _read_ended(self, event: ev.ReadEnded) -> None:
         scope = (event.venue, event.account)
@@ -639,7 +650,7 @@ class Engine:
     # --- strategies and slots ---
 
     def _decide(self) -> None:
-        if self.halts.kill_level >= 3 or self.halts.stopping:
+        if self._strategies_rest:
             if self.halts.kill_level == 4 and not self.halts.stopping:
                 self._state(FLATTEN_STRATEGY, self._flatten())
             return
