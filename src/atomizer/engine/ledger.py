@@ -52,6 +52,8 @@ from atomizer.engine import kernels
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
 
 _STATES = tuple(OrderState)
+# Trades are asked for again from this long before the last whole read: clocks differ, lists lag.
+SEEN_MARGIN_NS = 60_000_000_000
 
 
 class Order(msgspec.Struct, kw_only=True):
@@ -306,7 +308,13 @@ class Ledger:
         return fresh
 
     def _move(self, booking: CashMove | PositionMove | Reversal) -> None:
-        self._book(booking)
+        if not self._book(booking) or not isinstance(booking, Reversal):
+            return
+        undone = self.accounts.booked.get(booking.key)
+        if isinstance(undone, RfqTrade):
+            quote = self.quotes.get((undone.venue, undone.account, undone.nonce))
+            if quote is not None:
+                quote.traded = False
 
     def _fill(self, fill: Fill) -> None:
         if fill.instrument not in self.instruments:
@@ -318,8 +326,6 @@ class Ledger:
                 theirs=f"fill {fill.trade_id}",
             )
             return
-        scope = (fill.venue, fill.account)
-        self.last_seen[scope] = max(self.last_seen.get(scope, 0), fill.ts_ns)
         if not self._book(fill):
             return
         order = self.find(fill.order_id) if fill.order_id else None
@@ -334,14 +340,16 @@ class Ledger:
         quote = self.quotes.get((trade.venue, trade.account, trade.nonce))
         if trade.price is None and quote is not None:
             trade = msgspec.structs.replace(trade, price=Decimal(quote.command.price_e18).scaleb(-18))
-        known = self.accounts.booked.get(booking_key(trade))
-        if isinstance(known, RfqTrade) and known.inferred and not trade.inferred:
-            self.accounts.confirm(trade)
-            return
         if quote is not None:
             quote.traded = True
-        scope = (trade.venue, trade.account)
-        self.last_seen[scope] = max(self.last_seen.get(scope, 0), trade.ts_ns)
+        key = booking_key(trade)
+        known = self.accounts.booked.get(key)
+        undone = key in self.accounts.reversed
+        if isinstance(known, RfqTrade) and known.inferred and (undone or not trade.inferred):
+            self.accounts.confirm(trade)
+            if undone:
+                self.booked_now.append(trade)
+            return
         self._book(trade)
 
     # --- quotes, nonces, risk ---
@@ -383,8 +391,11 @@ class Ledger:
         self.read_ns[report.venue, report.account] = self.now_ns
 
     def _read_ended(self, event: ReadEnded) -> None:
+        """A whole read tells of every trade before it; a later fill heard of proves nothing about others."""
         if not event.error:
-            self.read_ns[event.venue, event.account] = self.now_ns
+            scope = (event.venue, event.account)
+            self.read_ns[scope] = self.now_ns
+            self.last_seen[scope] = max(self.last_seen.get(scope, 0), event.asked_ns - SEEN_MARGIN_NS)
 
     def _run_started(self, record: RunStarted) -> None:
         self.run = record
