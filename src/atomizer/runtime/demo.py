@@ -29,6 +29,7 @@ from atomizer.sim.chain import Chain, load_chain
 from atomizer.sim.market import BEHAVIOURS
 
 READY_TIMEOUT_S = 60.0
+READY_POLL_S = 0.2
 STOP_TIMEOUT_S = 30.0
 PROGRESS_EVERY_S = 5.0
 MAX_DELTA_USD = 200_000.0
@@ -208,6 +209,7 @@ async def run_in_real_time(plan: DemoPlan, progress: Callable[[dict[str, Any]], 
         started.append(desk)
         node = await spawn("node", _node_arguments(plan), environment)
         started.append(node)
+        await _listening(plan, node)
         await _watch(plan, node, progress)
         await node.end()
         transport = SocketTransport()
@@ -232,6 +234,27 @@ def _node_arguments(plan: DemoPlan) -> list[str]:
     ]
 
 
+async def _status(plan: DemoPlan) -> dict[str, Any] | None:
+    """What the node says of itself; None while it does not answer."""
+    try:
+        answer = await asyncio.to_thread(ask, plan.directory, Request(word="status"))
+    except ControlError:
+        return None
+    status: dict[str, Any] = answer["status"]
+    return status
+
+
+async def _listening(plan: DemoPlan, node: Child) -> None:
+    """Wait until the node answers: the demo's time starts here."""
+    for _ in range(round(READY_TIMEOUT_S / READY_POLL_S)):
+        if node.process.returncode is not None:
+            raise DemoError(f"node: ended with code {node.process.returncode} at its start; see the logs")
+        if await _status(plan) is not None:
+            return
+        await asyncio.sleep(READY_POLL_S)
+    raise DemoError(f"node: expected it to answer within {READY_TIMEOUT_S:.0f} s")
+
+
 async def _watch(plan: DemoPlan, node: Child, progress: Callable[[dict[str, Any]], None]) -> None:
     """Report every few seconds until the time is over."""
     loop = asyncio.get_running_loop()
@@ -240,11 +263,9 @@ async def _watch(plan: DemoPlan, node: Child, progress: Callable[[dict[str, Any]
         await asyncio.sleep(min(left, PROGRESS_EVERY_S))
         if node.process.returncode is not None:
             raise DemoError(f"node: ended with code {node.process.returncode} before its time; see the logs")
-        try:
-            status = await asyncio.to_thread(ask, plan.directory, Request(word="status"))
-        except ControlError:
-            continue
-        progress({"elapsed_s": round(plan.duration_s - (end - loop.time())), **status.get("status", {})})
+        status = await _status(plan)
+        if status is not None:
+            progress({"elapsed_s": round(plan.duration_s - (end - loop.time())), **status})
 
 
 async def _equity(transport: SocketTransport, told: Mapping[str, Any]) -> VenueReport:

@@ -39,7 +39,7 @@ class Behaviour:
     jumps_per_hour: float = 10.0
     jump_low: float = 0.001
     jump_high: float = 0.004
-    level_sd: float = 0.002
+    level_sd: float = 0.001
     level_half_life_s: float = 600.0
     skew: float = -0.2
     skew_sd: float = 0.01
