@@ -358,8 +358,9 @@ class Engine:
         if event.word == "kill":
             halts.kill_level = max(halts.kill_level, event.level)
             self._pull(everything=event.level >= 3)
-        elif event.word == "resume":
-            halts.kill_level = 0
+        elif event.word in ("resume", "accept"):
+            if not event.scope:
+                halts.kill_level = 0
             halts.paused.pop(event.scope, None)
             halts.naked.pop(event.scope, None)
         elif event.word == "pause":
