@@ -28,7 +28,7 @@ class Behaviour:
     """How the generated market moves. Vols and rates are annual fractions, half-lives in seconds.
 
     The defaults make delta dominate an option's P&L over five minutes: spot moves by about 0.3 %, the
-    implied level by about 0.15 vol points.
+    implied level by about a tenth of a vol point.
     """
 
     index: float
