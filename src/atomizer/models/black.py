@@ -22,22 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atomizer.models._jit import kernel
+from atomizer.models._normal import INV_SQRT_2PI, log_moneyness, mills
 
 GREEKS: Final = ("price", "delta", "gamma", "vega", "theta", "rho", "vanna", "volga", "charm")
 HIGHER_GREEKS: Final = ("speed", "zomma", "color")
 BSM_GREEKS: Final = ("price", "delta", "gamma", "vega", "theta", "rho", "phi", "vanna", "volga", "charm")
-
-INV_SQRT_2: Final = 0.7071067811865476
-INV_SQRT_2PI: Final = 0.3989422804014327
-
-
-@kernel("f8(f8,f8)")
-def log_moneyness(F: float, K: float) -> float:
-    """ln(F/K) without losing digits near the money."""
-    ratio = (F - K) / K
-    if -0.5 < ratio < 0.5:
-        return math.log1p(ratio)
-    return math.log(F / K)
 
 
 @kernel("b1(f8,f8,f8,f8,f8)")
@@ -45,24 +34,25 @@ def _acceptable(F: float, K: float, T: float, sigma: float, rate: float) -> bool
     return 0.0 < F < math.inf and 0.0 < K < math.inf and 0.0 <= sigma < math.inf and math.isfinite(T + rate)
 
 
-@kernel("UniTuple(f8,4)(f8,f8,f8,f8)")
-def _tails(F: float, K: float, root_t: float, sigma: float) -> tuple[float, float, float, float]:
-    """d1, d2 and the upper tails N(-|d1|), N(-|d2|): each of the four normal values is then exact to an ulp."""
-    s = sigma * root_t
+@kernel("UniTuple(f8,5)(f8,f8,f8)")
+def _tails(F: float, K: float, s: float) -> tuple[float, float, float, float, float]:
+    """d1, d2, n(d1) and the upper tails N(-|d1|), N(-|d2|), each with its full relative accuracy."""
     x = log_moneyness(F, K)
     d1 = x / s + 0.5 * s
     d2 = x / s - 0.5 * s
-    return d1, d2, 0.5 * math.erfc(abs(d1) * INV_SQRT_2), 0.5 * math.erfc(abs(d2) * INV_SQRT_2)
+    density = INV_SQRT_2PI * math.exp(-0.5 * d1 * d1)
+    # n(d2) = n(d1) F/K
+    return d1, d2, density, density * mills(abs(d1)), density * (F / K) * mills(abs(d2))
 
 
-@kernel("f8(f8,f8,f8,f8,b1)")
-def _otm_value(F: float, K: float, d1: float, d2: float, is_call: bool) -> float:
-    """Undiscounted value from d1, d2, by way of the out-of-the-money side and parity."""
+@kernel("f8(f8,f8,f8,f8,f8,f8,b1)")
+def _value(F: float, K: float, d1: float, d2: float, tail1: float, tail2: float, is_call: bool) -> float:
+    """Undiscounted value by way of the out-of-the-money side and parity."""
     if F <= K:
-        otm = F * 0.5 * math.erfc(-d1 * INV_SQRT_2) - K * 0.5 * math.erfc(-d2 * INV_SQRT_2)
-        return max(otm, 0.0) if is_call else max(otm, 0.0) + (K - F)
-    otm = K * 0.5 * math.erfc(d2 * INV_SQRT_2) - F * 0.5 * math.erfc(d1 * INV_SQRT_2)
-    return max(otm, 0.0) + (F - K) if is_call else max(otm, 0.0)
+        otm = max(F * (1.0 - tail1 if d1 > 0.0 else tail1) - K * tail2, 0.0)
+        return otm if is_call else otm + (K - F)
+    otm = max(K * (1.0 - tail2 if d2 < 0.0 else tail2) - F * tail1, 0.0)
+    return otm + (F - K) if is_call else otm
 
 
 @kernel("f8(f8,f8,f8,f8,f8,b1)")
@@ -73,8 +63,8 @@ def black76_price(F: float, K: float, T: float, sigma: float, df: float, is_call
     s = sigma * math.sqrt(T) if T > 0.0 else 0.0
     if s <= 0.0:
         return df * max(F - K if is_call else K - F, 0.0)
-    x = log_moneyness(F, K)
-    return df * _otm_value(F, K, x / s + 0.5 * s, x / s - 0.5 * s, is_call)
+    d1, d2, _, tail1, tail2 = _tails(F, K, s)
+    return df * _value(F, K, d1, d2, tail1, tail2, is_call)
 
 
 @kernel("UniTuple(f8,9)(f8,f8,f8,f8,f8,b1)")
@@ -108,20 +98,12 @@ def black76_greeks(
     s = sigma * root_t
     if s <= 0.0:
         return _degenerate(F, K, T, df, rate, is_call)
-    d1, d2, tail1, tail2 = _tails(F, K, root_t, sigma)
-    up1 = 1.0 - tail1 if d1 > 0.0 else tail1
-    up2 = 1.0 - tail2 if d2 > 0.0 else tail2
-    down1 = tail1 if d1 > 0.0 else 1.0 - tail1
-    down2 = tail2 if d2 > 0.0 else 1.0 - tail2
-    if F <= K:
-        otm = max(F * up1 - K * up2, 0.0)
-        value = otm if is_call else otm + (K - F)
-    else:
-        otm = max(K * down2 - F * down1, 0.0)
-        value = otm + (F - K) if is_call else otm
-    price = df * value
-    density = df * INV_SQRT_2PI * math.exp(-0.5 * d1 * d1)
-    delta = df * up1 if is_call else -df * down1
+    d1, d2, density, tail1, tail2 = _tails(F, K, s)
+    price = df * _value(F, K, d1, d2, tail1, tail2, is_call)
+    density *= df
+    delta = df * (1.0 - tail1 if (d1 > 0.0) == is_call else tail1)
+    if not is_call:
+        delta = -delta
     gamma = density / (F * s)
     vega = F * density * root_t
     theta = rate * price - F * density * sigma / (2.0 * root_t)
@@ -133,7 +115,7 @@ def black76_greeks(
 
 @kernel("UniTuple(f8,3)(f8,f8,f8,f8,f8)")
 def black76_higher(F: float, K: float, T: float, sigma: float, rate: float) -> tuple[float, float, float]:
-    """Speed (per F cubed), zomma (gamma per 1.00 vol), color (gamma per year); the same for calls and puts."""
+    """Speed (per F cubed), zomma (gamma per 1.00 vol), color (gamma per year), equal for calls and puts."""
     if not _acceptable(F, K, T, sigma, rate):
         return math.nan, math.nan, math.nan
     root_t = math.sqrt(T) if T > 0.0 else 0.0
@@ -212,10 +194,10 @@ def bsm_greeks(
     s = sigma * root_t
     strike_leg = F * delta_f - price  # phi D K N(phi d2), to full precision below
     if s > 0.0:
-        x = log_moneyness(F, K)
-        sign = 1.0 if is_call else -1.0
-        d2 = x / s - 0.5 * s
-        strike_leg = sign * K * math.exp(-rate * T) * 0.5 * math.erfc(-sign * d2 * INV_SQRT_2)
+        _, d2, _, _, tail2 = _tails(F, K, s)
+        strike_leg = K * math.exp(-rate * T) * (1.0 - tail2 if (d2 > 0.0) == is_call else tail2)
+        if not is_call:
+            strike_leg = -strike_leg
         density_leg = S * gamma * sigma  # exp(-dividend T) n(d1) / sqrt(T)
         charm = dividend * delta - density_leg * (carry * root_t / sigma - 0.5 * d2) / root_t
         theta = dividend * S * delta - rate * strike_leg - 0.5 * density_leg * sigma * S
