@@ -50,7 +50,7 @@ def adjustments(still: ArrayLike, first_move: ArrayLike, moving: ArrayLike) -> A
     rows = (q + t).sum(axis=1)
     if (q < 0.0).any() or (t < 0.0).any() or (rows > 1.0 + 1e-9).any() or (q.sum(axis=1) >= 1.0).any():
         raise ModelInputError("still", "probabilities summing to at most 1, below 1 without moves", rows)
-    chain = np.linalg.solve(np.eye(n) - q, np.column_stack((move, t)))
+    chain = np.asarray(np.linalg.solve(np.eye(n) - q, np.column_stack((move, t))), dtype=np.float64)
     first: Vector = chain[:, 0]
     step: Vector = chain[:, 1:]
     total, term = first.copy(), first.copy()
