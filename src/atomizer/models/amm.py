@@ -82,18 +82,24 @@ def impermanent_loss(price: float, ratio: float, low: float, high: float) -> flo
     """
     positive(ratio=ratio)
     before = range_state(price, low, high, 1.0)
-    after = range_state(price * ratio, low, high, 1.0)
-    return after.value / (before.y + before.x * price * ratio) - 1.0
+    later = price * ratio
+    held = min(max(price, low), high)
+    moved = min(max(later, low), high)
+    root, new_root = math.sqrt(held), math.sqrt(moved)
+    # value after less holding, per unit of liquidity, without cancellation: small moves keep their digits
+    step = (moved - held) / (root + new_root)
+    loss = step * ((moved - later) / (root * new_root) - step / root)
+    return loss / (before.y + before.x * later)
 
 
 def full_range_impermanent_loss(ratio: float) -> float:
-    """2 sqrt(k)/(1 + k) - 1.
+    """2 sqrt(k)/(1 + k) - 1, written as -(sqrt(k) - 1)^2/(1 + k).
 
     Raises:
         ModelInputError: ratio not above 0.
     """
     positive(ratio=ratio)
-    return 2.0 * math.sqrt(ratio) / (1.0 + ratio) - 1.0
+    return -(((ratio - 1.0) / (math.sqrt(ratio) + 1.0)) ** 2) / (1.0 + ratio)
 
 
 def poisson_trade_share(sigma: float, log_fee: float, block_rate: float) -> float:
@@ -151,13 +157,13 @@ def optimal_width(
     return (2.0 * concentration_cost + drift**2 * variance) / margin
 
 
-def remint_band(sigma: float, risk_aversion: float, gas: float, value: float, gamma_value: float) -> float:
-    """How far (log price) the reservation price may move before a re-mint pays: cube root of the gas.
+def remint_band(risk_aversion: float, gas: float, value: float, gamma_value: float) -> float:
+    """How far (log price) the reservation price may move before a re-mint pays.
 
-    Whalley-Wilmott's logic with lambda = gas / value: (1.5 lambda gamma^2 / (risk aversion sigma^2))^(1/3).
+    Whalley-Wilmott's band over gamma, with gas over value as the cost rate:
+    (1.5 gas / (value risk_aversion |gamma_value|))^(1/3). Infinite for a position without gamma.
 
     Args:
-        sigma: relative per sqrt(time).
         risk_aversion: per relative P&L variance, dimensionless.
         gas: cost of a re-mint, token1.
         value: of the position, token1.
@@ -166,7 +172,9 @@ def remint_band(sigma: float, risk_aversion: float, gas: float, value: float, ga
     Raises:
         ModelInputError: a number outside its domain.
     """
-    positive(sigma=sigma, risk_aversion=risk_aversion, value=value)
+    positive(risk_aversion=risk_aversion, value=value)
     non_negative(gas=gas)
     finite(gamma_value=gamma_value)
-    return math.cbrt(1.5 * gas / value * gamma_value**2 / (risk_aversion * sigma**2))
+    if gamma_value == 0.0:
+        return math.inf
+    return math.cbrt(1.5 * gas / (value * risk_aversion * abs(gamma_value)))
