@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from atomizer.models.inputs import ModelInputError, finite, non_negative, positive
-from atomizer.models.scenario import OptionChain, reprice_kernel
+from atomizer.models.scenario import OptionChain, expiry_and_strike_groups, reprice_kernel
 
 Vector = NDArray[np.float64]
 
@@ -129,10 +129,7 @@ class PortfolioModel:
         self._share = np.concatenate((np.ones(3 * regular.size), [share for _, share in p.extended]))
         self._labels = ["up"] * regular.size + ["same"] * regular.size + ["down"] * regular.size
         self._labels += ["up"] * wide.size
-        _, self._strike_row = np.unique(
-            np.column_stack((chain.years, chain.strike)), axis=0, return_inverse=True
-        )
-        self._strike_row = self._strike_row.reshape(-1)
+        _, self._strike_row = expiry_and_strike_groups(chain)
         self.unit_pnl = self._unit_pnl(regular.size, wide.size)
 
     def _unit_pnl(self, regular: int, wide: int) -> Vector:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from atomizer.models._jit import kernel
 from atomizer.models.inputs import ModelInputError, finite, non_negative, positive
 from atomizer.models.pm2_parameters import Pm2Parameters
-from atomizer.models.scenario import OptionChain, reprice_kernel
+from atomizer.models.scenario import OptionChain, expiry_and_strike_groups, reprice_kernel
 
 Vector = NDArray[np.float64]
 
@@ -142,7 +142,8 @@ class Pm2Model:
         shape = (len(chain),)
         self._rates = np.maximum(np.broadcast_to(np.asarray(rates, dtype=np.float64), shape), 0.0)
         self._confidence = np.broadcast_to(np.asarray(confidences, dtype=np.float64), shape)
-        tenors, first, self.row = np.unique(chain.years, return_index=True, return_inverse=True)
+        self.row, self.strike_row = expiry_and_strike_groups(chain)
+        tenors, first = np.unique(chain.years, return_index=True)
         self.expiry_confidence = self._confidence[first]
         self.long_discount = p.long_discount * np.exp(
             -tenors * (self._rates[first] * p.long_rate_scale + p.long_rate)
@@ -152,8 +153,6 @@ class Pm2Model:
         self.basis_factor = p.basis_add + p.basis_per_year * tenors
         self.membership = np.zeros((tenors.size, len(chain)))
         self.membership[self.row, np.arange(len(chain))] = 1.0
-        _, self.strike_row = np.unique(np.column_stack((self.row, chain.strike)), axis=0, return_inverse=True)
-        self.strike_row = self.strike_row.reshape(-1)
         self.damping = np.array([s.damping for s in p.scenarios])
         self.is_skew = np.array([s.direction in ("Linear", "Abs") for s in p.scenarios])
         self.moves = np.array([s.spot - 1.0 for s in p.scenarios])

@@ -66,6 +66,14 @@ class OptionChain:
         return column
 
 
+def expiry_and_strike_groups(chain: OptionChain) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(expiry number, number of the expiry-strike pair) of every option, both counted from 0."""
+    _, expiry = np.unique(chain.years, return_inverse=True)
+    strikes, level = np.unique(chain.strike, return_inverse=True)
+    _, pair = np.unique(expiry * strikes.size + level, return_inverse=True)
+    return expiry.astype(np.int64), pair.astype(np.int64)
+
+
 def option_chain(
     forward: ArrayLike,
     strike: ArrayLike,

@@ -89,9 +89,11 @@ def _package_problem(case: dict[str, Any]) -> str:
         differs("bid_after_buying", bought.bid, case["bid_after_buying"], scale),
         differs("bid_legs_separately", apart, case["bid_legs_separately"], scale),
     ]
-    for i in range(3):
-        for j in range(3):
-            problems.append(relative(f"Sigma[{i}][{j}]", float(sigma[i, j]), case["Sigma"][i][j], OTHERS_REL))
+    problems.extend(
+        relative(f"Sigma[{i}][{j}]", float(sigma[i, j]), expected, OTHERS_REL)
+        for i, row in enumerate(case["Sigma"])
+        for j, expected in enumerate(row)
+    )
     return first_problem(problems)
 
 
