@@ -24,7 +24,7 @@ Method = Literal["eigenvector", "closed", "auto"]
 
 CLOSED_FORM_RATIO = 0.01  # alpha/eta below which the Gaussian approximation is used by "auto"
 _BOUND_SDS = 3.0  # and only this many inventory standard deviations inside the bound
-_BISECTIONS = 90
+_MAX_DECAYS = 300.0  # exp(-300) of the flow left: nothing trades, and doubles still hold the ratios
 _CACHED_TABLES = 512
 
 
@@ -100,8 +100,12 @@ def validated(p: GlftParameters) -> GlftParameters:
         non_negative(running_penalty=p.running_penalty)
     if p.lots < 1:
         raise ModelInputError("lots", "a bound of at least 1 lot", p.lots)
-    if not p.eta > 0.0:
-        raise ModelInputError("fee", "a fee and impact that leave some flow", (p.fee, p.impact))
+    if not (abs(p.decay * p.fee) < _MAX_DECAYS and 0.0 <= p.decay * p.impact < _MAX_DECAYS):
+        raise ModelInputError(
+            "fee",
+            f"a fee, and an impact of at least 0, under {_MAX_DECAYS:g} decay lengths",
+            (p.fee, p.impact),
+        )
     return p
 
 
