@@ -65,7 +65,7 @@ def test_dampers_only_shrink_the_flow_shifts(name: str) -> None:
 def test_change_of_price_unit_and_clock_changes_nothing_but_the_unit(
     price: float, clock: float, name: str
 ) -> None:
-    """Dimensions: with prices times `price` and seconds times `clock` every output scales as its unit says."""
+    """With prices times `price` and seconds times `clock` every output scales as its unit says."""
     settings = OverlaySettings(**{name: 1.0}, max_shift_touches=WIDE)
     scaled = MarketState(
         sigma=STATE.sigma * price / math.sqrt(clock),
