@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atomizer.models import calibration, glft
+from atomizer.models import fill_calibration, glft
 from atomizer.models.fill_intensity import (
     Exponential,
     Logistic,
@@ -70,7 +70,7 @@ def test_rising_intensity_is_refused() -> None:
 def test_intensity_and_decay_are_recovered_from_exponential_depths() -> None:
     draw = np.random.default_rng(5)
     depths = draw.exponential(1.0 / 1.7, 20_000)
-    fit = calibration.fit_depths(depths, 2000.0, nearest=0.2)
+    fit = fill_calibration.fit_depths(depths, 2000.0, nearest=0.2)
     assert fit.decay == pytest.approx(1.7, abs=3.0 * fit.decay_error)
     assert fit.intensity == pytest.approx(10.0, rel=0.05)
 
@@ -79,7 +79,7 @@ def test_intensity_and_decay_are_recovered_from_step_maxima() -> None:
     draw = np.random.default_rng(6)
     counts = draw.poisson(0.05, 60_000)
     depths = np.array([draw.exponential(1.0 / 1.7, n).max() if n else 0.0 for n in counts])
-    fit = calibration.fit_step_maxima(depths, 0.1, np.arange(0.0, 1.5, 0.1))
+    fit = fill_calibration.fit_step_maxima(depths, 0.1, np.arange(0.0, 1.5, 0.1))
     assert fit.decay == pytest.approx(1.7, rel=0.06)
     assert fit.rate(0.5) == pytest.approx(0.5 * math.exp(-0.85), rel=0.06)
 
@@ -87,25 +87,25 @@ def test_intensity_and_decay_are_recovered_from_step_maxima() -> None:
 def test_empty_tail_levels_do_not_change_the_fit() -> None:
     draw = np.random.default_rng(7)
     depths = draw.exponential(1.0, 3000)
-    near = calibration.fit_step_maxima(depths, 0.1, np.arange(0.0, 2.0, 0.1))
-    far = calibration.fit_step_maxima(depths, 0.1, np.concatenate((np.arange(0.0, 2.0, 0.1), [50.0, 80.0])))
+    near = fill_calibration.fit_step_maxima(depths, 0.1, np.arange(0.0, 2.0, 0.1))
+    far = fill_calibration.fit_step_maxima(depths, 0.1, np.concatenate((np.arange(0.0, 2.0, 0.1), [50.0, 80.0])))
     assert far == near
 
 
 def test_too_few_depths_are_refused() -> None:
     with pytest.raises(ModelInputError, match="depths"):
-        calibration.fit_depths([1.0] * 5, 10.0)
+        fill_calibration.fit_depths([1.0] * 5, 10.0)
 
 
 def test_depths_without_decay_are_refused() -> None:
     with pytest.raises(ModelInputError, match="depths"):
-        calibration.fit_step_maxima([5.0] * 50, 0.1, [0.0, 1.0, 2.0])
+        fill_calibration.fit_step_maxima([5.0] * 50, 0.1, [0.0, 1.0, 2.0])
 
 
 def test_sigma_of_a_random_walk() -> None:
     draw = np.random.default_rng(8)
     mids = 3000.0 + np.cumsum(draw.normal(0.0, 0.5 * math.sqrt(2.0), 20_000))
-    assert calibration.absolute_volatility_of_mids(mids, 2.0) == pytest.approx(0.5, rel=0.03)
+    assert fill_calibration.absolute_volatility_of_mids(mids, 2.0) == pytest.approx(0.5, rel=0.03)
 
 
 def test_hit_ratio_is_recovered_within_three_standard_errors() -> None:
