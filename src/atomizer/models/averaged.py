@@ -6,7 +6,7 @@ The part of the average that is fixed shifts the strike, the open part is lognor
     price = phi (w F N(phi d1) - K' N(phi d2)), delta = w phi N(phi d1), gamma = w n(d1)/(F v)
 
 Zero rates. Error against exact simulation: at most 3e-4 of one standard deviation of the floating part.
-Prints are equally spaced at window start + i window/samples, i = 1..samples; a print exactly now counts as fixed.
+Prints are equally spaced at window start + i window/samples, i = 1..samples; one exactly now counts as fixed.
 """
 
 from __future__ import annotations

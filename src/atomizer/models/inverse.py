@@ -1,11 +1,12 @@
 """Coin-settled (inverse) options and futures.
 
-An inverse option is quoted in coin per coin of underlying: p = V(F, K, sigma, T, r = 0)/F, on the expiry's own
-forward. An inverse future has a size N in USD (long positive) and pays N (1/entry - 1/exit) coins.
+An inverse option is quoted in coin per coin of underlying: p = V(F, K, sigma, T, r = 0)/F, on the forward of
+its own expiry. An inverse future has a size N in USD (long positive) and pays N (1/entry - 1/exit) coins.
 
-Units: coin greeks are coins per unit of F (dcoin_dF, d2coin_dF2), per 1.00 of vol (vega_coin, volga_coin), per
-year (theta_coin). delta_pa is the premium-adjusted delta F dp/dF = Delta - p in coins, which venues show as the
-net transaction delta; delta_bs is the Black delta, the venue's `delta`. The call's delta_pa is not monotone in K.
+Units: coin greeks are coins per unit of F (dcoin_dF, d2coin_dF2), per 1.00 of vol (vega_coin, volga_coin),
+per year (theta_coin). delta_pa is the premium-adjusted delta F dp/dF = Delta - p in coins, which venues show
+as the net transaction delta; delta_bs is the Black delta, the venue's `delta`. The call's delta_pa is not
+monotone in K.
 """
 
 from __future__ import annotations
