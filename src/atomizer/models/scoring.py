@@ -46,8 +46,8 @@ def liquidity_score(
 ) -> float:
     """0 (dead) to 1 (liquid): falls with the spread, rises with depth, volume, trades and open interest.
 
-    Each metric x earns x/(x + half-way point) of its weight, the spread half-way/(half-way + spread). The weights
-    are 0.35 spread, 0.2 depth, 0.2 volume, 0.1 trades, 0.15 open interest; volume and trades are those of 24 h.
+    Each metric x earns x/(x + half-way point) of its weight, the spread half-way/(half-way + spread).
+    Weights: 0.35 spread, 0.2 depth, 0.2 volume, 0.1 trades, 0.15 open interest (volume and trades of 24 h).
     The half-way points are constants, so scores of different sets compare. `relative_spread` is
     (ask - bid)/mid, None where a side is missing (it then earns nothing).
 

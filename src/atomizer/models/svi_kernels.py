@@ -3,10 +3,10 @@
 Parameters are an array (a, b, rho, m, sigma): w(k) = a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2)),
 k = ln(K/F), w = vol^2 T. See `svi` for the typed form.
 
-The fit minimises, over quotes with a low, middle and high total variance, a loss of u = (w - middle)/half-width
-that hardly counts inside the band, and stops growing far outside, so that one stale quote does not bend the
-slice. It starts from weighted least squares (for each of a grid of (m, sigma) the rest is linear: Zeliade 2009)
-and follows the loss from convex to bounded with Levenberg-Marquardt steps. Butterfly arbitrage, Lee's wing bound
+The fit minimises, over quotes with a band of total variance, a loss of u = (w - middle)/half-width that hardly
+counts inside the band and stops growing far outside, so that one stale quote does not bend the slice. It
+starts from weighted least squares (for each of a grid of (m, sigma) the rest is linear: Zeliade 2009) and
+follows the loss from convex to bounded with Levenberg-Marquardt steps. Butterfly arbitrage, Lee's wing bound
 and negative variance are penalised; `butterfly_minimum` is the check afterwards.
 """
 
@@ -31,6 +31,10 @@ PENALTY: Final = 30.0
 PENALTIES: Final = GRID_POINTS + 2
 MAX_RHO_STEP: Final = 3.8  # atanh(0.999)
 PARAMETERS: Final = 5
+MAX_STEPS: Final = 200
+STARTS: Final = 3
+# Stages of the loss on each path: two from a cold start, one from a warm start; -1 is no stage.
+STAGES: Final = np.array([[0.0, 4.0, 2.0, 1.0], [0.0, 1.0, -1.0, -1.0], [2.0, 1.0, -1.0, -1.0]])
 
 
 @kernel("void(f8[::1],f8[::1],f8[::1])")
@@ -153,9 +157,8 @@ def _solve(matrix: FloatArray, right: FloatArray, damping: float, out: FloatArra
     return True
 
 
-@kernel("void(f8[::1],f8[::1],f8[::1],f8[::1],f8[::1],f8,f8,f8,f8[:,::1],f8[::1])")
+@kernel("void(f8[::1],f8[::1],f8[::1],f8[::1],f8,f8,f8,f8[:,::1],f8[::1])")
 def _normal_equations(
-    x: FloatArray,
     raw: FloatArray,
     k: FloatArray,
     middle: FloatArray,
@@ -169,8 +172,10 @@ def _normal_equations(
     """Gauss-Newton matrix and right side of the data part, reweighted by the loss."""
     b, rho, m, sigma = raw[1], raw[2], raw[3], raw[4]
     slope = np.empty(PARAMETERS)
-    matrix[:, :] = 0.0
-    right[:] = 0.0
+    for p in range(PARAMETERS):
+        right[p] = 0.0
+        for q in range(PARAMETERS):
+            matrix[p, q] = 0.0
     for i in range(k.size):
         y = k[i] - m
         root = math.sqrt(y * y + sigma * sigma)
@@ -218,7 +223,7 @@ def _add_penalties(
                 matrix[p, q] += slopes[p, i] * slopes[q, i]
 
 
-@kernel("f8(f8[::1],f8[::1],f8[::1],f8[::1],f8,f8,f8,f8,i8)")
+@kernel("f8(f8[::1],f8[::1],f8[::1],f8[::1],f8,f8,f8,f8)")
 def _descend(
     x: FloatArray,
     k: FloatArray,
@@ -228,7 +233,6 @@ def _descend(
     width: float,
     reach: float,
     stage: float,
-    max_steps: int,
 ) -> float:
     """Levenberg-Marquardt from x, in place; returns the loss reached."""
     raw = np.empty(PARAMETERS)
@@ -241,8 +245,8 @@ def _descend(
     penalty = _penalties(raw, level, reach, active)
     best = _data_loss(raw, k, middle, half, stage) + penalty
     damping = 1e-3
-    for _ in range(max_steps):
-        _normal_equations(x, raw, k, middle, half, level, width, stage, matrix, right)
+    for _ in range(MAX_STEPS):
+        _normal_equations(raw, k, middle, half, level, width, stage, matrix, right)
         if penalty > 0.0:
             _add_penalties(x, active, level, width, reach, matrix, right)
         improved = False
@@ -262,14 +266,15 @@ def _descend(
                     gain = best - found
                     best = found
                     penalty = fresh
-                    x[:] = trial
+                    for p in range(PARAMETERS):
+                        x[p] = trial[p]
                     improved = True
                     damping = max(damping * 0.2, 1e-12)
                     break
             damping *= 4.0
         if not improved:
             break
-        if gain <= 1e-12 * best:
+        if gain <= (1e-13 if stage == 1.0 else 1e-4) * best:
             break
     return best
 
@@ -317,6 +322,36 @@ def _linear_start(
     return total
 
 
+@kernel("i8(f8[::1],f8[::1],f8[::1],f8,f8,f8[:,::1])")
+def _cold_starts(
+    k: FloatArray, middle: FloatArray, half: FloatArray, level: float, width: float, starts: FloatArray
+) -> int:
+    """The best least-squares starts over a grid of (m, sigma), best first; returns how many there are."""
+    x = np.empty(PARAMETERS)
+    scores = np.empty(STARTS)
+    found = 0
+    centre = 0.0
+    for i in range(k.size):
+        centre += k[i] / k.size
+    for i in range(9):
+        for j in range(7):
+            sigma = width * 0.05 * math.exp(0.6 * j)
+            score = _linear_start(k, middle, half, level, width, centre + width * (i - 4) / 4.0, sigma, x)
+            if not math.isfinite(score) or (found == STARTS and score >= scores[STARTS - 1]):
+                continue
+            found = min(found + 1, STARTS)
+            slot = found - 1
+            while slot > 0 and score < scores[slot - 1]:
+                scores[slot] = scores[slot - 1]
+                for p in range(PARAMETERS):
+                    starts[slot, p] = starts[slot - 1, p]
+                slot -= 1
+            scores[slot] = score
+            for p in range(PARAMETERS):
+                starts[slot, p] = x[p]
+    return found
+
+
 @kernel("UniTuple(f8,2)(f8[::1],f8[::1],f8[::1],f8[::1],f8[::1])")
 def fit_svi(
     k: FloatArray, middle: FloatArray, half: FloatArray, start: FloatArray, out: FloatArray
@@ -324,60 +359,42 @@ def fit_svi(
     """Fit a slice to quotes; `out` takes the raw parameters. Returns (loss, least g on |k| <= 1.5).
 
     `middle` and `half` are the centre and half-width of each quote's band in total variance, half > 0, k in
-    increasing order, at least five quotes. `start` is the last slice (warm start: one descent) or has a NaN in it
-    (cold start: a grid of starts). The loss is a sum over quotes: about one per quote left far outside its band.
+    increasing order, at least five quotes. `start` is the last slice (warm start: one descent) or has a NaN
+    in it (cold start). The loss is a sum over quotes, about one for each that is left far outside its band.
     """
     n = k.size
     level = 0.0
-    centre = 0.0
     for i in range(n):
         level += middle[i] / n
-        centre += k[i] / n
     width = 0.5 * (k[n - 1] - k[0])
     reach = min(max(abs(k[0]), abs(k[n - 1])) * 1.5, GRID_HALF_WIDTH)
-    best = math.inf
     x = np.empty(PARAMETERS)
-    raw = np.empty(PARAMETERS)
-    if not np.isnan(start).any():
-        x[0] = start[0] / level
-        x[1] = math.log(max(start[1], 1e-5 * level / width) * width / level)
-        x[2] = math.atanh(min(max(start[2], -0.999), 0.999))
-        x[3] = start[3] / width
-        x[4] = math.log(max(start[4], 1e-2 * width) / width)
-        _descend(x, k, middle, half, level, width, reach, 0.0, 60)
-        for stage in (2.0, 1.0):
-            best = _descend(x, k, middle, half, level, width, reach, stage, 60)
-        _raw_from(x, level, width, out)
-        return best, butterfly_minimum(out, -GRID_HALF_WIDTH, GRID_HALF_WIDTH, 301)[0]
-    starts = np.empty((3, PARAMETERS))
-    scores = np.full(3, math.inf)
-    for i in range(9):
-        m = centre + width * (i - 4) / 4.0
-        for j in range(7):
-            sigma = width * 0.05 * math.exp(0.6 * j)
-            score = _linear_start(k, middle, half, level, width, m, sigma, x)
-            slot = 2
-            if not score < scores[slot]:
-                continue
-            while slot > 0 and score < scores[slot - 1]:
-                scores[slot] = scores[slot - 1]
-                starts[slot] = starts[slot - 1]
-                slot -= 1
-            scores[slot] = score
-            starts[slot] = x
-    for i in range(3):
-        if not math.isfinite(scores[i]):
-            continue
-        x[:] = starts[i]
-        _descend(x, k, middle, half, level, width, reach, 0.0, 200)
-        found = math.inf
-        for stage in (4.0, 2.0, 1.0):
-            found = _descend(x, k, middle, half, level, width, reach, stage, 200)
-        if found < best:
-            best = found
-            _raw_from(x, level, width, raw)
-            out[:] = raw
-    if not math.isfinite(best):
-        out[:] = math.nan
+    starts = np.empty((STARTS, PARAMETERS))
+    warm = math.isfinite(start[0] + start[1] + start[2] + start[3] + start[4])
+    if warm:
+        count, paths = 1, 1
+        starts[0, 0] = start[0] / level
+        starts[0, 1] = math.log(max(start[1], 1e-5 * level / width) * width / level)
+        starts[0, 2] = math.atanh(min(max(start[2], -0.999), 0.999))
+        starts[0, 3] = start[3] / width
+        starts[0, 4] = math.log(max(start[4], 1e-2 * width) / width)
+    else:
+        count, paths = _cold_starts(k, middle, half, level, width, starts), 2
+    best = math.inf
+    for p in range(PARAMETERS):
+        out[p] = math.nan
+    for i in range(count):
+        for path in range(paths):
+            for p in range(PARAMETERS):
+                x[p] = starts[i, p]
+            found = math.inf
+            for position in range(STAGES.shape[1]):
+                stage = STAGES[2 if warm else path, position]
+                if stage >= 0.0:
+                    found = _descend(x, k, middle, half, level, width, reach, stage)
+            if found < best:
+                best = found
+                _raw_from(x, level, width, out)
+    if not best < math.inf:
         return math.nan, math.nan
     return best, butterfly_minimum(out, -GRID_HALF_WIDTH, GRID_HALF_WIDTH, 301)[0]
