@@ -112,7 +112,7 @@ def coin_implied_vol(price_coin: float, F: float, K: float, T: float, is_call: b
 
 
 def future_pnl_coin(size_usd: float, entry: float, exit_price: float) -> float:
-    """Coins earned by `size_usd` (long positive) of an inverse future; NaN unless both prices are positive."""
+    """Coins earned by `size_usd` (long positive) of an inverse future; NaN unless both prices are > 0."""
     if not (entry > 0.0 and exit_price > 0.0):
         return math.nan
     return size_usd * (exit_price - entry) / (entry * exit_price)

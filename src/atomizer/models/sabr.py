@@ -1,6 +1,6 @@
-"""SABR lognormal vol after Hagan et al. 2002, eq. 2.17a. Not free of arbitrage in the wings for long expiries.
+"""SABR lognormal vol after Hagan et al. 2002, eq. 2.17a; its wings have arbitrage for long expiries.
 
-Units: F, K in the quote currency, T in years, alpha in vol times F^(1 - beta) per sqrt(year), nu per sqrt(year).
+Units: F, K in the quote currency, T in years, alpha in vol times F^(1 - beta), nu per sqrt(year).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def sabr_vol(F: float, K: float, T: float, alpha: float, beta: float, nu: float,
     complement = 1.0 - beta
     ratio = (F - K) / K
     x = math.log1p(ratio) if -0.5 < ratio < 0.5 else math.log(F / K)
-    middle = (F * K) ** (0.5 * complement)
+    middle: float = math.pow(F * K, 0.5 * complement)
     spread = complement * x
     denominator = middle * (1.0 + spread * spread / 24.0 + spread * spread * spread * spread / 1920.0)
     z = nu / alpha * middle * x
@@ -35,7 +35,8 @@ def sabr_vol(F: float, K: float, T: float, alpha: float, beta: float, nu: float,
         # chi = ln((root + z - rho)/(1 - rho)), written so that neither end loses digits
         rise = (root - 1.0) + z
         if z < 0.0:
-            chi = -math.log1p(((root - 1.0) - z) / (1.0 + rho))
+            rise = (root - 1.0) - z
+            chi = -math.log1p(rise / (1.0 + rho))
         else:
             chi = math.log1p(rise / (1.0 - rho))
         stretch = z / chi

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from atomizer.models.svi import RawSvi, SviBoundsError
 
@@ -34,7 +35,7 @@ class Ssvi:
 
     def phi(self, theta: float) -> float:
         """Curvature scale at ATM total variance theta."""
-        return self.eta / (theta**self.gamma * (1.0 + theta) ** (1.0 - self.gamma))
+        return self.eta / (math.pow(theta, self.gamma) * math.pow(1.0 + theta, 1.0 - self.gamma))
 
     def variance(self, k: float, theta: float) -> float:
         """Total variance at log-moneyness k on the slice with ATM total variance theta."""
@@ -65,7 +66,7 @@ class Ssvi:
 
     def calendar_free(self, thetas: Sequence[float]) -> bool:
         """Theta does not fall, and 0 <= d(theta phi)/d theta <= (1 + sqrt(1 - rho^2)) phi / rho^2 at each."""
-        if any(later < earlier for earlier, later in zip(thetas, thetas[1:], strict=False)):
+        if any(later < earlier for earlier, later in pairwise(thetas)):
             return False
         for theta in thetas:
             limit = math.inf

@@ -97,7 +97,7 @@ class RawSvi:
 
 @dataclass(frozen=True, slots=True)
 class JumpWings:
-    """The traded view of a slice: ATM variance, ATM skew, put and call wing slope, least variance (per year)."""
+    """The traded view of a slice: ATM variance, ATM skew, put and call wing slope, least variance."""
 
     v: float
     psi: float

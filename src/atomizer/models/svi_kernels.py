@@ -3,9 +3,9 @@
 Parameters are an array (a, b, rho, m, sigma): w(k) = a + b (rho (k - m) + sqrt((k - m)^2 + sigma^2)),
 k = ln(K/F), w = vol^2 T. See `svi` for the typed form.
 
-The fit minimises, over quotes with a band of total variance, a loss of u = (w - middle)/half-width that hardly
-counts inside the band and stops growing far outside, so that one stale quote does not bend the slice. It
-starts from weighted least squares (for each of a grid of (m, sigma) the rest is linear: Zeliade 2009) and
+The fit minimises, over quotes with a band of total variance, a loss of u = (w - middle)/half-width that
+hardly counts inside the band and stops growing far outside, so that one stale quote does not bend the slice.
+It starts from weighted least squares (for each of a grid of (m, sigma) the rest is linear: Zeliade 2009) and
 follows the loss from convex to bounded with Levenberg-Marquardt steps. Butterfly arbitrage, Lee's wing bound
 and negative variance are penalised; `butterfly_minimum` is the check afterwards.
 """
@@ -90,7 +90,7 @@ def _penalties(raw: FloatArray, level: float, reach: float, out: FloatArray) -> 
     lowest = (a + b * sigma * math.sqrt(1.0 - rho * rho)) / level
     out[0] = PENALTY * max(0.0, SMALLEST_SHARE - lowest)
     out[1] = PENALTY * max(0.0, b * (1.0 + abs(rho)) - WING_LIMIT)
-    total = out[0] * out[0] + out[1] * out[1]
+    total: float = out[0] * out[0] + out[1] * out[1]
     for i in range(GRID_POINTS):
         # denser where the quotes are: k = reach * u^3 + linear part
         u = 2.0 * i / (GRID_POINTS - 1) - 1.0
@@ -121,7 +121,7 @@ def _data_loss(raw: FloatArray, k: FloatArray, middle: FloatArray, half: FloatAr
     total = 0.0
     for i in range(k.size):
         y = k[i] - raw[3]
-        w = raw[0] + raw[1] * (raw[2] * y + math.sqrt(y * y + raw[4] * raw[4]))
+        w: float = raw[0] + raw[1] * (raw[2] * y + math.sqrt(y * y + raw[4] * raw[4]))
         total += _loss((w - middle[i]) / half[i], stage)[0]
     return total
 

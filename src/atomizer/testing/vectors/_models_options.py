@@ -32,7 +32,7 @@ def _by_abs_tol(
 ) -> Callable[[Any, bool], Iterator[CaseResult]]:
     """A handler for cases that list expected names beside a tolerance per name."""
 
-    def check(payload: Any, slow: bool) -> Iterator[CaseResult]:
+    def check(payload: Any, _slow: bool) -> Iterator[CaseResult]:
         for number, case in enumerate(payload["cases"]):
             found = compute(case)
             problem = differences(
@@ -86,7 +86,7 @@ def _simulated_rows(case: Case, found: Mapping[str, float]) -> Iterator[tuple[st
         yield f"simulated {name}", found[name], case["check"][name], model_error + 4.0 * noise
 
 
-def check_averaged_expiry(payload: Any, slow: bool) -> Iterator[CaseResult]:
+def check_averaged_expiry(payload: Any, _slow: bool) -> Iterator[CaseResult]:
     """Closed form per case tolerance, the clock to rounding, and the simulation columns beside it."""
     for number, case in enumerate(payload["cases"]):
         found = _averaged(case)
@@ -100,7 +100,7 @@ def check_averaged_expiry(payload: Any, slow: bool) -> Iterator[CaseResult]:
         yield CaseResult("averaged_expiry", str(number), differences(rows))
 
 
-def check_implied_vol(payload: Any, slow: bool) -> Iterator[CaseResult]:
+def check_implied_vol(payload: Any, _slow: bool) -> Iterator[CaseResult]:
     """Roots to the attainable tolerance of each price, and a typed rejection for every limit."""
     for number, case in enumerate(payload["cases"]):
         is_call = case["type"] == "call"
@@ -123,7 +123,7 @@ def check_implied_vol(payload: Any, slow: bool) -> Iterator[CaseResult]:
         yield CaseResult("implied_vol", f"limit {number}", problem)
 
 
-def check_inverse_future(payload: Any, slow: bool) -> Iterator[CaseResult]:
+def check_inverse_future(payload: Any, _slow: bool) -> Iterator[CaseResult]:
     for number, case in enumerate(payload["cases"]):
         size, entry, exit_price = case["size_usd"], case["entry"], case["exit"]
         pnl = inverse.future_pnl_coin(size, entry, exit_price)
@@ -137,7 +137,7 @@ def check_inverse_future(payload: Any, slow: bool) -> Iterator[CaseResult]:
         yield CaseResult("inverse_future", str(number), differences(rows))
 
 
-def check_pnl_attribution(payload: Any, slow: bool) -> Iterator[CaseResult]:
+def check_pnl_attribution(payload: Any, _slow: bool) -> Iterator[CaseResult]:
     """Terms to 1e-9; residuals, differences of large numbers, to 1e-9 of the gross."""
     for number, case in enumerate(payload["cases"]):
         pnl = attribute_option(
@@ -197,7 +197,7 @@ def _delta_rows(
             yield f"{label} {name}", getattr(found, name), expected[name], 1e-11 * abs(expected[name])
 
 
-def check_account_delta(payload: Any, slow: bool) -> Iterator[CaseResult]:
+def check_account_delta(payload: Any, _slow: bool) -> Iterator[CaseResult]:
     for number, case in enumerate(payload["cases"]):
         accounts = [_account(entry) for entry in case["accounts"]]
         rows: list[tuple[str, float, float, float]] = []

@@ -80,7 +80,7 @@ def _published(payload: Mapping[str, Any]) -> str:
     return differences(rows)
 
 
-def check_svi(payload: Any, slow: bool) -> Iterator[CaseResult]:
+def check_svi(payload: Any, _slow: bool) -> Iterator[CaseResult]:
     for case in payload["cases"]:
         yield CaseResult("svi", case["name"], _svi_case(case))
     yield CaseResult("svi", "published", _published(payload))
@@ -105,7 +105,7 @@ def _ssvi_slice(surface: Ssvi, expected: Mapping[str, Any]) -> str:
     return problem
 
 
-def check_ssvi(payload: Any, slow: bool) -> Iterator[CaseResult]:
+def check_ssvi(payload: Any, _slow: bool) -> Iterator[CaseResult]:
     for number, case in enumerate(payload["cases"]):
         surface = Ssvi(case["rho"], case["eta"], case["gamma"])
         problems = [_ssvi_slice(surface, expected) for expected in case["slices"]]
@@ -114,7 +114,7 @@ def check_ssvi(payload: Any, slow: bool) -> Iterator[CaseResult]:
         yield CaseResult("ssvi", str(number), "; ".join(filter(None, problems)))
 
 
-def check_sabr(payload: Any, slow: bool) -> Iterator[CaseResult]:
+def check_sabr(payload: Any, _slow: bool) -> Iterator[CaseResult]:
     for number, case in enumerate(payload["cases"]):
         vol = sabr_vol(*(case[name] for name in ("F", "K", "T", "alpha", "beta", "nu", "rho")))
         yield CaseResult("sabr", str(number), within("iv", vol, case["iv"], RELATIVE * case["iv"]))
