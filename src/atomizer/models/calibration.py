@@ -1,8 +1,8 @@
 """From one expiry's quotes to a slice: bands of implied vol, the fit, and how good it is.
 
 Band: the implied vols of bid and ask of the out-of-the-money option at each strike. Weight: one over the
-half-width of the band, floored at `HALF_WIDTH_FLOOR`; at the money, where a book has most vega, one more point
-on the line between the two nearest mids with half their width.
+half-width of the band, floored at `HALF_WIDTH_FLOOR`; at the money, where a book has most vega, one more
+point on the line between the two nearest mids with half their width.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class VolBands:
         if crossed.size:
             i = int(crossed[0])
             raise CrossedQuotesError(
-                f"expected bid <= ask, found bid vol {self.bid_vols[i]:.4f} over ask vol {self.ask_vols[i]:.4f} "
+                f"expected bid <= ask, found bid vol {self.bid_vols[i]:.4f} over {self.ask_vols[i]:.4f} "
                 f"at strike {self.strikes[i]:g} ({crossed.size} crossed); drop or refresh the quotes"
             )
 

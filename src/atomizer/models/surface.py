@@ -1,8 +1,8 @@
 """Slices joined in time: interpolation, event variance, calendar check and repair, sticky rules.
 
-Total variance is linear in time at fixed log-moneyness between slices (so no calendar arbitrage appears where the
-slices have none) and grows at constant vol before the first and after the last. Event variance (a release, an
-upgrade) is taken out before interpolating and put back for expiries after its time.
+Total variance is linear in time at fixed log-moneyness between slices (so no calendar arbitrage appears where
+the slices have none) and grows at constant vol before the first and after the last. Event variance (a
+release, an upgrade) is taken out before interpolating and put back for expiries after its time.
 """
 
 from __future__ import annotations
@@ -149,8 +149,8 @@ def repair_calendar(slices: Sequence[ExpirySlice]) -> tuple[ExpirySlice, ...]:
             raw = one.raw.raised(worst * (1.0 + ROUNDING) + 1e-16)
             if raw.butterfly()[0] < 0.0 <= one.raw.butterfly()[0]:
                 raise CalendarError(
-                    f"expected no butterfly arbitrage after raising T={one.years:.4f} by {worst:.3g}, found some; "
-                    "refit the slice or drop it"
+                    f"expected no butterfly arbitrage after raising T={one.years:.4f} by {worst:.3g}, found "
+                    "some; refit the slice or drop it"
                 )
             one = replace(one, raw=raw)
         mended.append(one)

@@ -1,9 +1,10 @@
-"""What a person and a venue add to the fitted smile: overrides, and the choice between own fit and mark vol."""
+"""What a person and a venue add to the fitted smile: overrides, and own fit against mark vol."""
 
 from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,8 +29,8 @@ class Pin:
 class VolOverride:
     """Manual change of one expiry's smile until `expires_ns` (UTC nanoseconds).
 
-    `shift` adds vol everywhere, `skew` adds vol per unit of k, each pin holds its vol exactly at its k and fades
-    linearly to nothing over `pin_width` (or to the next pin, if nearer).
+    `shift` adds vol everywhere, `skew` adds vol per unit of k, each pin holds its vol exactly at its k and
+    fades linearly to nothing over `pin_width` (or to the next pin, if nearer).
 
     Raises:
         OverrideError: a pin without a positive vol, two pins at one k, or a width that is not positive.
@@ -56,26 +57,24 @@ class VolOverride:
         """Whether it still applies."""
         return now_ns < self.expires_ns
 
-    def _reach(self, pin: Pin) -> float:
+    def reach(self, pin: Pin) -> float:
+        """How far from its k a pin is felt."""
         others = [abs(other.k - pin.k) for other in self.pins if other is not pin]
         return min([self.pin_width, *others])
 
 
-def overridden_vol(fitted: dict[float, float] | None, k: float, vol: float, override: VolOverride) -> float:
-    """Vol at k after shift, skew and pins; `fitted` gives the smile's own vol at each pinned k.
+def overridden_vol(smile: Callable[[float], float], k: float, override: VolOverride) -> float:
+    """Vol at k after shift, skew and pins; `smile` is the fitted vol as a function of log-moneyness.
 
     Raises:
-        OverrideError: the smile at a pinned k is missing, or the result is not positive.
+        OverrideError: the result is not a positive vol.
     """
-    result = vol + override.shift + override.skew * k
+    result = smile(k) + override.shift + override.skew * k
     for pin in override.pins:
-        own = (fitted or {}).get(pin.k)
-        if own is None:
-            raise OverrideError(f"expected the fitted vol at pinned k={pin.k!r}, found none")
-        reach = override._reach(pin)
-        weight = max(0.0, 1.0 - abs(k - pin.k) / reach)
-        result += weight * (pin.vol - (own + override.shift + override.skew * pin.k))
-    if not result > 0.0:
+        weight = max(0.0, 1.0 - abs(k - pin.k) / override.reach(pin))
+        if weight > 0.0:
+            result += weight * (pin.vol - (smile(pin.k) + override.shift + override.skew * pin.k))
+    if not 0.0 < result < math.inf:
         raise OverrideError(f"expected a positive vol at k={k!r} after {override!r}, found {result!r}")
     return result
 
@@ -110,9 +109,9 @@ def choose_vol(
 ) -> VolChoice:
     """Own fit or the venue's mark vol.
 
-    Own fit, fresh and within `max_distance` of a fresh mark (or with no fresh mark to compare): value and quote
-    from it. Fresh but further away: value at it, do not quote. Stale or missing: value at a fresh mark, do not
-    quote; a mark alone is never quoted from. Neither: no vol.
+    Own fit, fresh and within `max_distance` of a fresh mark (or with no fresh mark to compare): value and
+    quote from it. Fresh but further away: value at it, do not quote. Stale or missing: value at a fresh mark,
+    do not quote; a mark alone is never quoted from. Neither: no vol.
     """
     own_fresh = own is not None and 0.0 < own < math.inf and 0.0 <= own_age_s <= own_max_age_s
     mark_fresh = mark is not None and 0.0 < mark < math.inf and 0.0 <= mark_age_s <= mark_max_age_s
