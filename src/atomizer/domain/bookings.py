@@ -39,8 +39,9 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag="fill", omit_defaults=
 class RfqTrade(msgspec.Struct, frozen=True, kw_only=True, tag="rfq_trade", omit_defaults=True):
     """A quote of ours was executed; identified by (account, quote nonce).
 
-    The premium `price` is per unit of underlying in `premium_currency`; our side is `side`.
-    `inferred` marks a booking made from a position that no confirmation explains.
+    The premium `price` is per unit of underlying in `premium_currency` (None: the ledger takes it from the
+    quote with this nonce); our side is `side`. `inferred` marks a booking made from a position that
+    no confirmation explains.
     """
 
     venue: str
@@ -48,7 +49,7 @@ class RfqTrade(msgspec.Struct, frozen=True, kw_only=True, tag="rfq_trade", omit_
     instrument: str
     nonce: int
     side: Side
-    price: Decimal
+    price: Decimal | None
     size: Decimal
     premium_currency: str
     rfq_id: str = ""

@@ -138,10 +138,11 @@ class RunStarted(msgspec.Struct, frozen=True, kw_only=True, tag="run", omit_defa
     settings: dict[str, Any] = {}
 
 
-class RunEnded(msgspec.Struct, frozen=True, tag="run_ended"):
-    """A clean stop: nothing of ours was resting."""
+class RunEnded(msgspec.Struct, frozen=True, tag="run_ended", omit_defaults=True):
+    """A clean stop: nothing of ours was resting. `stats` are counters for people, not inputs."""
 
     run: int
+    stats: dict[str, Any] = {}
 
 
 class InstrumentUsed(msgspec.Struct, frozen=True, tag="instrument_used"):
@@ -172,11 +173,13 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused", omit_def
 class Marks(msgspec.Struct, frozen=True, kw_only=True, tag="marks", omit_defaults=True):
     """Prices at which positions are valued from here on, for attribution.
 
-    Index by underlying; per instrument held (forward, vol, mark in the instrument's price unit).
+    Index by underlying; per instrument held (forward, vol, mark in the instrument's price unit); per
+    underlying the net delta in coins: now, its time integral in coin seconds since start, its maximum.
     """
 
     index: dict[str, float]
     instruments: dict[str, tuple[float, float, float]]
+    naked: dict[str, tuple[float, float, float]] = {}
 
 
 class RiskState(msgspec.Struct, frozen=True, kw_only=True, tag="risk_state", omit_defaults=True):

@@ -108,7 +108,7 @@ class OrderOpen(msgspec.Struct, frozen=True, kw_only=True, tag="order_open", omi
     """The venue says this order rests: the answer to a place or amend, a push, or part of a snapshot.
 
     `ticks` is what the venue made of the price (it may have moved it); `filled_lots` is its own count.
-    `order_id` 0: an order that is not ours.
+    `order_id` 0: an order that is not ours. `reply`: this answers our own request, it is not a push.
     """
 
     venue: str
@@ -120,6 +120,7 @@ class OrderOpen(msgspec.Struct, frozen=True, kw_only=True, tag="order_open", omi
     ticks: int
     lots: int
     filled_lots: int
+    reply: bool = False
     ts_ns: int = 0
 
 

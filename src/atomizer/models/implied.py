@@ -89,9 +89,7 @@ _TABLE: Final = _bachelier_table()
 
 @kernel("f8(f8,f8)")
 def _bachelier_start(beta: float, width: float) -> float:
-    """Normal standard deviation (in units of sqrt(F K)) of an out-of-the-money value `width` from the
-    strike.
-    """
+    """Normal standard deviation, in units of sqrt(F K), of an out-of-the-money value."""
     if width <= 1e-14 * beta:
         return beta / INV_SQRT_2PI
     position = (math.log(beta / width) - TABLE_LOW) / TABLE_STEP
