@@ -88,7 +88,9 @@ def test_empty_tail_levels_do_not_change_the_fit() -> None:
     draw = np.random.default_rng(7)
     depths = draw.exponential(1.0, 3000)
     near = fill_calibration.fit_step_maxima(depths, 0.1, np.arange(0.0, 2.0, 0.1))
-    far = fill_calibration.fit_step_maxima(depths, 0.1, np.concatenate((np.arange(0.0, 2.0, 0.1), [50.0, 80.0])))
+    far = fill_calibration.fit_step_maxima(
+        depths, 0.1, np.concatenate((np.arange(0.0, 2.0, 0.1), [50.0, 80.0]))
+    )
     assert far == near
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atomizer.models import fixing, hedge_bands, hedge_targets
-from atomizer.models.black import black76_greeks, black76_greeks_into
+from atomizer.models.black import black76_greeks_into
 from atomizer.models.inputs import ModelInputError
 
 YEARS, SIGMA, STEPS, PATHS, COST = 30.0 / 365.0, 0.6, 720, 1500, 0.0005
@@ -210,16 +210,16 @@ def run_off_pnl(strike: float, *, hedged: bool) -> np.ndarray:
         if hedged:
             average = total / minute if minute else np.full(400, 3000.0)
             for i in range(400):
-                print_delta = black76_greeks(spot[i], strike, (30 - minute) * MINUTE, 0.6, 0.0, True)[1]
-                average_delta = fixing.averaged_delta(
-                    float(spot[i]),
-                    strike,
-                    0.6,
-                    open_share=1.0 - minute / 30.0,
-                    running_average=float(average[i]),
+                hold = fixing.run_off_hedge(
+                    forward=float(spot[i]),
+                    strike=strike,
+                    sigma=0.6,
+                    seconds_left=(30 - minute) * 60.0,
+                    running_average=float(average[i]) if minute else math.nan,
                     is_call=True,
+                    print_units=1.0,
+                    averaged_units=-1.0,
                 )
-                hold = fixing.run_off_hedge(1.0, print_delta, -1.0, average_delta)
                 pnl[i] -= hold * spot[i]
                 spot_i = spot[i] * math.exp(0.6 * math.sqrt(MINUTE) * draw.standard_normal())
                 pnl[i] += hold * spot_i
@@ -236,14 +236,24 @@ def test_run_off_removes_the_basis_of_an_option_in_the_money() -> None:
     assert run_off_pnl(2900.0, hedged=True).std() < 0.6
 
 
-def test_averaged_delta_runs_from_the_print_delta_to_nothing() -> None:
-    deltas = [
-        fixing.averaged_delta(3000.0, 2900.0, 0.6, open_share=w, running_average=3000.0, is_call=True)
-        for w in (1.0, 0.5, 0.1, 0.0)
-    ]
-    assert deltas == sorted(deltas, reverse=True)
-    assert deltas[0] == pytest.approx(1.0, abs=1e-3)
-    assert deltas[-1] == 0.0
+def run_off(seconds_left: float, running_average: float = 3000.0) -> float:
+    return fixing.run_off_hedge(
+        forward=3000.0,
+        strike=2900.0,
+        sigma=0.6,
+        seconds_left=seconds_left,
+        running_average=running_average,
+        is_call=True,
+        print_units=1.0,
+        averaged_units=-1.0,
+    )
+
+
+def test_pair_is_flat_before_the_window_and_one_coin_long_at_its_end() -> None:
+    hedges = [run_off(seconds) for seconds in (1800.0, 900.0, 180.0, 1e-6)]
+    assert hedges == sorted(hedges, reverse=True)
+    assert hedges[0] == pytest.approx(0.0, abs=1e-3)
+    assert hedges[-1] == pytest.approx(-1.0, abs=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -263,7 +273,8 @@ def test_averaged_delta_runs_from_the_print_delta_to_nothing() -> None:
             [1.0], [[1.0]], [[1.0]], 0.0, risk_aversion=1.0, horizon_years=1.0, lower=0.5
         ),
         lambda: fixing.expected_difference(3000.0, 3000.0, 0.6, 0.0, is_call=True),
-        lambda: fixing.averaged_delta(3000.0, 3000.0, 0.6, open_share=1.5, running_average=0.0, is_call=True),
+        lambda: run_off(900.0, math.nan),
+        lambda: run_off(-1.0),
     ],
 )
 def test_bad_hedge_inputs_are_refused(bad: object) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 
+from atomizer.models.averaged import CONTINUOUS, SECONDS_PER_YEAR, averaged_greeks
 from atomizer.models.black import black76_greeks, black76_price
-from atomizer.models.inputs import ModelInputError, finite, non_negative, positive, within
+from atomizer.models.inputs import ModelInputError, finite, non_negative, positive
 
 HALF_HOUR = 0.5 / (24.0 * 365.0)
 
@@ -32,7 +33,7 @@ def expected_difference(
     """Value of the print option less the averaged one of the same strike, seen at or before the window's
     start.
 
-    Both are Black-76 (r = 0), the averaged one at T - 2W/3. Positive: an income for whoever is long the
+    Both are Black-76 (r = 0), the averaged one over T - 2W/3. Positive: an income for whoever is long the
     print.
 
     Raises:
@@ -43,7 +44,9 @@ def expected_difference(
     if not years >= window:
         raise ModelInputError("years", f"at least the window {window:g}", years)
     whole = black76_price(forward, strike, years, sigma, 1.0, is_call)
-    return whole - black76_price(forward, strike, years - 2.0 * window / 3.0, sigma, 1.0, is_call)
+    seconds, window_seconds = years * SECONDS_PER_YEAR, window * SECONDS_PER_YEAR
+    average = averaged_greeks(forward, math.nan, strike, sigma, seconds, window_seconds, CONTINUOUS, is_call)
+    return whole - average[0]
 
 
 def fixing_charge(
@@ -99,57 +102,44 @@ def in_the_money(forward: float, strike: float, sigma: float, years: float, *, i
     return 0.5 * math.erfc(-sign * d2 / math.sqrt(2.0))
 
 
-def averaged_delta(
+def run_off_hedge(
+    *,
     forward: float,
     strike: float,
     sigma: float,
-    *,
-    open_share: float,
+    seconds_left: float,
     running_average: float,
     is_call: bool,
-    window: float = HALF_HOUR,
+    print_units: float,
+    averaged_units: float,
+    window_seconds: float = 1800.0,
+    samples: int = 0,
 ) -> float:
-    """Delta of an averaged option inside its window.
+    """Coins of perpetual that keep print and averaged options of one strike flat; update it each minute.
 
-    The fixed part shifts the strike, K' = K - (1 - w) R, the open part w F is lognormal over a third of what
-    is left.
+    Minus the sum of units times delta; flat against the print at the fixing. Before the window the two
+    deltas nearly cancel, at its end the averaged one is gone.
 
     Args:
-        forward, strike, sigma: of the option.
-        open_share: w, the part of the window still open, in [0, 1].
-        running_average: R, average of the prints so far (any number when w = 1).
-        is_call: call or put.
-        window: averaging window, years.
+        forward, strike, sigma, is_call: of the options.
+        seconds_left: to the print and the end of the average.
+        running_average: mean of the prints so far; NaN before the window.
+        print_units, averaged_units: signed positions, coins.
+        window_seconds: averaging window.
+        samples: prints in the window, 0 for a continuous average.
 
     Raises:
-        ModelInputError: a number outside its domain.
+        ModelInputError: a number outside its domain, no running average inside the window.
     """
-    positive(forward=forward, strike=strike)
-    non_negative(sigma=sigma, window=window)
-    within(0.0, 1.0, open_share=open_share)
-    finite(running_average=running_average)
-    w = open_share
-    left = strike - (1.0 - w) * running_average
-    if w == 0.0:
-        return 0.0
-    if left <= 0.0:
-        return w if is_call else 0.0
-    return w * black76_greeks(w * forward, left, w * window / 3.0, sigma, 0.0, is_call)[1]
-
-
-def run_off_hedge(
-    print_units: float, print_delta: float, averaged_units: float, averaged_delta_: float
-) -> float:
-    """Coins of perpetual that keep the pair flat: -(sum of units x delta), updated each minute, 0 after the
-    fixing.
-
-    Raises:
-        ModelInputError: a number not finite.
-    """
-    finite(
-        print_units=print_units,
-        print_delta=print_delta,
-        averaged_units=averaged_units,
-        averaged_delta_=averaged_delta_,
-    )
-    return -(print_units * print_delta + averaged_units * averaged_delta_)
+    positive(forward=forward, strike=strike, window_seconds=window_seconds)
+    non_negative(sigma=sigma, seconds_left=seconds_left)
+    finite(print_units=print_units, averaged_units=averaged_units)
+    years = seconds_left / SECONDS_PER_YEAR
+    print_delta = black76_greeks(forward, strike, years, sigma, 0.0, is_call)[1]
+    averaged_delta = averaged_greeks(
+        forward, running_average, strike, sigma, seconds_left, window_seconds, samples, is_call
+    )[1]
+    hedge = -(print_units * print_delta + averaged_units * averaged_delta)
+    if math.isnan(hedge):
+        raise ModelInputError("running_average", "a mean above 0 inside the window", running_average)
+    return hedge
