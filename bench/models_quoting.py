@@ -15,6 +15,7 @@ import numpy as np
 
 from atomizer.models import glft
 from atomizer.models.as_simulation import run as simulate
+from atomizer.models.black import black76_price
 from atomizer.models.margin_pm2 import Pm2Account, Pm2Model
 from atomizer.models.scenario import option_chain
 
@@ -54,6 +55,21 @@ def _portfolio() -> tuple[Callable[[], Pm2Model], np.ndarray[Any, np.dtype[np.fl
     return lambda: Pm2Model(chain, 3000.0, rates=0.05), draw.normal(0.0, 10.0, OPTIONS), account
 
 
+def _margin_by_loops(model: Pm2Model, amounts: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+    """The scenario part of the same margin, option by option: what a straight port of the contract does."""
+    worst, chain = 0.0, model.chain
+    for scenario in model.parameters.scenarios:
+        total = 0.0
+        for i in range(OPTIONS):
+            vol = chain.vol[i] * (1.5 if scenario.direction == "Up" else 1.0)
+            forward = chain.forward[i] * scenario.spot
+            total += amounts[i] * black76_price(
+                forward, chain.strike[i], chain.years[i], vol, chain.discount[i], chain.is_call[i]
+            )
+        worst = min(worst, total * scenario.damping)
+    return worst
+
+
 def _row(name: str, ours: float, peer: float | None, target: str, unit: str = "us") -> dict[str, Any]:
     return {
         "name": name,
@@ -76,6 +92,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     dense = _median_us(_dense_eigenvector, repeats, loops)
     cached = _median_us(lambda: glft.distances(PARAMETERS, 3.0), repeats, 20 * loops)
     full = _median_us(lambda: build().book(amounts, account).margin(), repeats, max(loops // 10, 5))
+    loop = _median_us(lambda: _margin_by_loops(model, amounts), 3, 2)
     held = _median_us(lambda: model.book(amounts, account).margin(), repeats, loops)
     candidate = _median_us(lambda: book.with_candidate(5, 3.0, price), repeats, 4 * loops)
     paths = 2_000 if quick else 20_000
@@ -85,7 +102,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     return [
         _row("GLFT quotes, Q=20, cold", cold, dense, "< 100 us"),
         _row("GLFT quotes, Q=20, cached", cached, cold, "< 2 us"),
-        _row("PM2 margin, 200 options x 33 scenarios, full", full, None, "< 1000 us"),
+        _row("PM2 margin, 200 options x 33 scenarios, full", full, loop, "< 1000 us"),
         _row("PM2 margin, marks unchanged, new positions", held, full, "report"),
         _row("PM2 margin, candidate order", candidate, full, "< 50 us"),
         _row(

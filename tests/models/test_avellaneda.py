@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,6 +76,14 @@ def test_each_side_carries_half_of_the_total_spread(
     quote = avellaneda.quote(100.0, q, gamma, sigma, tau, k)
     total = gamma * sigma**2 * tau + 2.0 / gamma * math.log1p(gamma / k)
     assert quote.ask - quote.bid == pytest.approx(total, rel=1e-9, abs=1e-9)
+
+
+def test_array_form_is_the_scalar_form() -> None:
+    columns = np.array([[100.0, 3000.0], [2.0, -7.0], [0.1, 0.0], [2.0, 0.3], [0.5, 60.0], [1.5, 2.0]])
+    out = np.empty((4, 2))
+    avellaneda.as_quotes_into(*columns, out)
+    assert out[:, 0].tolist() == list(avellaneda.quote(*columns[:, 0].tolist()))
+    assert out[:, 1].tolist() == list(avellaneda.quote(*columns[:, 1].tolist()))
 
 
 def test_risk_neutral_maker_quotes_one_decay_length() -> None:

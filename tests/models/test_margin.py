@@ -13,7 +13,7 @@ from atomizer.models.black import black76_price
 from atomizer.models.inputs import ModelInputError
 from atomizer.models.margin_deribit import PortfolioModel, standard_short_option
 from atomizer.models.margin_pm2 import Collateral, Pm2Account, Pm2Book, Pm2Model
-from atomizer.models.margin_srm import base_collateral, standard_margin
+from atomizer.models.margin_srm import SrmBook, base_collateral
 from atomizer.models.scenario import OptionChain, ScenarioMatrix, grid, option_chain
 
 STRIKES = [2400.0, 2800.0, 3000.0, 3000.0, 3300.0, 3000.0]
@@ -137,20 +137,30 @@ def test_pm2_account_without_options_is_margined() -> None:
 @given(amounts_of_book)
 @settings(max_examples=50)
 def test_srm_maintenance_is_the_weaker_requirement(amounts: list[float]) -> None:
-    margin = standard_margin(chain(), amounts, 3000.0, perp_position=2.0, perp_price=3000.0)
+    margin = SrmBook(chain(), amounts, 3000.0, perp_position=2.0, perp_price=3000.0).margin()
     assert margin.initial <= margin.maintenance <= 1e-6
 
 
+@given(amounts_of_book, st.integers(0, 5), st.floats(-10.0, 10.0))
+@settings(max_examples=50)
+def test_srm_candidate_equals_the_whole_book(amounts: list[float], index: int, size: float) -> None:
+    quick = SrmBook(chain(), amounts, 3000.0).with_candidate(index, size)
+    amounts[index] += size
+    whole = SrmBook(chain(), amounts, 3000.0).margin()
+    assert quick.initial == pytest.approx(whole.initial, abs=1e-7)
+    assert quick.option_mtm == pytest.approx(whole.option_mtm, abs=1e-7)
+
+
 def test_srm_long_options_need_nothing() -> None:
-    assert standard_margin(chain(), [1.0] * 6, 3000.0).initial == 0.0
+    assert SrmBook(chain(), [1.0] * 6, 3000.0).margin().initial == 0.0
 
 
 def test_srm_call_spread_is_capped_by_its_width() -> None:
     spread = [0.0, 0.0, 10.0, 0.0, -10.0, 0.0]
     # long 3000, short 3300 of one expiry: no settlement price loses anything
-    assert standard_margin(chain(), spread, 3000.0).initial == 0.0
+    assert SrmBook(chain(), spread, 3000.0).margin().initial == 0.0
     reverse = [0.0, 0.0, -10.0, 0.0, 10.0, 0.0]
-    assert standard_margin(chain(), reverse, 3000.0).initial == pytest.approx(-3000.0)
+    assert SrmBook(chain(), reverse, 3000.0).margin().initial == pytest.approx(-3000.0)
 
 
 def test_srm_base_collateral_is_haircut_once_for_maintenance_and_again_for_initial() -> None:
@@ -211,7 +221,8 @@ def test_deribit_standard_short_call_floor() -> None:
         lambda: book([0.0] * 6).with_candidate(0, math.nan, 0.0),
         lambda: Pm2Model(option_chain(3000.0, 3000.0, 0.0, 0.6, True), 3000.0),
         lambda: Pm2Model(chain(), 0.0),
-        lambda: standard_margin(chain(), [0.0] * 5, 3000.0),
+        lambda: SrmBook(chain(), [0.0] * 5, 3000.0),
+        lambda: SrmBook(chain(), [0.0] * 6, 3000.0).with_candidate(9, 1.0),
         lambda: PORTFOLIO.margin([0.0] * 5),
         lambda: standard_short_option(3000.0, 3000.0, -0.1, 1.0, is_call=True),
     ],

@@ -11,9 +11,13 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from atomizer.models._jit import kernel
 from atomizer.models.inputs import ModelInputError, finite, non_negative, positive
 
+Vector = NDArray[np.float64]
 SECONDS_PER_YEAR = 31_536_000.0
 
 
@@ -36,6 +40,17 @@ def as_quote_kernel(
     half = 0.5 * risk + liquidity
     reservation = s - q * risk
     return reservation - half, reservation + half, reservation, half
+
+
+@kernel("void(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[:,::1])")
+def as_quotes_into(
+    s: Vector, q: Vector, gamma: Vector, sigma: Vector, tau: Vector, k: Vector, out: Vector
+) -> None:
+    """Array form of `as_quote_kernel`: column i of `out` (4, n) is its result for element i."""
+    for i in range(s.shape[0]):
+        out[0, i], out[1, i], out[2, i], out[3, i] = as_quote_kernel(
+            s[i], q[i], gamma[i], sigma[i], tau[i], k[i]
+        )
 
 
 def quote(s: float, q: float, gamma: float, sigma: float, tau: float, k: float) -> AvellanedaQuote:

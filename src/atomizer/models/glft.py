@@ -278,9 +278,10 @@ def distances(parameters: GlftParameters, q: float, method: Method = "eigenvecto
     Raises:
         ModelInputError: a parameter outside its domain, q not finite, an unknown method.
     """
-    finite(q=q)
     if method not in ("eigenvector", "closed", "auto"):
         raise ModelInputError("method", "'eigenvector', 'closed' or 'auto'", method)
+    if not math.isfinite(q):
+        raise ModelInputError("q", "a finite number", q)
     if method == "eigenvector" or (method == "auto" and not closed_form_is_good(validated(parameters), q)):
         return table(parameters).at(q)
     half, skew, shift = closed_form(parameters)

@@ -71,17 +71,9 @@ def base_collateral(amount: float, spot: float, *, mm_factor: float, im_scale: f
     return maintenance * im_scale, maintenance
 
 
-def standard_margin(
-    chain: OptionChain,
-    amounts: ArrayLike,
-    spot: float,
-    *,
-    perp_position: float = 0.0,
-    perp_price: float = 0.0,
-    perp_unrealised: float = 0.0,
-    parameters: SrmParameters | None = None,
-) -> SrmMargin:
-    """Margin contribution of options and the perpetual of one market.
+class SrmBook:
+    """One market's positions with the margin of every expiry, so that a candidate order re-margins one
+    expiry.
 
     Args:
         chain: options, marked undiscounted whatever their discount factor.
@@ -93,24 +85,66 @@ def standard_margin(
     Raises:
         ModelInputError: a number outside its domain, amounts that do not match the chain.
     """
-    positive(spot=spot)
-    finite(perp_position=perp_position, perp_unrealised=perp_unrealised)
-    non_negative(perp_price=perp_price)
-    q = np.asarray(amounts, dtype=np.float64)
-    if q.shape != (len(chain),) or not np.isfinite(q).all():
-        raise ModelInputError("amounts", f"{len(chain)} finite numbers", q.shape)
-    p = parameters or SrmParameters()
-    marks = chain.values() / chain.discount * q
-    initial = maintenance = perp_unrealised
-    initial -= p.perp_im * abs(perp_position) * perp_price
-    maintenance -= p.perp_mm * abs(perp_position) * perp_price
-    for tenor in np.unique(chain.years):
-        held = np.flatnonzero((chain.years == tenor) & (q != 0.0))
-        if held.size:
-            im, mm = _expiry(chain, q, marks, held, spot, p)
-            initial += im
-            maintenance += mm
-    return SrmMargin(initial, maintenance, float(marks.sum()))
+
+    def __init__(
+        self,
+        chain: OptionChain,
+        amounts: ArrayLike,
+        spot: float,
+        *,
+        perp_position: float = 0.0,
+        perp_price: float = 0.0,
+        perp_unrealised: float = 0.0,
+        parameters: SrmParameters | None = None,
+    ) -> None:
+        positive(spot=spot)
+        finite(perp_position=perp_position, perp_unrealised=perp_unrealised)
+        non_negative(perp_price=perp_price)
+        q = np.array(amounts, dtype=np.float64)
+        if q.shape != (len(chain),) or not np.isfinite(q).all():
+            raise ModelInputError("amounts", f"{len(chain)} finite numbers", q.shape)
+        self._chain, self._amounts, self._spot = chain, q, spot
+        self._parameters = p = parameters or SrmParameters()
+        self._unit_marks = chain.values() / chain.discount
+        self._members = [np.flatnonzero(chain.years == tenor) for tenor in np.unique(chain.years)]
+        self._row = np.searchsorted(np.unique(chain.years), chain.years)
+        notional = abs(perp_position) * perp_price
+        self._perp = (perp_unrealised - p.perp_im * notional, perp_unrealised - p.perp_mm * notional)
+        self._expiries = [self._margin_of(members, q) for members in self._members]
+        self._mtm = float(self._unit_marks @ q)
+
+    def _margin_of(self, members: NDArray[np.int64], amounts: Vector) -> tuple[float, float]:
+        held = members[amounts[members] != 0.0]
+        if not held.size:
+            return 0.0, 0.0
+        marks = self._unit_marks * amounts
+        return _expiry(self._chain, amounts, marks, held, self._spot, self._parameters)
+
+    def margin(self) -> SrmMargin:
+        """Contribution of the book as it stands."""
+        initial = self._perp[0] + sum(im for im, _ in self._expiries)
+        maintenance = self._perp[1] + sum(mm for _, mm in self._expiries)
+        return SrmMargin(initial, maintenance, self._mtm)
+
+    def with_candidate(self, index: int, amount: float) -> SrmMargin:
+        """Contribution after trading `amount` (signed) of option `index`; its premium is a matter of cash.
+
+        Raises:
+            ModelInputError: an index outside the chain, amount not finite.
+        """
+        finite(amount=amount)
+        if not 0 <= index < len(self._chain):
+            raise ModelInputError("index", f"an option of the chain, 0..{len(self._chain) - 1}", index)
+        amounts = self._amounts.copy()
+        amounts[index] += amount
+        row = int(self._row[index])
+        im, mm = self._margin_of(self._members[row], amounts)
+        now = self.margin()
+        return SrmMargin(
+            now.initial - self._expiries[row][0] + im,
+            now.maintenance - self._expiries[row][1] + mm,
+            self._mtm + amount * float(self._unit_marks[index]),
+        )
 
 
 def _expiry(

@@ -11,7 +11,7 @@ from atomizer.models import hedge_bands, volatility
 from atomizer.models.black import bsm_greeks
 from atomizer.models.margin_deribit import standard_short_option
 from atomizer.models.margin_pm2 import Collateral, Pm2Account, Pm2Model
-from atomizer.models.margin_srm import standard_margin
+from atomizer.models.margin_srm import SrmBook
 from atomizer.models.package import Leg, Sensitivities, after_trade, package_quote, risk_covariance
 from atomizer.models.pm2_parameters import Pm2Parameters, Scenario
 from atomizer.models.scenario import option_chain
@@ -221,17 +221,17 @@ def _srm(payload: Any, slow: bool) -> Iterator[CaseResult]:
             [o["vol"] for o in options],
             [o["type"] == "call" for o in options],
         )
-        found = standard_margin(
-            chain,
-            [o["amount"] for o in options],
-            case["spot"],
-            perp_position=case["perp_position"],
-            perp_price=case["perp_price"],
-        )
+        amounts = [o["amount"] for o in options]
+        perp = {"perp_position": case["perp_position"], "perp_price": case["perp_price"]}
+        found = SrmBook(chain, amounts, case["spot"], **perp).margin()
+        without = SrmBook(chain, [*amounts[:-1], 0.0], case["spot"], **perp)
+        candidate = without.with_candidate(len(amounts) - 1, amounts[-1])
         problems = (
             relative("initial", found.initial, case["initial"], OTHERS_REL),
             relative("maintenance", found.maintenance, case["maintenance"], OTHERS_REL),
             relative("option_mtm", found.option_mtm, case["option_mtm"], OTHERS_REL),
+            relative("initial by candidate", candidate.initial, case["initial"], OTHERS_REL),
+            relative("maintenance by candidate", candidate.maintenance, case["maintenance"], OTHERS_REL),
         )
         yield CaseResult("derive_srm", str(number), first_problem(problems))
 
