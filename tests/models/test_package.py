@@ -100,6 +100,15 @@ def test_book_long_the_call_but_shorter_vega_elsewhere_bids_above_fair() -> None
     assert quote(call, Sensitivities(10.0, -20_000.0, 0.0), size=0.0).bid > 100.0
 
 
+def test_shift_and_size_cost_rebuild_the_reservation_prices() -> None:
+    call = [Leg(1.0, 100.0, Sensitivities(0.5, 300.0, 5e-4))]
+    found = quote(call, Sensitivities(3.0, 1e4, 0.1))
+    assert found.fair - found.inventory_shift - found.size_cost == pytest.approx(found.bid)
+    assert found.fair - found.inventory_shift + found.size_cost == pytest.approx(found.ask)
+    assert found.inventory_shift > 0.0
+    assert found.size_cost > 0.0
+
+
 def test_legs_that_cancel_cost_nothing_to_hold() -> None:
     one = Sensitivities(0.5, 300.0, 5e-4)
     found = quote([Leg(1.0, 100.0, one), Leg(-1.0, 90.0, one)], Sensitivities(3.0, 1e4, 0.1))

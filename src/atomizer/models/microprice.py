@@ -17,7 +17,7 @@ from atomizer.models.inputs import ModelInputError, finite, positive, within
 
 Vector = NDArray[np.float64]
 _CONVERGED = 1e-15
-_MAX_TERMS = 100_000
+_MAX_TERMS = 20_000
 _ANTISYMMETRY = 1e-8
 
 

@@ -58,6 +58,16 @@ class PackageQuote:
     bid: float
     ask: float
 
+    @property
+    def inventory_shift(self) -> float:
+        """What the book's lean takes off both prices: the `skew` of `rfq.assemble`."""
+        return self.fair - 0.5 * (self.bid + self.ask)
+
+    @property
+    def size_cost(self) -> float:
+        """What the trade's own variance costs on each side: `own_size` of `rfq.SideCosts`."""
+        return 0.5 * (self.ask - self.bid)
+
 
 def risk_covariance(
     forward: float,
