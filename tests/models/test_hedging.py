@@ -17,7 +17,9 @@ YEARS, SIGMA, STEPS, PATHS, COST = 30.0 / 365.0, 0.6, 720, 1500, 0.0005
 MINUTE = 1.0 / (365.0 * 24.0 * 60.0)
 
 
-def greeks(spot: np.ndarray, years: float, sigma: float = SIGMA) -> tuple[np.ndarray, np.ndarray]:
+def greeks(
+    spot: np.ndarray, years: float, sigma: float | np.ndarray = SIGMA
+) -> tuple[np.ndarray, np.ndarray]:
     """Delta and gamma of the 100 call along a vector of spots."""
     n = spot.size
     out = np.empty((9, n))
@@ -25,7 +27,7 @@ def greeks(spot: np.ndarray, years: float, sigma: float = SIGMA) -> tuple[np.nda
         spot,
         np.full(n, 100.0),
         np.full(n, years),
-        np.full(n, sigma),
+        np.broadcast_to(sigma, n).copy(),
         np.zeros(n),
         np.ones(n, dtype=np.bool_),
         out,
@@ -33,7 +35,9 @@ def greeks(spot: np.ndarray, years: float, sigma: float = SIGMA) -> tuple[np.nda
     return out[1], out[2]
 
 
-def hedge_short_call(half_width: object, every: int = 1) -> tuple[float, float]:
+def hedge_short_call(
+    half_width: object, every: int = 1, modified_sigma: object = None
+) -> tuple[float, float]:
     """(mean cost, sd of P&L) of hedging one short at-the-money call, hourly grid."""
     draw = np.random.default_rng(1)
     spot, held = np.full(PATHS, 100.0), np.zeros(PATHS)
@@ -44,6 +48,8 @@ def hedge_short_call(half_width: object, every: int = 1) -> tuple[float, float]:
         if step % every == 0:
             delta, gamma = greeks(spot, left)
             width = half_width(spot, gamma, left)  # type: ignore[operator]
+            if modified_sigma is not None:
+                delta, _ = greeks(spot, left, modified_sigma(spot, gamma, left))  # type: ignore[operator]
             target = np.clip(held, delta - width, delta + width)
             cost += COST * spot * np.abs(target - held)
             held = target
@@ -68,6 +74,27 @@ def test_whalley_wilmott_beats_daily_rehedging_at_the_same_cost() -> None:
     cost, sd = hedge_short_call(width)
     assert cost <= daily_cost * 1.02
     assert sd <= 0.65 * daily_sd
+
+
+def test_zakamouline_beats_a_fixed_band_in_cost_and_in_risk() -> None:
+    fixed_cost, fixed_sd = hedge_short_call(lambda s, g, t: 0.05)
+    aversion = 0.3
+
+    def width(s: np.ndarray, g: np.ndarray, t: float) -> np.ndarray:
+        h0 = COST / (aversion * s * SIGMA**2 * t)
+        return h0 + 1.12 * COST**0.31 * t**0.05 * SIGMA**-0.25 * np.sqrt(g / aversion)
+
+    def sigma(s: np.ndarray, g: np.ndarray, t: float) -> np.ndarray:
+        k = -4.76 * COST**0.78 / t**0.02 * SIGMA**-0.25 * (aversion * s**2 * g) ** 0.15
+        return SIGMA * np.sqrt(1.0 - k)
+
+    one = hedge_bands.zakamouline(100.0, 0.02, SIGMA, 0.05, 0.0, COST, aversion, "short")
+    point = (np.array([100.0]), np.array([0.02]), 0.05)
+    assert width(*point)[0] == pytest.approx(one.half_width)
+    assert sigma(*point)[0] == pytest.approx(one.modified_sigma)
+    cost, sd = hedge_short_call(width, modified_sigma=sigma)
+    assert cost < fixed_cost
+    assert sd < fixed_sd
 
 
 @given(st.floats(-2.0, 2.0), st.floats(0.0, 1.0), st.floats(-3.0, 3.0))

@@ -31,12 +31,18 @@ _CACHED_TABLES = 512
 class GlftParameters(NamedTuple):
     """One parameter set; units as in `avellaneda`.
 
-    gamma: risk aversion, 1/currency. sigma: price per sqrt(time). intensity_bid, intensity_ask: fills per
-    time at distance 0 (A). decay: k, 1/price. lots: bound Q in lots. lot: size of one lot (Delta). xi:
-    gamma for CARA (the paper), 0 for expected P&L minus a running penalty. drift: of the mid, price per
-    time. impact: move against us per fill, price. fee: maker fee per unit traded, price units, rebates
-    negative.
-    running_penalty: phi of phi q^2 per time, replaces gamma sigma^2 / 2 (set xi = 0 with it).
+    Attributes:
+        gamma: risk aversion, 1/currency.
+        sigma: price units per sqrt(time).
+        intensity_bid, intensity_ask: fills per time at distance 0 (A).
+        decay: k, 1/price.
+        lots: bound Q in lots.
+        lot: size of one lot (Delta).
+        xi: gamma for CARA (the paper), 0 for expected P&L minus a running penalty.
+        drift: of the mid, price per time.
+        impact: move against us per fill, price units.
+        fee: maker fee per unit traded, price units, rebates negative.
+        running_penalty: phi of phi q^2 per time, replaces gamma sigma^2 / 2 (set xi = 0 with it).
     """
 
     gamma: float

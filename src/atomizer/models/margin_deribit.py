@@ -66,11 +66,15 @@ def standard_short_option(
 class PortfolioParameters:
     """Scenario grid and contingencies.
 
-    price_range and price_points: evenly spaced relative moves. vol_up, vol_down: relative vol moves at 30
-    days, scaled by (30 / days)^power with a floor on days. extended: (relative move, share of the loss that
-    counts), at vol up. short_option: coin per net short option and strike. offset_future: share of the
-    coins in offsetting futures.
-    im_factor: initial over maintenance.
+    Attributes:
+        price_range, price_points: evenly spaced relative price moves.
+        vol_up, vol_down: relative vol moves at 30 days, scaled by (30 / days)^power.
+        short_power, long_power: that power at up to 30 days and beyond.
+        floor_days: least days to expiry in the scaling.
+        extended: (relative price move, share of the loss that counts), at vol up.
+        short_option: coins per net short option and strike.
+        offset_future: share of the coins in offsetting futures.
+        im_factor: initial over maintenance margin.
     """
 
     price_range: float = 0.16

@@ -20,16 +20,18 @@ MAX_VOLUME_VOLATILITY = 0.2  # the documented "up to 20 %" when the weight is 1
 class OverlaySettings(NamedTuple):
     """Weights; 0 switches an overlay off, so nothing is on by default. All are dimensionless.
 
-    pressure: price shift per unit of flow imbalance, in standard deviations over one candle.
-    momentum: price shift per unit of momentum, same unit. reversal: share of the momentum shift taken away
-    by a full reversal signal. exhaustion: share of pressure and momentum taken away by a full exhaustion
-    signal.
-    volume_volatility: sigma is raised by up to 20 % times this weight. dynamic_gamma: gamma times
-    1 + weight sigma/sigma_baseline. stress: gamma times 1 + weight (spread/usual spread - 1).
-    market_impact: half spread wider by weight sigma sqrt(size / volume rate). volume: half spread times 1 +
-    weight (usual volume rate / volume rate - 1) in thin markets. inventory_cost: shift by weight gamma
-    sigma^2 q times the time held.
-    max_shift_touches: bound of all shifts together, in half spreads of the touch.
+    Attributes:
+        pressure: price shift per unit of flow imbalance, in standard deviations over one candle.
+        momentum: price shift per unit of momentum, same unit.
+        reversal: share of the momentum shift taken away by a full reversal signal.
+        exhaustion: share of pressure and momentum taken away by a full exhaustion signal.
+        volume_volatility: sigma is raised by up to 20 % times this.
+        dynamic_gamma: gamma times 1 + weight sigma / sigma_baseline.
+        stress: gamma times 1 + weight (spread / usual spread - 1), at most max_stress.
+        market_impact: half spread wider by weight sigma sqrt(size / volume rate).
+        volume: half spread times 1 + weight (usual volume rate / volume rate - 1), at most max_volume_factor.
+        inventory_cost: shift against the position by weight gamma sigma^2 q times the time held.
+        max_shift_touches: bound of all shifts together, in half spreads of the touch.
     """
 
     pressure: float = 0.0
@@ -50,10 +52,14 @@ class OverlaySettings(NamedTuple):
 class MarketState(NamedTuple):
     """What the overlays look at.
 
-    sigma, sigma_baseline: price per sqrt(second). gamma: 1/currency. q: inventory. seconds_held: since the
-    position last had the opposite sign or was flat. half_spread, usual_half_spread: of the others' touch,
-    price.
-    volume_rate, usual_volume_rate: traded volume per second. order_size: our size, unit of the volume.
+    Attributes:
+        sigma, sigma_baseline: price units per sqrt(second).
+        gamma: 1/currency.
+        q: inventory, coins.
+        seconds_held: since the position was flat or of the other sign.
+        half_spread, usual_half_spread: of the others' touch, price units.
+        volume_rate, usual_volume_rate: traded volume per second.
+        order_size: our size, unit of the volume.
     """
 
     sigma: float

@@ -33,11 +33,15 @@ class Candle(NamedTuple):
 
 
 class Signals(NamedTuple):
-    """momentum and imbalance in [-1, 1]; reversal, volatility and exhaustion in [0, 1]; seconds per candle.
+    """Dimensionless signals of the closed candles.
 
-    momentum: net move over path length. reversal: share of the last candle's range given back against the
-    momentum. volatility: how far the last candle's range exceeds the average one. exhaustion: one-sided
-    flow that no longer moves the price.
+    Attributes:
+        momentum: net move over path length, in [-1, 1].
+        imbalance: aggressor flow of the last candle, in [-1, 1].
+        reversal: share of the last candle's range given back against the momentum, in [0, 1].
+        volatility: how far the last candle's range exceeds the average one, in [0, 1].
+        exhaustion: one-sided flow that no longer moves the price, in [0, 1].
+        seconds: mean length of a candle.
     """
 
     momentum: float

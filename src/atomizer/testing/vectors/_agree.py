@@ -1,18 +1,18 @@
-"""One comparison for all sections: what differs, in words, or nothing."""
+"""Comparisons of the quoting sections: golden values that may be absent, and relative tolerances."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 
+from atomizer.testing.vectors._tolerance import within
+
 
 def differs(name: str, found: float, expected: float | None, tolerance: float) -> str:
     """Empty when |found - expected| <= tolerance; an expected None asks for NaN (no quote, no value)."""
     if expected is None:
         return "" if math.isnan(found) else f"{name}: expected no value, found {found!r}"
-    if abs(found - expected) <= tolerance:
-        return ""
-    return f"{name}: expected {expected!r} within {tolerance:.1e}, found {found!r}"
+    return within(name, found, expected, tolerance)
 
 
 def relative(name: str, found: float, expected: float | None, tolerance: float) -> str:
