@@ -77,8 +77,8 @@ def test_whalley_wilmott_beats_daily_rehedging_at_the_same_cost() -> None:
 
 
 def test_zakamouline_beats_a_fixed_band_in_cost_and_in_risk() -> None:
-    fixed_cost, fixed_sd = hedge_short_call(lambda s, g, t: 0.05)
-    aversion = 0.3
+    fixed_cost, fixed_sd = hedge_short_call(lambda s, g, t: 0.06)
+    aversion = 0.1
 
     def width(s: np.ndarray, g: np.ndarray, t: float) -> np.ndarray:
         h0 = COST / (aversion * s * SIGMA**2 * t)
