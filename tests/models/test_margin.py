@@ -54,6 +54,21 @@ def test_scenario_pnl_is_a_full_revaluation() -> None:
     assert pnl[down_up] == pytest.approx(2.0 * (moved - now) + 600.0)
 
 
+def test_pair_is_valued_at_the_first_expiry() -> None:
+    pair = option_chain(3000.0, [3000.0, 3000.0], [7.0 / 365.0, 30.0 / 365.0], 0.6, True)
+    week = ScenarioMatrix(pair, grid([0.1, -0.3], [0.0]), elapsed_years=7.0 / 365.0)
+    short, long = pair.values()
+    later = black76_price(3300.0, 3000.0, 23.0 / 365.0, 0.6, 1.0, True)
+    assert week.book_pnl([-1.0, 1.0])[0] == pytest.approx(later - long - (300.0 - short))
+    gone = black76_price(2100.0, 3000.0, 23.0 / 365.0, 0.6, 1.0, True)
+    assert week.book_pnl([-1.0, 1.0])[1] == pytest.approx(gone - long + short)
+
+
+def test_waiting_without_moves_costs_the_time_value() -> None:
+    waited = ScenarioMatrix(chain(), grid([0.0], [0.0]), elapsed_years=1.0 / 365.0)
+    assert np.all(waited.unit_pnl[:, 0] < 0.0)
+
+
 def test_unshocked_scenario_has_no_pnl() -> None:
     assert MATRIX.book_pnl([1.0] * 6)[2 * 3 + 1] == pytest.approx(0.0, abs=1e-9)
 
@@ -212,6 +227,7 @@ def test_deribit_standard_short_call_floor() -> None:
         lambda: option_chain([3000.0, 3000.0], [3000.0] * 3, 0.1, 0.6, True),
         lambda: grid([-1.0], [0.0]),
         lambda: grid([], [0.0]),
+        lambda: ScenarioMatrix(chain(), grid([0.0], [0.0]), elapsed_years=-1.0),
         lambda: MATRIX.book_pnl([1.0]),
         lambda: MATRIX.book_pnl([0.0] * 6, linear_coins=1.0),
         lambda: MODEL.book([math.nan] * 6, ACCOUNT),

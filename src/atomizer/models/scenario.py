@@ -3,6 +3,9 @@
 One engine for the desk's scenario limit and for the venues' portfolio margins: every option's value in every
 scenario is computed once (n options x m scenarios), a book is a weighted sum of rows, and a candidate order
 is a rank-one update. Values are full Black-76 revaluations in the quote currency, not greeks.
+
+The kernel inlines `black.black76_price`, and numba's disk cache does not notice an edit there: after
+changing it delete the `__pycache__` folder of `models`.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from atomizer.models._jit import kernel
 from atomizer.models.black import black76_price
-from atomizer.models.inputs import ModelInputError, finite
+from atomizer.models.inputs import ModelInputError, finite, non_negative
 
 Vector = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -154,21 +157,35 @@ def grid(spot_moves: ArrayLike, vol_moves: ArrayLike, *, relative_vol: bool = Fa
 
 
 class ScenarioMatrix:
-    """P&L of one unit of every option in every scenario, computed once per set of marks."""
+    """P&L of one unit of every option in every scenario, computed once per set of marks.
+
+    Args:
+        chain: the options.
+        scenarios: moves, see `grid`.
+        elapsed_years: time that passes with the moves; options that expire meanwhile are worth their payoff.
+            With the time to the first expiry this is the scenario loss of a pair that does not expire
+            together.
+
+    Raises:
+        ModelInputError: elapsed_years below 0.
+    """
 
     __slots__ = ("chain", "grid", "unit_pnl")
 
-    def __init__(self, chain: OptionChain, scenarios: ScenarioGrid) -> None:
+    def __init__(self, chain: OptionChain, scenarios: ScenarioGrid, *, elapsed_years: float = 0.0) -> None:
+        non_negative(elapsed_years=elapsed_years)
         self.chain = chain
         self.grid = scenarios
+        left = np.maximum(chain.years - elapsed_years, 0.0)
+        share = np.divide(left, chain.years, out=np.zeros_like(left), where=chain.years > 0.0)
         shocked = chain.vol[:, None] * (1.0 + scenarios.vol_relative) + scenarios.vol_absolute
         vol = np.ascontiguousarray(np.maximum(shocked, 0.0))
         out = np.empty_like(vol)
         reprice_kernel(
             chain.forward,
             chain.strike,
-            chain.years,
-            chain.discount,
+            left,
+            chain.discount**share,
             chain.is_call,
             scenarios.spot_factor,
             vol,
