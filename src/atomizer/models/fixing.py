@@ -134,6 +134,8 @@ def run_off_hedge(
     positive(forward=forward, strike=strike, window_seconds=window_seconds)
     non_negative(sigma=sigma, seconds_left=seconds_left)
     finite(print_units=print_units, averaged_units=averaged_units)
+    if not math.isnan(running_average):
+        positive(running_average=running_average)
     years = seconds_left / SECONDS_PER_YEAR
     print_delta = black76_greeks(forward, strike, years, sigma, 0.0, is_call)[1]
     averaged_delta = averaged_greeks(

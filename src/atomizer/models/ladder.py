@@ -74,8 +74,8 @@ def spaced_ladder(
     """
     finite(best=best)
     positive(step=step)
-    if not growth >= 1.0:
-        raise ModelInputError("growth", "at least 1", growth)
+    if not 1.0 <= growth < math.inf:
+        raise ModelInputError("growth", "a finite number of at least 1", growth)
     if side not in ("bid", "ask"):
         raise ModelInputError("side", "'bid' or 'ask'", side)
     sign = -1.0 if side == "bid" else 1.0
