@@ -46,6 +46,31 @@ def svi_variance_into(k: FloatArray, raw: FloatArray, out: FloatArray) -> None:
         out[i] = a + b * (rho * y + math.sqrt(y * y + sigma * sigma))
 
 
+@kernel("void(f8[::1],i8[::1],f8[::1],f8[::1],f8[:,::1],f8[::1],f8[::1],f8[::1])")
+def chain_vols_into(
+    strikes: FloatArray,
+    expiry: NDArray[np.int64],
+    forwards: FloatArray,
+    years: FloatArray,
+    raws: FloatArray,
+    out_forward: FloatArray,
+    out_years: FloatArray,
+    out_vol: FloatArray,
+) -> None:
+    """Forward, time and vol of every option of a chain: option i belongs to slice `expiry[i]`.
+
+    `forwards`, `years` and `raws` (rows of five parameters) are per slice. The three outputs are what
+    `black.black76_greeks_into` takes. NaN vol where the slice has no variance.
+    """
+    for i in range(strikes.size):
+        j = expiry[i]
+        y = math.log(strikes[i] / forwards[j]) - raws[j, 3]
+        w = raws[j, 0] + raws[j, 1] * (raws[j, 2] * y + math.sqrt(y * y + raws[j, 4] * raws[j, 4]))
+        out_forward[i] = forwards[j]
+        out_years[i] = years[j]
+        out_vol[i] = math.sqrt(w / years[j])
+
+
 @kernel("UniTuple(f8,4)(f8,f8,f8,f8,f8,f8)")
 def svi_point(
     k: float, a: float, b: float, rho: float, m: float, sigma: float
