@@ -171,7 +171,7 @@ def black76_greeks_into(
 
     In blocks, so that the Mills ratios (polynomials, no branches) become vector instructions.
     """
-    arguments = np.zeros(2 * BLOCK)
+    arguments = np.empty(2 * BLOCK)
     ratios = np.empty(2 * BLOCK)
     densities = np.empty(BLOCK)
     discounts = np.empty(BLOCK)
@@ -181,9 +181,9 @@ def black76_greeks_into(
             i = start + j
             # what has no s = sigma sqrt(T) > 0 goes through the scalar form below
             s = sigma[i] * math.sqrt(T[i]) if T[i] > 0.0 else 0.0
-            arguments[j], arguments[BLOCK + j], densities[j] = _arguments(F[i], K[i], s)
+            arguments[j], arguments[size + j], densities[j] = _arguments(F[i], K[i], s)
             discounts[j] = math.exp(-rate[i] * T[i]) if rate[i] != 0.0 else 1.0
-        for j in range(2 * BLOCK):
+        for j in range(2 * size):
             ratios[j] = mills(abs(arguments[j]))
         for j in range(size):
             i = start + j
@@ -197,10 +197,10 @@ def black76_greeks_into(
                     rate[i],
                     discounts[j],
                     arguments[j],
-                    arguments[BLOCK + j],
+                    arguments[size + j],
                     densities[j],
                     ratios[j],
-                    ratios[BLOCK + j],
+                    ratios[size + j],
                     is_call[i],
                 )
             else:
