@@ -93,7 +93,7 @@ def test_a_price_without_a_vol_is_refused_with_its_reason(price, F, K, T, df, is
     vol, found = black76_implied_vol(price, F, K, T, df, is_call)
     assert math.isnan(vol)
     assert found == code
-    with pytest.raises(error, match="expected .*found"):
+    with pytest.raises(error, match=r"expected .*found"):
         implied_vol(price, F, K, T, df, is_call)
 
 

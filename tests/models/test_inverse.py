@@ -42,7 +42,9 @@ def test_coin_greeks_are_derivatives_of_the_coin_price(ratio, T, sigma, is_call)
     F, K, step = 100.0, 100.0 * ratio, 1e-4
     here = greeks(F, K, T, sigma, is_call)
     up, down = (greeks(F * (1 + e), K, T, sigma, is_call) for e in (step, -step))
-    assert here["dcoin_dF"] == pytest.approx((up["price_coin"] - down["price_coin"]) / (2 * F * step), abs=1e-7)
+    assert here["dcoin_dF"] == pytest.approx(
+        (up["price_coin"] - down["price_coin"]) / (2 * F * step), abs=1e-7
+    )
     assert here["d2coin_dF2"] == pytest.approx((up["dcoin_dF"] - down["dcoin_dF"]) / (2 * F * step), abs=1e-7)
     high, low = (greeks(F, K, T, sigma * (1 + e), is_call) for e in (step, -step))
     width = 2 * sigma * step
@@ -72,7 +74,9 @@ def test_array_form_equals_scalar_form_and_bad_input_is_nan():
 def test_inverse_future_is_linear_in_coins_per_dollar():
     size, entry = -200_000.0, 2800.0
     step = 1e-3
-    slope = (future_pnl_coin(size, entry, 3000.0 + step) - future_pnl_coin(size, entry, 3000.0 - step)) / (2 * step)
+    slope = (future_pnl_coin(size, entry, 3000.0 + step) - future_pnl_coin(size, entry, 3000.0 - step)) / (
+        2 * step
+    )
     assert future_dcoin_dprice(size, 3000.0) == pytest.approx(slope, rel=1e-6)
     assert future_delta_coin(size, 3000.0) == pytest.approx(3000.0 * slope, rel=1e-6)
     assert math.isnan(future_pnl_coin(size, 0.0, 3000.0))
