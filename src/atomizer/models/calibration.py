@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atomizer.models.implied import OK, black76_implied_vol_into
-from atomizer.models.svi import RawSvi, repair_butterfly
+from atomizer.models.svi import ButterflyError, RawSvi, repair_butterfly
 from atomizer.models.svi_kernels import GRID_HALF_WIDTH, fit_svi
 
 FloatArray = NDArray[np.float64]
@@ -164,8 +164,13 @@ class SliceFit:
 
     @property
     def butterfly_minimum(self) -> float:
-        """Least g on |k| <= 1.5."""
-        return self.raw.butterfly(-GRID_HALF_WIDTH, GRID_HALF_WIDTH)[0]
+        """Least g on |k| <= 1.5, looked at closely where the quotes are."""
+        return _least_g(self.raw, self.bands)
+
+
+def _least_g(raw: RawSvi, bands: VolBands) -> float:
+    reach = min(1.5 * float(np.max(np.abs(bands.moneyness))), GRID_HALF_WIDTH)
+    return min(raw.butterfly(-GRID_HALF_WIDTH, GRID_HALF_WIDTH)[0], raw.butterfly(-reach, reach)[0])
 
 
 def _targets(bands: VolBands) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -210,7 +215,13 @@ def fit_slice(bands: VolBands, previous: RawSvi | None = None) -> SliceFit:
     raw = RawSvi.from_array(out)
     if least >= 0.0:
         return SliceFit(raw, bands, loss, repaired=False)
-    return SliceFit(repair_butterfly(raw, bands.years), bands, loss, repaired=True)
+    mended = repair_butterfly(raw, bands.years)
+    if _least_g(mended, bands) < 0.0:
+        raise ButterflyError(
+            f"expected g >= 0 among the quotes at T={bands.years:.6f}, found less in {mended!r}; "
+            "the quotes themselves may hold an arbitrage: check them"
+        )
+    return SliceFit(mended, bands, loss, repaired=mended != raw)
 
 
 def leave_one_out(bands: VolBands) -> NDArray[np.bool_]:

@@ -28,7 +28,7 @@ AT_INTRINSIC: Final = 4
 ABOVE_MAXIMUM: Final = 5
 
 LOG_SQRT_2PI: Final = 0.9189385332046727
-SQRT_PI_OVER_2: Final = 1.2533141373155003
+SQRT_2PI: Final = 2.5066282746310002
 
 MAX_STEPS: Final = 24
 CLOSE_ENOUGH: Final = 2e-5  # a third-order step from here lands below rounding
@@ -143,6 +143,16 @@ def _difference_by_series(h: float, t: float) -> float:
     return 2.0 * t * total
 
 
+@kernel("f8(f8,f8,f8)")
+def _difference(h: float, t: float, x: float) -> float:
+    """Y(h+t) - Y(h-t) below the inflection point, where h + t <= 0 but for a step that went a little far."""
+    if t < 0.25 and x > -0.5:
+        return _difference_by_series(h, t)
+    if h + t > 0.0:
+        return SQRT_2PI * math.exp(0.5 * (h + t) * (h + t)) - mills(h + t) - mills(t - h)
+    return mills(-h - t) - mills(t - h)
+
+
 @kernel("f8(f8,f8,f8,f8)")
 def _householder(miss: float, h: float, s: float, ratio: float) -> float:
     """Step for an objective g with -g/g' = miss, where g''/g' and g'''/g' follow from b and `ratio`."""
@@ -179,8 +189,7 @@ def _total_deviation(beta: float, x: float, width: float) -> float:
         exponent = -0.5 * (h * h + t * t)
         if lower:
             # lnb = exponent - ln sqrt(2 pi) + ln(Y(h+t) - Y(h-t))
-            by_series = t < 0.25 and x > -0.5
-            gap = _difference_by_series(h, t) if by_series or h + t > 0.0 else mills(-h - t) - mills(t - h)
+            gap = _difference(h, t, x)
             miss = (target - exponent + LOG_SQRT_2PI - math.log(gap)) * gap
             step = _householder(miss, h, s, 1.0 / gap)
         elif upper:

@@ -69,10 +69,9 @@ class Ssvi:
         if any(later < earlier for earlier, later in pairwise(thetas)):
             return False
         for theta in thetas:
-            limit = math.inf
-            if self.rho != 0.0:
-                limit = (1.0 + math.sqrt(1.0 - self.rho**2)) * self.phi(theta) / self.rho**2
-            if not 0.0 <= self.growth(theta) <= limit:
+            growth = self.growth(theta)
+            limit = (1.0 + math.sqrt(1.0 - self.rho * self.rho)) * self.phi(theta)
+            if growth < 0.0 or growth * self.rho * self.rho > limit:
                 return False
         return True
 

@@ -27,14 +27,19 @@ GRID_POINTS: Final = 61
 G_FLOOR: Final = 0.005
 WING_LIMIT: Final = 1.95
 SMALLEST_SHARE: Final = 1e-4  # of the mean variance: floor for the lowest point of the slice
-PENALTY: Final = 30.0
+FIRMNESS: Final = 30.0
+FIRMER: Final = 4  # times the penalties may grow tenfold to press the last arbitrage out
 PENALTIES: Final = GRID_POINTS + 2
 MAX_RHO_STEP: Final = 3.8  # atanh(0.999)
 PARAMETERS: Final = 5
 MAX_STEPS: Final = 200
 STARTS: Final = 3
 # Stages of the loss on each path: two from a cold start, one from a warm start; -1 is no stage.
-STAGES: Final = np.array([[0.0, 4.0, 2.0, 1.0], [0.0, 1.0, -1.0, -1.0], [2.0, 1.0, -1.0, -1.0]])
+STAGES: Final = np.array(
+    [[0.0, 4.0, 2.0, 1.0], [0.0, 1.0, -1.0, -1.0], [2.0, 1.0, -1.0, -1.0], [1.0, -1.0, -1.0, -1.0]]
+)
+WARM_PATH: Final = 2
+FIRM_PATH: Final = 3
 
 
 @kernel("void(f8[::1],f8[::1],f8[::1])")
@@ -44,6 +49,31 @@ def svi_variance_into(k: FloatArray, raw: FloatArray, out: FloatArray) -> None:
     for i in range(k.size):
         y = k[i] - m
         out[i] = a + b * (rho * y + math.sqrt(y * y + sigma * sigma))
+
+
+@kernel("void(f8[::1],i8[::1],f8[::1],f8[::1],f8[:,::1],f8[::1],f8[::1],f8[::1])")
+def chain_vols_into(
+    strikes: FloatArray,
+    expiry: NDArray[np.int64],
+    forwards: FloatArray,
+    years: FloatArray,
+    raws: FloatArray,
+    out_forward: FloatArray,
+    out_years: FloatArray,
+    out_vol: FloatArray,
+) -> None:
+    """Forward, time and vol of every option of a chain: option i belongs to slice `expiry[i]`.
+
+    `forwards`, `years` and `raws` (rows of five parameters) are per slice. The three outputs are what
+    `black.black76_greeks_into` takes. NaN vol where the slice has no variance.
+    """
+    for i in range(strikes.size):
+        j = expiry[i]
+        y = math.log(strikes[i] / forwards[j]) - raws[j, 3]
+        w = raws[j, 0] + raws[j, 1] * (raws[j, 2] * y + math.sqrt(y * y + raws[j, 4] * raws[j, 4]))
+        out_forward[i] = forwards[j]
+        out_years[i] = years[j]
+        out_vol[i] = math.sqrt(w / years[j])
 
 
 @kernel("UniTuple(f8,4)(f8,f8,f8,f8,f8,f8)")
@@ -83,20 +113,20 @@ def _raw_from(x: FloatArray, level: float, width: float, raw: FloatArray) -> Non
     raw[4] = width * math.exp(x[4])
 
 
-@kernel("f8(f8[::1],f8,f8,f8[::1])")
-def _penalties(raw: FloatArray, level: float, reach: float, out: FloatArray) -> float:
+@kernel("f8(f8[::1],f8,f8,f8,f8[::1])")
+def _penalties(raw: FloatArray, level: float, reach: float, firmness: float, out: FloatArray) -> float:
     """Residuals of what a slice must not do; returns their sum of squares."""
     a, b, rho, m, sigma = raw[0], raw[1], raw[2], raw[3], raw[4]
     lowest = (a + b * sigma * math.sqrt(1.0 - rho * rho)) / level
-    out[0] = PENALTY * max(0.0, SMALLEST_SHARE - lowest)
-    out[1] = PENALTY * max(0.0, b * (1.0 + abs(rho)) - WING_LIMIT)
+    out[0] = firmness * max(0.0, SMALLEST_SHARE - lowest)
+    out[1] = firmness * max(0.0, b * (1.0 + abs(rho)) - WING_LIMIT)
     total: float = out[0] * out[0] + out[1] * out[1]
     for i in range(GRID_POINTS):
         # denser where the quotes are: k = reach * u^3 + linear part
         u = 2.0 * i / (GRID_POINTS - 1) - 1.0
         k = u * (reach + (GRID_HALF_WIDTH - reach) * u * u)
         g = max(svi_point(k, a, b, rho, m, sigma)[3], -10.0)
-        out[i + 2] = PENALTY * max(0.0, G_FLOOR - g)
+        out[i + 2] = firmness * max(0.0, G_FLOOR - g)
         total += out[i + 2] * out[i + 2]
     return total
 
@@ -193,13 +223,14 @@ def _normal_equations(
                 matrix[p, q] += weight * slope[p] * slope[q]
 
 
-@kernel("void(f8[::1],f8[::1],f8,f8,f8,f8[:,::1],f8[::1])")
+@kernel("void(f8[::1],f8[::1],f8,f8,f8,f8,f8[:,::1],f8[::1])")
 def _add_penalties(
     x: FloatArray,
     active: FloatArray,
     level: float,
     width: float,
     reach: float,
+    firmness: float,
     matrix: FloatArray,
     right: FloatArray,
 ) -> None:
@@ -211,7 +242,7 @@ def _add_penalties(
         kept = x[p]
         x[p] = kept + 1e-6
         _raw_from(x, level, width, raw)
-        _penalties(raw, level, reach, bumped)
+        _penalties(raw, level, reach, firmness, bumped)
         x[p] = kept
         for i in range(PENALTIES):
             slopes[p, i] = (bumped[i] - active[i]) / 1e-6 if active[i] > 0.0 else 0.0
@@ -223,7 +254,7 @@ def _add_penalties(
                 matrix[p, q] += slopes[p, i] * slopes[q, i]
 
 
-@kernel("f8(f8[::1],f8[::1],f8[::1],f8[::1],f8,f8,f8,f8)")
+@kernel("f8(f8[::1],f8[::1],f8[::1],f8[::1],f8,f8,f8,f8,f8)")
 def _descend(
     x: FloatArray,
     k: FloatArray,
@@ -233,6 +264,7 @@ def _descend(
     width: float,
     reach: float,
     stage: float,
+    firmness: float,
 ) -> float:
     """Levenberg-Marquardt from x, in place; returns the loss reached."""
     raw = np.empty(PARAMETERS)
@@ -242,13 +274,13 @@ def _descend(
     right = np.empty(PARAMETERS)
     active = np.empty(PENALTIES)
     _raw_from(x, level, width, raw)
-    penalty = _penalties(raw, level, reach, active)
+    penalty = _penalties(raw, level, reach, firmness, active)
     best = _data_loss(raw, k, middle, half, stage) + penalty
     damping = 1e-3
     for _ in range(MAX_STEPS):
         _normal_equations(raw, k, middle, half, level, width, stage, matrix, right)
         if penalty > 0.0:
-            _add_penalties(x, active, level, width, reach, matrix, right)
+            _add_penalties(x, active, level, width, reach, firmness, matrix, right)
         improved = False
         gain = 0.0
         while damping < 1e9:
@@ -260,7 +292,7 @@ def _descend(
                 trial[3] = min(max(trial[3], -8.0), 8.0)
                 trial[4] = min(max(trial[4], -5.0), 3.0)
                 _raw_from(trial, level, width, raw)
-                fresh = _penalties(raw, level, reach, active)
+                fresh = _penalties(raw, level, reach, firmness, active)
                 found = _data_loss(raw, k, middle, half, stage) + fresh
                 if found < best:
                     gain = best - found
@@ -380,21 +412,36 @@ def fit_svi(
         starts[0, 4] = math.log(max(start[4], 1e-2 * width) / width)
     else:
         count, paths = _cold_starts(k, middle, half, level, width, starts), 2
-    best = math.inf
+    best, least = math.inf, math.nan
+    best_x = np.empty(PARAMETERS)
     for p in range(PARAMETERS):
         out[p] = math.nan
-    for i in range(count):
-        for path in range(paths):
+    runs = count * paths
+    for run in range(runs + FIRMER):
+        firmer = run >= runs
+        firmness = FIRMNESS
+        row = WARM_PATH if warm else run % paths
+        for p in range(PARAMETERS):
+            x[p] = best_x[p] if firmer else starts[run // paths, p]
+        if firmer:
+            least = min(
+                butterfly_minimum(out, -GRID_HALF_WIDTH, GRID_HALF_WIDTH, 301)[0],
+                butterfly_minimum(out, -reach, reach, 301)[0],
+            )
+            if not (best < math.inf and least < 0.0):
+                break
+            row = FIRM_PATH
+            firmness *= math.pow(10.0, run - runs + 1.0)
+        found = math.inf
+        for position in range(STAGES.shape[1]):
+            stage = STAGES[row, position]
+            if stage >= 0.0:
+                found = _descend(x, k, middle, half, level, width, reach, stage, firmness)
+        if found < best or firmer:
+            best = found
             for p in range(PARAMETERS):
-                x[p] = starts[i, p]
-            found = math.inf
-            for position in range(STAGES.shape[1]):
-                stage = STAGES[2 if warm else path, position]
-                if stage >= 0.0:
-                    found = _descend(x, k, middle, half, level, width, reach, stage)
-            if found < best:
-                best = found
-                _raw_from(x, level, width, out)
+                best_x[p] = x[p]
+            _raw_from(x, level, width, out)
     if not best < math.inf:
         return math.nan, math.nan
-    return best, butterfly_minimum(out, -GRID_HALF_WIDTH, GRID_HALF_WIDTH, 301)[0]
+    return best, least
