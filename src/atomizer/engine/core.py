@@ -264,6 +264,11 @@ class Engine:
         self.ledger.apply(record, self.now_ns)
         self._out.append(record)
 
+    def want_reads(self) -> None:
+        """Read every account in the next pass, whatever the time."""
+        for item in self.settings.accounts:
+            self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
+
     def want_marks(self) -> None:
         """Value positions in the next pass, whatever the time."""
         self._marked_ns = 0
