@@ -95,6 +95,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
     loop = _median_us(lambda: _margin_by_loops(model, amounts), 3, 2)
     held = _median_us(lambda: model.book(amounts, account).margin(), repeats, loops)
     candidate = _median_us(lambda: book.with_candidate(5, 3.0, price), repeats, 4 * loops)
+    hedge = _median_us(lambda: book.with_perp(-3.0, 3000.0), repeats, loops)
     paths = 2_000 if quick else 20_000
     started = time.perf_counter()
     simulate(0.1, "inventory", paths=paths, seed=1)
@@ -105,6 +106,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
         _row("PM2 margin, 200 options x 33 scenarios, full", full, loop, "< 1000 us"),
         _row("PM2 margin, marks unchanged, new positions", held, full, "report"),
         _row("PM2 margin, candidate order", candidate, full, "< 50 us"),
+        _row("PM2 margin, candidate perpetual", hedge, full, "< 50 us"),
         _row(
             "A-S simulation, steps of 200 per path", paths * 200 / seconds / 1e6, None, "report", "M steps/s"
         ),

@@ -141,6 +141,33 @@ def test_pm2_low_confidence_counts_a_candidate_too() -> None:
     assert quick.initial == pytest.approx(whole.initial)
 
 
+@given(st.floats(-20.0, 20.0), st.floats(2900.0, 3100.0))
+@settings(max_examples=30)
+def test_perp_candidate_equals_the_whole_account(amount: float, price: float) -> None:
+    quick = book([1.0] * 6).with_perp(amount, price)
+    whole = book(
+        [1.0] * 6,
+        Pm2Account(500_000.0, -8.0 + amount, 3001.0, 120.0 + amount * (3001.0 - price), ACCOUNT.collateral),
+    ).margin()
+    assert quick.initial == pytest.approx(whole.initial)
+    standard = SrmBook(chain(), [1.0] * 6, 3000.0, perp_position=-8.0, perp_price=3001.0)
+    after = SrmBook(
+        chain(),
+        [1.0] * 6,
+        3000.0,
+        perp_position=-8.0 + amount,
+        perp_price=3001.0,
+        perp_unrealised=amount * (3001.0 - price),
+    )
+    assert standard.with_perp(amount, price).initial == pytest.approx(after.margin().initial)
+    assert standard.with_perp(amount, price).maintenance == pytest.approx(after.margin().maintenance)
+
+
+def test_hedge_with_the_perpetual_frees_margin_of_a_short_call() -> None:
+    naked = MODEL.book([0.0, 0.0, -10.0, 0.0, 0.0, 0.0], Pm2Account(0.0, perp_price=3000.0))
+    assert naked.with_perp(5.0, 3000.0).initial > naked.margin().initial
+
+
 def test_pm2_account_without_options_is_margined() -> None:
     empty = Pm2Model(option_chain([], [], [], [], []), 3000.0)
     margin = empty.book([], Pm2Account(1000.0, 1.0, 3000.0)).margin()
@@ -237,6 +264,9 @@ def test_deribit_standard_short_call_floor() -> None:
         lambda: book([0.0] * 6).with_candidate(0, math.nan, 0.0),
         lambda: Pm2Model(option_chain(3000.0, 3000.0, 0.0, 0.6, True), 3000.0),
         lambda: Pm2Model(chain(), 0.0),
+        lambda: MODEL.book([0.0] * 6, Pm2Account(0.0)).with_perp(1.0, 3000.0),
+        lambda: book([0.0] * 6).with_perp(math.nan, 3000.0),
+        lambda: SrmBook(chain(), [0.0] * 6, 3000.0).with_perp(1.0, 3000.0),
         lambda: SrmBook(chain(), [0.0] * 5, 3000.0),
         lambda: SrmBook(chain(), [0.0] * 6, 3000.0).with_candidate(9, 1.0),
         lambda: PORTFOLIO.margin([0.0] * 5),

@@ -10,7 +10,7 @@ writing: read live ones from the venue. Source: Derive v2-core, PMRM_2 and PMRML
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -288,6 +288,22 @@ class Pm2Book:
         gross = (abs(held + amount) - abs(held)) * model.spot
         doubt = self._confidence(confidence, gross)
         return self._evaluate(row, amount, model.units[index], -amount * price, short, doubt)
+
+    def with_perp(self, amount: float, price: float) -> Pm2Margin:
+        """Net margin if `amount` coins (signed) of the perpetual traded at `price` against its mark.
+
+        Raises:
+            ModelInputError: a number not finite, no perpetual price in the account.
+        """
+        finite(amount=amount, price=price)
+        held = self._account
+        positive(perp_price=held.perp_price)
+        account = replace(
+            held,
+            perp_position=held.perp_position + amount,
+            perp_unrealised=held.perp_unrealised + amount * (held.perp_price - price),
+        )
+        return Pm2Book(self._model, self._amounts, account).margin()
 
     def _evaluate(
         self, row: int, amount: float, unit: Vector, cash: float, short: float, doubt: float

@@ -104,12 +104,11 @@ class SrmBook:
         if q.shape != (len(chain),) or not np.isfinite(q).all():
             raise ModelInputError("amounts", f"{len(chain)} finite numbers", q.shape)
         self._chain, self._amounts, self._spot = chain, q, spot
-        self._parameters = p = parameters or SrmParameters()
+        self._parameters = parameters or SrmParameters()
         self._unit_marks = chain.values() / chain.discount
         self._members = [np.flatnonzero(chain.years == tenor) for tenor in np.unique(chain.years)]
         self._row = np.searchsorted(np.unique(chain.years), chain.years)
-        notional = abs(perp_position) * perp_price
-        self._perp = (perp_unrealised - p.perp_im * notional, perp_unrealised - p.perp_mm * notional)
+        self._position, self._perp_price, self._unrealised = perp_position, perp_price, perp_unrealised
         self._expiries = [self._margin_of(members, q) for members in self._members]
         self._mtm = float(self._unit_marks @ q)
 
@@ -122,9 +121,24 @@ class SrmBook:
 
     def margin(self) -> SrmMargin:
         """Contribution of the book as it stands."""
-        initial = self._perp[0] + sum(im for im, _ in self._expiries)
-        maintenance = self._perp[1] + sum(mm for _, mm in self._expiries)
-        return SrmMargin(initial, maintenance, self._mtm)
+        return self._with_perp_at(self._position, self._unrealised)
+
+    def _with_perp_at(self, position: float, unrealised: float) -> SrmMargin:
+        notional = abs(position) * self._perp_price
+        initial = sum(im for im, _ in self._expiries) - self._parameters.perp_im * notional
+        maintenance = sum(mm for _, mm in self._expiries) - self._parameters.perp_mm * notional
+        return SrmMargin(initial + unrealised, maintenance + unrealised, self._mtm)
+
+    def with_perp(self, amount: float, price: float) -> SrmMargin:
+        """Contribution after trading `amount` coins (signed) of the perpetual at `price` against its mark.
+
+        Raises:
+            ModelInputError: a number not finite, a book without a perpetual price.
+        """
+        finite(amount=amount, price=price)
+        positive(perp_price=self._perp_price)
+        gain = amount * (self._perp_price - price)
+        return self._with_perp_at(self._position + amount, self._unrealised + gain)
 
     def with_candidate(self, index: int, amount: float) -> SrmMargin:
         """Contribution after trading `amount` (signed) of option `index`; its premium is a matter of cash.
