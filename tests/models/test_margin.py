@@ -14,7 +14,7 @@ from atomizer.models.inputs import ModelInputError
 from atomizer.models.margin_deribit import PortfolioModel, standard_short_option
 from atomizer.models.margin_pm2 import Collateral, Pm2Account, Pm2Book, Pm2Model
 from atomizer.models.margin_srm import SrmBook, base_collateral
-from atomizer.models.scenario import OptionChain, ScenarioMatrix, grid, option_chain
+from atomizer.models.scenario import OptionChain, ScenarioMatrix, grid, option_chain, reprice_kernel
 
 STRIKES = [2400.0, 2800.0, 3000.0, 3000.0, 3300.0, 3000.0]
 YEARS = [7.0, 7.0, 30.0, 30.0, 30.0, 120.0]
@@ -52,6 +52,32 @@ def test_scenario_pnl_is_a_full_revaluation() -> None:
     moved = black76_price(3010.0 * 0.8, 3000.0, 30.0 / 365.0, 0.8, df, True)
     now = black76_price(3010.0, 3000.0, 30.0 / 365.0, 0.6, df, True)
     assert pnl[down_up] == pytest.approx(2.0 * (moved - now) + 600.0)
+
+
+@given(
+    st.lists(st.floats(0.2, 6.0), min_size=1, max_size=5),
+    st.lists(st.sampled_from([0.0, 1e-6, 0.3, 2.0]), min_size=6, max_size=6),
+    st.sampled_from([0.0, 0.5, 40.0]),
+)
+def test_rows_of_the_engine_are_the_scalar_price_to_the_bit(
+    factors: list[float], vols: list[float], age: float
+) -> None:
+    options = chain()
+    years = np.maximum(options.years - age / 365.0, 0.0)
+    vol = np.tile(np.array(vols)[:, None], len(factors))
+    out = np.empty_like(vol)
+    spots = np.array(factors)
+    reprice_kernel(options.forward, options.strike, years, options.discount, options.is_call, spots, vol, out)
+    for i in range(6):
+        for j, factor in enumerate(factors):
+            assert out[i, j] == black76_price(
+                options.forward[i] * factor,
+                options.strike[i],
+                years[i],
+                vol[i, j],
+                options.discount[i],
+                bool(options.is_call[i]),
+            )
 
 
 def test_pair_is_valued_at_the_first_expiry() -> None:
