@@ -138,7 +138,7 @@ async def spawn(
     name: str, arguments: list[str], logs: Path, environment: Mapping[str, str] | None = None
 ) -> Child:
     """Start `atomizer ARGUMENTS` as a process of its own; what it says on stderr goes to a file in `logs`."""
-    with (logs / f"{name.replace(' ', '-')}.err").open("ab") as said:  # noqa: ASYNC230  (before it serves)
+    with (logs / f"{name.replace(' ', '-')}.err").open("ab") as said:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
