@@ -13,10 +13,79 @@ import math
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
+from atomizer.models._jit import kernel
 from atomizer.models.inputs import ModelInputError, finite, non_negative, positive, within
 from atomizer.models.inverse_quotes import ceil_tick, floor_tick
 
 _HALF_NORMAL = 1.0 / math.sqrt(2.0 * math.pi)  # E max(0, N(0,1)), the 0.4 of the taker's option
+
+
+@kernel("f8(f8,f8,f8,f8)", inline=True)
+def _hedge(delta: float, half_spread: float, fee: float, slippage: float) -> float:
+    return 2.0 * abs(delta) * (half_spread + fee + slippage)
+
+
+@kernel("f8(f8,f8,f8,f8,f8,f8)", inline=True)
+def _rebalancing(
+    gamma: float, forward: float, sigma: float, interval: float, years: float, cost_rate: float
+) -> float:
+    return cost_rate * abs(gamma) * forward**2 * sigma * math.sqrt(2.0 / (math.pi * interval)) * years
+
+
+@kernel("f8(f8,f8,f8,f8)", inline=True)
+def _carry(hedge_margin: float, margin_rate: float, years: float, expected_funding: float) -> float:
+    return hedge_margin * margin_rate * years - expected_funding
+
+
+@kernel("f8(f8,f8,f8,f8,f8,f8,f8)", inline=True)
+def _takers(
+    delta: float,
+    vega: float,
+    forward: float,
+    sigma_now: float,
+    vol_of_vol: float,
+    rho: float,
+    validity_years: float,
+) -> float:
+    spot = abs(delta) * forward * sigma_now
+    vol = vega * vol_of_vol
+    variance = spot * spot + vol * vol + 2.0 * rho * spot * vol
+    return _HALF_NORMAL * math.sqrt(max(variance, 0.0) * validity_years)
+
+
+@kernel("UniTuple(f8,4)(f8,f8,f8,f8,f8,f8,f8,f8,f8,f8,f8,f8,f8,f8,f8,f8)")
+def cost_terms(
+    delta: float,
+    gamma: float,
+    vega: float,
+    forward: float,
+    sigma: float,
+    years: float,
+    half_spread_rate: float,
+    fee_rate: float,
+    slippage_rate: float,
+    interval: float,
+    margin_share: float,
+    margin_rate: float,
+    funding_rate: float,
+    vol_of_vol: float,
+    rho: float,
+    validity_years: float,
+) -> tuple[float, float, float, float]:
+    """Hedge round trip, rebalancing, carry and taker's option in one call, for the quoting path.
+
+    The same formulas as the functions below, without their checks: inputs outside their domains give
+    numbers without meaning or NaN. Rates are fractions of traded value; `margin_share` of the hedge's
+    notional is held at `margin_rate`; `funding_rate` per year is paid on the notional.
+    """
+    notional = abs(delta) * forward
+    rate = half_spread_rate + fee_rate + slippage_rate
+    return (
+        _hedge(delta, half_spread_rate * forward, fee_rate * forward, slippage_rate * forward),
+        _rebalancing(gamma, forward, sigma, interval, years, rate),
+        _carry(margin_share * notional, margin_rate, years, -funding_rate * notional * years),
+        _takers(delta, vega, forward, sigma, vol_of_vol, rho, validity_years),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +126,7 @@ def hedge_round_trip(delta: float, half_spread: float, fee: float, slippage: flo
     """
     finite(delta=delta, fee=fee)
     non_negative(half_spread=half_spread, slippage=slippage)
-    return 2.0 * abs(delta) * (half_spread + fee + slippage)
+    return _hedge(delta, half_spread, fee, slippage)
 
 
 def rebalancing_cost(
@@ -81,7 +150,7 @@ def rebalancing_cost(
     finite(gamma=gamma)
     positive(forward=forward, interval=interval)
     non_negative(sigma=sigma, years=years, cost_rate=cost_rate)
-    return cost_rate * abs(gamma) * forward**2 * sigma * math.sqrt(2.0 / (math.pi * interval)) * years
+    return _rebalancing(gamma, forward, sigma, interval, years, cost_rate)
 
 
 def carry_cost(hedge_margin: float, margin_rate: float, years: float, expected_funding: float) -> float:
@@ -94,7 +163,7 @@ def carry_cost(hedge_margin: float, margin_rate: float, years: float, expected_f
     """
     non_negative(hedge_margin=hedge_margin, years=years)
     finite(margin_rate=margin_rate, expected_funding=expected_funding)
-    return hedge_margin * margin_rate * years - expected_funding
+    return _carry(hedge_margin, margin_rate, years, expected_funding)
 
 
 def takers_option(
@@ -124,10 +193,7 @@ def takers_option(
     positive(forward=forward)
     non_negative(vega=vega, sigma_now=sigma_now, vol_of_vol=vol_of_vol, validity_years=validity_years)
     within(-1.0, 1.0, rho=rho)
-    spot = abs(delta) * forward * sigma_now
-    vol = vega * vol_of_vol
-    variance = spot * spot + vol * vol + 2.0 * rho * spot * vol
-    return _HALF_NORMAL * math.sqrt(max(variance, 0.0) * validity_years)
+    return _takers(delta, vega, forward, sigma_now, vol_of_vol, rho, validity_years)
 
 
 @lru_cache(maxsize=256)
