@@ -247,13 +247,8 @@ def test_journal_show_of_an_unknown_type_lists_the_types(capsys: pytest.CaptureF
     assert "fill" in capsys.readouterr().err
 
 
-@pytest.mark.system
-def test_help_answers_within_its_time() -> None:
-    """0.2 s is the promise; on a busy machine the best of five runs must keep it."""
-    command = [sys.executable, "-m", "atomizer.cli.main", "--help"]
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.2
+def test_the_kill_switch_starts_without_kernels() -> None:
+    heavy = ("numba", "numpy", "aiohttp", "picows")
+    code = f"import sys, atomizer.desk.commands\nprint([name for name in {heavy!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

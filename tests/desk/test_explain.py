@@ -55,7 +55,7 @@ def test_the_text_names_sides_labels_and_terms(story: Path) -> None:
 
 
 def test_nothing_found_says_what_an_id_is(story: Path) -> None:
-    with pytest.raises(NotInJournalError, match="expected an RFQ id, quote nonce.*'rfq-9'"):
+    with pytest.raises(NotInJournalError, match=r"expected an RFQ id, quote nonce.*'rfq-9'"):
         explain(story, "rfq-9")
 
 

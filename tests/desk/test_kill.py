@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -17,9 +17,11 @@ from atomizer.cli import main
 from atomizer.cli.exits import Exit
 from atomizer.config.errors import ConfigError
 from atomizer.desk import sweepers
+from atomizer.desk.fold import folded
 from atomizer.desk.kill import KillReport, kill
 from atomizer.net.sockets import SocketTransport
 from atomizer.net.transport import TransportError
+from atomizer.storage.journal import Journal, JournalLockedError, read, verify
 from atomizer.storage.lock import holder
 
 pytestmark = pytest.mark.system
@@ -48,6 +50,17 @@ journal = Journal.open(pathlib.Path(sys.argv[1]), reserve_bytes=4096)
 print("ready", flush=True)
 time.sleep(60)
 """
+
+
+class SweptOrder(NamedTuple):
+    """What a venue's sweep answers for each order."""
+
+    label: str
+    instrument: str
+    outcome: str
+    open: bool
+
+
 Start = Callable[[str], "subprocess.Popen[str]"]
 
 
@@ -71,14 +84,18 @@ def start(story: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def swept(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, str]]:
-    """A venue `pond` whose sweep records (settings, prefix); the settings "broken" fail."""
+    """A venue `pond` whose sweep records (settings, prefix); "broken" fails, "stuck" leaves one open."""
     calls: list[tuple[Any, str]] = []
 
-    async def cancel_ours(_transport: object, settings: Any, prefix: str) -> list[str]:
+    async def cancel_ours(
+        _transport: object, settings: Any, prefix: str, *, timeout_s: float
+    ) -> list[SweptOrder]:
+        assert timeout_s < 10
         calls.append((settings, prefix))
         if settings == "broken":
             raise TransportError("127.0.0.1:9: connection refused")
-        return ["atm-1"]
+        stuck = SweptOrder("atm-2", "FROG-PERP", "order is being matched", open=True)
+        return [SweptOrder("atm-1", "FROG-PERP", "cancelled", open=False), *([stuck] * (settings == "stuck"))]
 
     monkeypatch.setattr(sys.modules[__name__], "cancel_ours", cancel_ours, raising=False)
     monkeypatch.setitem(sys.modules, "pond_sweep", sys.modules[__name__])
@@ -139,10 +156,28 @@ def test_a_frozen_or_deaf_node_is_ended_and_swept(
     assert report.killed_pid == node.pid
     assert node.wait(5) == -signal.SIGKILL
     assert swept == [("fine", "atm-")]
-    assert report.swept[0].result == ["atm-1"]
+    assert report.swept[0].cancelled == ["atm-1"]
     assert report.live is not None
     assert [item.nonce for item in report.live.signatures] == [101, 102]
     assert "no acknowledgement" in report.problems[0]
+
+
+def test_a_frozen_node_is_ended_before_anything_slow_is_loaded(
+    start: Start, story: Path, swept: list[tuple[Any, str]]
+) -> None:
+    node = start(_NODE)
+    os.kill(node.pid, signal.SIGSTOP)
+    seen: list[int] = []
+    report = kill(
+        story,
+        2,
+        venues=lambda: {"pond": seen[0]},
+        transport=SocketTransport,
+        prepare=lambda: seen.append(node.wait(10)),
+        acknowledge_s=0.1,
+    )
+    assert report.killed_pid == node.pid
+    assert swept == [(-signal.SIGKILL, "atm-")]
 
 
 def test_level_3_ends_even_a_node_that_answers(
@@ -153,6 +188,49 @@ def test_level_3_ends_even_a_node_that_answers(
     assert report.acknowledged
     assert report.killed_pid == node.pid
     assert len(swept) == 1
+
+
+def test_the_next_node_begins_with_the_level_of_a_kill(
+    start: Start, story: Path, swept: list[tuple[Any, str]]
+) -> None:
+    node = start(_NODE)
+    os.kill(node.pid, signal.SIGSTOP)
+    pull(story, 2)
+    assert folded(story).risk.kill_level == 2
+    pull(story, 1)
+    assert folded(story).risk.kill_level == 2
+    pull(story, 3)
+    assert folded(story).risk.kill_level == 3
+    assert verify(story).notes == []
+
+
+def test_no_node_can_start_while_the_switch_works(story: Path, swept: list[tuple[Any, str]]) -> None:
+    refused: list[str] = []
+
+    def venues() -> dict[str, Any]:
+        with pytest.raises(JournalLockedError) as caught:
+            Journal.open(story, reserve_bytes=4096)
+        refused.append(str(caught.value))
+        return {"pond": "fine"}
+
+    kill(story, 2, venues=venues, transport=SocketTransport, acknowledge_s=0.1)
+    assert f"held by process {os.getpid()}" in refused[0]
+    Journal.open(story, reserve_bytes=4096).close()
+
+
+def test_a_wrong_data_directory_is_left_as_it_was(tmp_path: Path, swept: list[tuple[Any, str]]) -> None:
+    report = pull(tmp_path / "nowhere", 2)
+    assert not (tmp_path / "nowhere").exists()
+    assert report.live is None
+    assert len(swept) == 1
+
+
+def test_resume_reaches_the_node(start: Start, story: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["resume", "--data-dir", str(story)]) == Exit.NETWORK
+    start(_NODE)
+    assert main.run(["resume", "--scope", "ETH", "--data-dir", str(story)]) == Exit.OK
+    last = list(read(story))[-1].body
+    assert (last.word, last.scope) == ("resume", "ETH")
 
 
 def test_level_4_leaves_an_answering_node_to_flatten(
@@ -182,6 +260,15 @@ def test_one_venue_failing_stops_neither_the_others_nor_the_report(
     assert any("pond: TransportError: 127.0.0.1:9: connection refused" in text for text in report.problems)
     assert any("unknown: SweepError: expected one of deribit, pond" in text for text in report.problems)
     assert report.live is not None
+
+
+def test_an_order_that_still_rests_is_a_problem(story: Path, swept: list[tuple[Any, str]]) -> None:
+    report = pull(story, 2, {"pond": "stuck"})
+    assert report.sweep_failed
+    assert any(
+        "pond: expected none of our orders open, found atm-2 FROG-PERP (order is being matched)" in text
+        for text in report.problems
+    )
 
 
 def test_a_broken_configuration_still_ends_the_node(start: Start, story: Path) -> None:

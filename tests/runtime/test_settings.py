@@ -39,7 +39,7 @@ def test_the_names_of_the_operations_page_set_what_they_say() -> None:
         "MAX_POSITION_DELTA": "8.5",
         "MAX_POSITION_SIZE": "90",
         "MIN_LIQUIDITY_SCORE": "0.4",
-        "ENABLE_GAMMA_HEDGING": "true",
+        "ENABLE_GAMMA_HEDGING": "false",
         "GAMMA_THRESHOLD": "0.6",
         "HEDGE_RATIO": "0.9",
         "ENABLE_DELTA_HEDGE": "1",
@@ -55,14 +55,15 @@ def test_the_names_of_the_operations_page_set_what_they_say() -> None:
     assert settings.rfq.asset_addresses == (ADDRESS, ADDRESS)
     assert settings.rfq.valid == 45
     assert settings.deribit.private_key_ed25519 == Secret("pem")
-    assert settings.hedge.enable_gamma
+    assert settings.hedge.gamma_threshold == 0.6
     assert len([item for item in loaded.values.values() if item.origin.source == "environment"]) == 20
 
 
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({"EXCHANGE_NAME": "ftx"}, "expected a venue that is built (deribit, rysk), found 'ftx'"),
+        ({"ENABLE_GAMMA_HEDGING": "1"}, "gamma hedging is not built"),
+        ({"EXCHANGE_NAME": "ftx"}, "expected a venue that is built and takes orders (deribit), found 'ftx'"),
         ({"HEDGE_VENUE": "x"}, "hedge.venue: expected a venue that is built"),
         (
             {"RYSK_MAKER_ADDRESS": "0x12"},
@@ -98,7 +99,6 @@ def test_a_network_outside_the_list_is_refused() -> None:
         (Deribit(), []),
         (Deribit(api_key="k"), []),
         (Deribit(api_key="k", api_secret=Secret("s")), ["deribit"]),
-        (Deribit(api_key="k", private_key_ed25519=Secret("s")), ["deribit"]),
     ],
 )
 def test_venues_are_swept_where_credentials_are_at_hand(deribit: Any, expected: list[str]) -> None:

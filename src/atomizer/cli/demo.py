@@ -156,14 +156,17 @@ def readable(result: dict[str, Any], plan: Any, *, virtual: bool) -> list[str]:
     """The same for a person."""
     pnl, naked = result["pnl"], result["naked_delta"]
     refused = ", ".join(f"{name} {count}" for name, count in result["quotes_refused"].items()) or "none"
+    net = (
+        f"net delta       now {naked['now']:+.4f}, time-weighted {naked['time_weighted']:.4f}, max "
+        f"{naked['max']:.4f} coins of {result['gross_delta_traded']:.2f} traded"
+    )
     lines = [
         "",
         f"RFQs received   {result['rfqs_received']}",
         f"quotes sent     {result['quotes_sent']}   refused: {refused}",
         f"trades won      {result['trades_won']}",
         f"hedges          {result['hedges_sent']} sent, {result['hedges_filled']} filled",
-        f"net delta       now {naked['now']:+.4f}, time-weighted {naked['time_weighted']:.4f}, max "
-        + f"{naked['max']:.4f} coins of {result['gross_delta_traded']:.2f} traded",
+        net,
         "",
         f"P&L             {pnl['total']:+12.2f} USD  (from the venues' equity; a coin account counts coins)",
     ]

@@ -32,6 +32,7 @@ COMMANDS: dict[str, Entry] = {
     "status": Entry("atomizer.desk.commands:status", "Show how the node stands, alive or dead."),
     "explain": Entry("atomizer.desk.commands:explain", "Tell why a quote, order or refusal came out so."),
     "kill": Entry("atomizer.desk.commands:kill", "Stop trading, at one of four levels."),
+    "resume": Entry("atomizer.desk.commands:resume", "Let a node trade again after a kill or a pause."),
     "desk": Entry("atomizer.desk.commands:serve", "Serve status, explain and kill on a local port."),
     "config": Entry("atomizer.cli.config:command", "Show and check the configuration."),
     "journal": Entry("atomizer.cli.journal:command", "Show and verify the journal."),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 import sys
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -17,12 +19,15 @@ from atomizer.desk import explain as explaining
 from atomizer.desk.errors import KillError, SweepError
 from atomizer.desk.kill import FLATTEN, KillReport
 from atomizer.desk.kill import kill as do_kill
-from atomizer.desk.server import TOKEN_NAME, DeskServer
 from atomizer.desk.signatures import LiveSignatures
 from atomizer.desk.status import status as read_status
-from atomizer.net.sockets import SocketTransport
-from atomizer.runtime.settings import configured, order_venues
+from atomizer.desk.sweepers import SWEEPERS
+from atomizer.net.transport import Transport
+from atomizer.runtime.control import Request, ask
 from atomizer.storage.words import second_text
+
+if TYPE_CHECKING:
+    from atomizer.desk.server import DeskServer
 
 _CONFIRMATION = "flatten"
 
@@ -97,8 +102,9 @@ def kill(level: int, yes: bool, data_dir: Path, config_files: tuple[Path, ...], 
     report = do_kill(
         data_dir,
         level,
-        venues=lambda: order_venues(configured(config_files).settings),
-        transport=SocketTransport,
+        venues=lambda: _venues(config_files),
+        transport=_sockets,
+        prepare=_prepare,
     )
     if as_json:
         click.echo(msgspec.json.encode(report).decode())
@@ -108,12 +114,45 @@ def kill(level: int, yes: bool, data_dir: Path, config_files: tuple[Path, ...], 
     _check(report)
 
 
+# What the steps after the first word need. It takes seconds to load, so nothing here imports it at the top.
+_HEAVY = ("atomizer.desk.fold", "atomizer.net.sockets", "atomizer.runtime.settings")
+
+
+def _prepare() -> None:
+    for name in (*_HEAVY, *(target.partition(":")[0] for target in SWEEPERS.values())):
+        importlib.import_module(name)
+
+
+def _venues(config_files: tuple[Path, ...]) -> Mapping[str, Any]:
+    from atomizer.runtime.settings import configured, order_venues
+
+    return order_venues(configured(config_files).settings)
+
+
+def _sockets() -> Transport:
+    from atomizer.net.sockets import SocketTransport
+
+    return SocketTransport()
+
+
 def _confirm() -> None:
     if not sys.stdin.isatty():
         raise click.UsageError("Level 4 needs a typed confirmation; without a terminal pass --yes.")
     typed = click.prompt(f"Level 4 closes futures and perpetuals at market. Type {_CONFIRMATION!r} to go on")
     if typed != _CONFIRMATION:
         raise click.Abort
+
+
+@click.command()
+@click.option("--scope", default="", help="An underlying that is paused or naked; without it the kill level.")
+@flags.data_dir
+def resume(scope: str, data_dir: Path) -> None:
+    """Let a running node trade again after a kill or a pause.
+
+    Example: atomizer resume --scope ETH
+    """
+    ask(data_dir, Request(word="resume", scope=scope, request_id="resume"))
+    click.echo("the node has taken the word; atomizer status shows how it stands")
 
 
 def _check(report: KillReport) -> None:
@@ -132,7 +171,7 @@ def _report(report: KillReport) -> Iterator[str]:
         yield f"node process {report.killed_pid} ended"
     for sweep in report.swept:
         if not sweep.error:
-            yield f"{sweep.venue}: our orders cancelled ({sweep.result})"
+            yield f"{sweep.venue}: {len(sweep.cancelled)} of our orders cancelled, none left open"
     for holding, size in report.positions.items():
         yield f"position {holding}: {size}"
     if report.live is not None:
@@ -145,17 +184,23 @@ def _live(live: LiveSignatures) -> Iterator[str]:
         return
     for item in live.signatures:
         yield (
-            f"live signature {item.venue} nonce {item.nonce}: {item.side} {item.size} {item.instrument} at"
-            f" {item.price}, dies {second_text(item.dies_s)}"
+            f"live signature {item.venue} nonce {item.nonce}: {item.side} {_short(item.size)}"
+            f" {item.instrument} at {_short(item.price)}, dies {second_text(item.dies_s)}"
         )
     for underlying, worst in live.worst_case.items():
         yield (
-            f"worst case {underlying}: bought {worst.bought}, sold {worst.sold}, delta"
+            f"worst case {underlying}: bought {_short(worst.bought)}, sold {_short(worst.sold)}, delta"
             f" {worst.delta_down:+.4f} to {worst.delta_up:+.4f}"
         )
     for token, premium in live.premium_to_pay.items():
-        yield f"premium to pay at worst: {premium} of {token}"
+        yield f"premium to pay at worst: {_short(premium)} of {token}"
     yield f"the last of {len(live.signatures)} dies {second_text(live.last_dies_s)}"
+
+
+def _short(value: Decimal) -> str:
+    """All digits that say something: no zeros at the end."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @click.command("desk")
@@ -169,21 +214,23 @@ def serve(data_dir: Path, config_files: tuple[Path, ...], port: int) -> None:
 
     Example: atomizer desk --port 8642
     """
+    from atomizer.desk.server import TOKEN_NAME, DeskServer  # the switch must not wait for a web server
+
     server = DeskServer(
         data_dir,
-        venues=lambda: order_venues(configured(config_files).settings),
-        transport=SocketTransport,
+        venues=lambda: _venues(config_files),
+        transport=_sockets,
     )
-    asyncio.run(_serve(server, data_dir, port))
+    asyncio.run(_serve(server, data_dir / TOKEN_NAME, port))
 
 
-async def _serve(server: DeskServer, data_dir: Path, port: int) -> None:
+async def _serve(server: DeskServer, token_file: Path, port: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     taken = await server.start(port)
-    ready = {"desk": f"http://127.0.0.1:{taken}", "token_file": str(data_dir / TOKEN_NAME)}
+    ready = {"desk": f"http://127.0.0.1:{taken}", "token_file": str(token_file)}
     click.echo(msgspec.json.encode(ready).decode())
     sys.stdout.flush()
     await stop.wait()

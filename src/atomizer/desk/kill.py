@@ -3,6 +3,9 @@
 Levels: 1 pull quotes; 2 no new risk, the hedger lives; 3 cancel everything, the hedger stops; 4 flatten
 what can be flattened. Level 3 never trusts the node to have done it. Level 4 needs the node for the
 flattening, so an answering node is left alive to do that. Whatever fails, the next step is still taken.
+
+A node that is ended may be started again at once by whatever supervises it. So the data directory is held
+from then until all is done, and the level is written into its journal: the next node begins with it.
 """
 
 from __future__ import annotations
@@ -10,21 +13,28 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from atomizer.config.errors import ConfigError
-from atomizer.desk.fold import folded
 from atomizer.desk.signatures import LiveSignatures, live_signatures
 from atomizer.desk.sweepers import Sweep, sweep_all
+from atomizer.domain.commands import RiskState
+from atomizer.domain.events import Operator
 from atomizer.net.transport import Transport
 from atomizer.runtime.control import ControlError, Request, ask
 from atomizer.storage.errors import JournalError
+from atomizer.storage.journal import Journal
 from atomizer.storage.lock import holder
+from atomizer.storage.segments import segment_numbers
+
+if TYPE_CHECKING:
+    from atomizer.engine.ledger import Ledger
 
 ACKNOWLEDGE_S = 2.0
 CANCEL_EVERYTHING = 3
@@ -55,6 +65,7 @@ def kill(
     *,
     venues: Callable[[], Mapping[str, Any]],
     transport: Callable[[], Transport],
+    prepare: Callable[[], None] = lambda: None,
     acknowledge_s: float = ACKNOWLEDGE_S,
 ) -> KillReport:
     """Do it.
@@ -63,13 +74,25 @@ def kill(
         venues: settings by venue to sweep; called only when a sweep is due, so that a broken
             configuration never stands between the switch and the node.
         transport: a network for the desk's own sessions.
+        prepare: loads what the later steps need, while the node is given its time to answer.
     """
     report = KillReport(level=level)
+    preparing = threading.Thread(target=prepare, name="prepare", daemon=True)
+    preparing.start()
     _say(report, data_dir, acknowledge_s)
-    if not report.acknowledged or level == CANCEL_EVERYTHING:
+    final = not report.acknowledged or level == CANCEL_EVERYTHING
+    held: Journal | None = None
+    if final:
         _end_node(report, data_dir)
+        held = _held(report, data_dir)
+    preparing.join()
+    if final:
         _sweep(report, venues, transport)
-    _look(report, data_dir)
+    ledger = _folded(report, data_dir)
+    if ledger is not None:
+        _look(report, ledger)
+    if held is not None:
+        _remember(report, held, ledger)
     return report
 
 
@@ -129,13 +152,41 @@ def _sweep(
     report.problems += [f"{sweep.venue}: {sweep.error}" for sweep in report.swept if sweep.error]
 
 
-def _look(report: KillReport, data_dir: Path) -> None:
+def _held(report: KillReport, data_dir: Path) -> Journal | None:
+    """The journal, opened in the dead node's place, where there is one."""
+    if not data_dir.is_dir() or not segment_numbers(data_dir):
+        return None
     try:
-        ledger = folded(data_dir)
+        return Journal.open(data_dir)
+    except JournalError as error:
+        report.problems.append(f"the level is not recorded: {error}")
+        return None
+
+
+def _folded(report: KillReport, data_dir: Path) -> Ledger | None:
+    from atomizer.desk.fold import folded  # brings the kernels: only after everything is cancelled
+
+    try:
+        return folded(data_dir)
     except JournalError as error:
         report.problems.append(f"live signatures unknown: {error}")
-        return
+        return None
+
+
+def _look(report: KillReport, ledger: Ledger) -> None:
     report.positions = {
         "/".join(holding): str(size) for holding, size in sorted(ledger.position_sizes().items()) if size
     }
     report.live = live_signatures(ledger.quotes.values(), time.time_ns())
+
+
+def _remember(report: KillReport, journal: Journal, ledger: Ledger | None) -> None:
+    """Write the level over what the journal knows; the next node starts with it until a person resumes."""
+    before = RiskState() if ledger is None else ledger.risk
+    risk = msgspec.structs.replace(before, kill_level=max(report.level, before.kill_level))
+    try:
+        journal.append(time.time_ns(), [Operator("kill", report.level, "", "desk"), risk], essential=True)
+    except JournalError as error:
+        report.problems.append(f"the level is not recorded: {error}")
+    finally:
+        journal.close()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from atomizer.domain.commands import SendQuote
 from atomizer.domain.instruments import Side
-from atomizer.engine.ledger import LiveQuote
+
+if TYPE_CHECKING:  # the ledger brings kernels; the kill switch must start without them
+    from atomizer.engine.ledger import LiveQuote
 
 # A quote may settle this long after its validity has ended.
 SETTLEMENT_MARGIN_S = 60

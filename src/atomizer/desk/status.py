@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from atomizer.desk.fold import folded
 from atomizer.desk.signatures import live_signatures
 from atomizer.domain import identity
-from atomizer.engine.ledger import Ledger
 from atomizer.runtime.control import STATUS, ControlError, Request, ask
 from atomizer.storage.lock import holder
+
+if TYPE_CHECKING:
+    from atomizer.engine.ledger import Ledger
 from atomizer.storage.words import time_text
 
 
@@ -28,6 +29,8 @@ def status(data_dir: Path, *, timeout_s: float = 2.0) -> dict[str, Any]:
     try:
         answer = ask(data_dir, Request(word=STATUS), timeout_s=timeout_s)
     except ControlError as error:
+        from atomizer.desk.fold import folded  # brings the kernels: not while the node answers
+
         return {
             "alive": pid is not None,
             "answers": False,

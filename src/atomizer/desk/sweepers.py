@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 
@@ -16,16 +16,34 @@ from atomizer.desk.errors import SweepError
 from atomizer.domain.identity import LABEL_PREFIX
 from atomizer.net.transport import Transport
 
-# venue -> "module:function", called as `await function(transport, settings, label_prefix)`.
+# venue -> "module:function", called as `await function(transport, settings, label_prefix, timeout_s=...)`; it
+# answers with a `SweptOrder` for each order of ours that was open.
 SWEEPERS: dict[str, str] = {"deribit": "atomizer.venues.deribit.sweep:cancel_ours"}
-DEADLINE_S = 10.0
+TIMEOUT_S = 8.0
+_BACKSTOP_S = 10.0  # for a sweep that does not keep its own deadline
+
+
+class SweptOrder(Protocol):
+    """One order of ours that was open. `open`: it still is; `outcome` says why."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def instrument(self) -> str: ...
+
+    @property
+    def outcome(self) -> str: ...
+
+    @property
+    def open(self) -> bool: ...
 
 
 class Sweep(msgspec.Struct, frozen=True):
-    """What one venue's sweep did: its own answer, or why our orders there may still rest."""
+    """What one venue's sweep did: labels of the orders cancelled, or why some may still rest."""
 
     venue: str
-    result: Any = None
+    cancelled: list[str] = []
     error: str = ""
 
 
@@ -36,13 +54,17 @@ async def sweep_all(transport: Transport, venues: Mapping[str, Any]) -> list[Swe
 
 async def _sweep(transport: Transport, venue: str, settings: Any) -> Sweep:
     try:
-        async with asyncio.timeout(DEADLINE_S):
-            result = await _function(venue)(transport, settings, LABEL_PREFIX)
+        async with asyncio.timeout(_BACKSTOP_S):
+            orders: Sequence[SweptOrder] = await _function(venue)(
+                transport, settings, LABEL_PREFIX, timeout_s=TIMEOUT_S
+            )
     except TimeoutError:
-        return Sweep(venue, error=f"expected an answer within {DEADLINE_S} s, found none")
+        return Sweep(venue, error=f"expected an answer within {_BACKSTOP_S} s, found none")
     except Exception as error:  # noqa: BLE001  (the switch's edge: told in the report, the next step follows)
         return Sweep(venue, error=f"{type(error).__name__}: {error}")
-    return Sweep(venue, result=msgspec.to_builtins(result))
+    resting = [f"{item.label} {item.instrument} ({item.outcome})" for item in orders if item.open]
+    left = f"expected none of our orders open, found {', '.join(resting)}" if resting else ""
+    return Sweep(venue, [item.label for item in orders if not item.open], left)
 
 
 def _function(venue: str) -> Any:

@@ -133,7 +133,7 @@ class Reconciler:
                 kind=CashKind.DEPOSIT,
                 reference="opening",
                 currency=currency,
-                amount=amount,
+                amount=amount - self._ledger.accounts.balance(venue, account, currency),
                 ts_ns=now_ns,
             )
             for currency, amount in sorted(bracket.cash.items())
@@ -144,12 +144,12 @@ class Reconciler:
                 account=account,
                 instrument=instrument,
                 reference="opening",
-                size=size,
+                size=size - self._ledger.accounts.size(venue, account, instrument),
                 why="held before the first run",
                 ts_ns=now_ns,
             )
             for instrument, size in sorted(bracket.positions.items())
-            if size
+            if size != self._ledger.accounts.size(venue, account, instrument)
         ]
         return moves
 
@@ -199,7 +199,7 @@ class Reconciler:
         """A difference is recorded when it appears and when it changes."""
         ours = str(self._ledger.accounts.size(*holding))
         theirs = str(bracket.positions.get(holding.instrument, Decimal(0)))
-        known = self._ledger.differences.get(tuple(holding))
+        known = self._ledger.differences.get((holding.venue, holding.account, holding.instrument))
         if known is None or (known.ours, known.theirs) != (ours, theirs):
             verdict.records.append(
                 Difference(
@@ -234,7 +234,7 @@ class Reconciler:
 
     def _choices(self, holding: Holding, gap: Decimal) -> list[Choice]:
         """Sets of quotes not known to be executed, or of inferred trades, whose sizes make up the gap."""
-        quotes = [
+        quotes: list[LiveQuote | RfqTrade] = [
             quote
             for quote in self._ledger.quotes.values()
             if not quote.traded
@@ -242,13 +242,13 @@ class Reconciler:
             and quote.command.instrument == holding.instrument
         ]
         accounts = self._ledger.accounts
-        guesses = [
+        guesses: list[LiveQuote | RfqTrade] = [
             booking
             for key, booking in accounts.booked.items()
             if isinstance(booking, RfqTrade) and booking.inferred and key not in accounts.reversed
             if (booking.venue, booking.account, booking.instrument) == holding
         ]
-        items: list[LiveQuote | RfqTrade] = [item for item in (*quotes, *guesses) if _moves(item) * gap > 0]
+        items = [item for item in quotes + guesses if _moves(item) * gap > 0]
         items.sort(key=lambda item: (-_price(item), _nonce(item)))
         return _sums(items[:MOST_CANDIDATES], abs(gap))
 

@@ -29,6 +29,7 @@ from atomizer.sim.chain import Chain, load_chain
 from atomizer.sim.market import BEHAVIOURS
 
 READY_TIMEOUT_S = 60.0
+READY_POLL_S = 0.2
 STOP_TIMEOUT_S = 30.0
 PROGRESS_EVERY_S = 5.0
 MAX_DELTA_USD = 200_000.0
@@ -133,16 +134,20 @@ class Child:
             return await self.process.wait()
 
 
-async def spawn(name: str, arguments: list[str], environment: Mapping[str, str] | None = None) -> Child:
-    """Start `atomizer ARGUMENTS` as a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "atomizer",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **(environment or {})},
-    )
+async def spawn(
+    name: str, arguments: list[str], logs: Path, environment: Mapping[str, str] | None = None
+) -> Child:
+    """Start `atomizer ARGUMENTS` as a process of its own; what it says on stderr goes to a file in `logs`."""
+    with (logs / f"{name.replace(' ', '-')}.err").open("ab") as said:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "atomizer",
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=said,
+            env={**os.environ, **(environment or {})},
+        )
     return Child(name, process)
 
 
@@ -200,14 +205,18 @@ async def run_in_real_time(plan: DemoPlan, progress: Callable[[dict[str, Any]], 
     else:
         sim_arguments += ["--underlying", plan.underlying]
     async with children() as started:
-        venues = [await spawn(f"sim {name}", ["sim", name, *sim_arguments]) for name in ("deribit", "rysk")]
+        logs = _log_directory(plan)
+        venues = [
+            await spawn(f"sim {name}", ["sim", name, *sim_arguments], logs) for name in ("deribit", "rysk")
+        ]
         started += venues
         deribit, rysk = [await venue.ready() for venue in venues]
         environment = node_environment(plan, deribit, rysk, start_index(plan, chain))
-        desk = await spawn("desk", ["desk", "--data-dir", str(plan.directory)], environment)
+        desk = await spawn("desk", ["desk", "--data-dir", str(plan.directory)], logs, environment)
         started.append(desk)
-        node = await spawn("node", _node_arguments(plan), environment)
+        node = await spawn("node", _node_arguments(plan), logs, environment)
         started.append(node)
+        await _listening(plan, node)
         await _watch(plan, node, progress)
         await node.end()
         transport = SocketTransport()
@@ -215,6 +224,12 @@ async def run_in_real_time(plan: DemoPlan, progress: Callable[[dict[str, Any]], 
             return [await _equity(transport, told) for told in (deribit, rysk)]
         finally:
             await transport.aclose()
+
+
+def _log_directory(plan: DemoPlan) -> Path:
+    logs = plan.directory / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    return logs
 
 
 def _node_arguments(plan: DemoPlan) -> list[str]:
@@ -228,8 +243,29 @@ def _node_arguments(plan: DemoPlan) -> list[str]:
         "--data-dir",
         str(plan.directory),
         "--log-level",
-        "error",
+        "info",
     ]
+
+
+async def _status(plan: DemoPlan) -> dict[str, Any] | None:
+    """What the node says of itself; None while it does not answer."""
+    try:
+        answer = await asyncio.to_thread(ask, plan.directory, Request(word="status"))
+    except ControlError:
+        return None
+    status: dict[str, Any] = answer["status"]
+    return status
+
+
+async def _listening(plan: DemoPlan, node: Child) -> None:
+    """Wait until the node answers: the demo's time starts here."""
+    for _ in range(round(READY_TIMEOUT_S / READY_POLL_S)):
+        if node.process.returncode is not None:
+            raise DemoError(f"node: ended with code {node.process.returncode} at its start; see the logs")
+        if await _status(plan) is not None:
+            return
+        await asyncio.sleep(READY_POLL_S)
+    raise DemoError(f"node: expected it to answer within {READY_TIMEOUT_S:.0f} s")
 
 
 async def _watch(plan: DemoPlan, node: Child, progress: Callable[[dict[str, Any]], None]) -> None:
@@ -240,11 +276,9 @@ async def _watch(plan: DemoPlan, node: Child, progress: Callable[[dict[str, Any]
         await asyncio.sleep(min(left, PROGRESS_EVERY_S))
         if node.process.returncode is not None:
             raise DemoError(f"node: ended with code {node.process.returncode} before its time; see the logs")
-        try:
-            status = await asyncio.to_thread(ask, plan.directory, Request(word="status"))
-        except ControlError:
-            continue
-        progress({"elapsed_s": round(plan.duration_s - (end - loop.time())), **status.get("status", {})})
+        status = await _status(plan)
+        if status is not None:
+            progress({"elapsed_s": round(plan.duration_s - (end - loop.time())), **status})
 
 
 async def _equity(transport: SocketTransport, told: Mapping[str, Any]) -> VenueReport:

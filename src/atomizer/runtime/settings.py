@@ -23,7 +23,6 @@ from atomizer.strategies.delta_hedger import HedgerSettings
 from atomizer.strategies.rfq_responder import ResponderSettings
 
 SMALLEST_WINS = msgspec.Meta(ge=0, extra={"tightest": "smallest"})
-LARGEST_WINS = msgspec.Meta(ge=0, extra={"tightest": "largest"})
 BUILT_VENUES = ("deribit", "rysk")
 HEDGE_VENUES = ("deribit",)
 SIM_CHAIN_ID = 31337

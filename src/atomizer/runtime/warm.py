@@ -10,7 +10,17 @@ import importlib
 import sys
 import time
 
-KERNEL_MODULES: tuple[str, ...] = ()
+KERNEL_MODULES: tuple[str, ...] = (
+    "atomizer.models.black",
+    "atomizer.models.keccak",
+    "atomizer.models.rfq",
+    "atomizer.engine.kernels",
+    "atomizer.engine.pricing",
+    "atomizer.sim.pricing",
+    "atomizer.sim.paths",
+    "atomizer.sim.deribit.flow",
+    "atomizer.sim.matching",
+)
 
 
 def warm(modules: tuple[str, ...] = KERNEL_MODULES) -> dict[str, float]:

@@ -108,8 +108,8 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     acceptance: Acceptance = Acceptance.MARKET
     rfq_interval_s: float = 1.5
-    taker_buy_share: float = 0.2
-    put_share: float = 0.25
+    taker_buy_share: float = 0.1
+    put_share: float = 0.2
     off_strike_share: float = 0.15
     off_expiry_share: float = 0.1
     client_vol_points: float = 3.0
