@@ -270,7 +270,8 @@ class KillSession:
     def _loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What a callback raised. A dead process's callbacks may raise what they like."""
         error = context.get("exception")
-        if isinstance(error, Killed) or (self._life is not None and self._life.dead):
+        of_the_dead = error is None or isinstance(error, Killed)  # without an error: a task nobody finished
+        if of_the_dead or (self._life is not None and self._life.dead):
             return
         self._broken.append(f"{context.get('message')}: {error!r}")
 
