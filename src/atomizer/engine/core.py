@@ -198,6 +198,7 @@ class Engine:
             ev.BalanceReport: self._balance_report,
             ev.Operator: self._operator,
             ev.StorageState: self._storage,
+            ev.Look: self._look,
             **dict.fromkeys(FOLDED, fold),
         }
 
@@ -274,15 +275,6 @@ class Engine:
         """Fold a command, fact or conclusion of ours and put it out."""
         self.ledger.apply(record, self.now_ns)
         self._out.append(record)
-
-    def want_reads(self) -> None:
-        """Read every account in the next pass, whatever the time."""
-        for item in self.settings.accounts:
-            self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
-
-    def want_marks(self) -> None:
-        """Value positions in the next pass, whatever the time."""
-        self._marked_ns = 0
 
     @property
     def idle(self) -> bool:
@@ -383,6 +375,12 @@ class Engine:
             )
         )
         self._all_dirty()
+
+    def _look(self, event: ev.Look) -> None:
+        self._marked_ns = 0
+        if event.accounts:
+            for item in self.settings.accounts:
+                self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
 
     def _storage(self, event: ev.StorageState) -> None:
         self.halts.journal = event.state
