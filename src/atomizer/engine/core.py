@@ -251,9 +251,15 @@ class Engine:
             due = min(due, self._watch[0][0])
         for when, _asked in self._reads.values():
             due = min(due, when)
-        for strategy in self._strategies:
-            due = min(due, strategy.next_deadline())
+        if not self._silenced:
+            for strategy in self._strategies:
+                due = min(due, strategy.next_deadline())
         return max(due, self.now_ns + 1)
+
+    @property
+    def _silenced(self) -> bool:
+        """No strategy decides any more: everything is being pulled."""
+        return self.halts.kill_level >= 3 or self.halts.stopping
 
     @property
     def _marks_ns(self) -> int:
@@ -402,9 +408,14 @@ class Engine:
         self._reads[venue, account] = (self.now_ns + READ_TIMEOUT_NS, self.now_ns)
 
     def _watch_reads(self) -> None:
-        for scope, (due, _asked) in list(self._reads.items()):
-            if due <= self.now_ns and self.market.feed(self.account_feed(scope[0])).up:
+        """Reads that are due; with the connection down they wait for it, looked at again from time to time."""
+        for scope, (due, asked) in list(self._reads.items()):
+            if due > self.now_ns:
+                continue
+            if self.market.feed(self.account_feed(scope[0])).up:
                 self._read(*scope)
+            else:
+                self._reads[scope] = (self.now_ns + READ_AGAIN_NS, asked)
 
     def _read_ended(self, event: ev.ReadEnded) -> None:
         scope = (event.venue, event.account)
@@ -633,7 +644,7 @@ class Engine:
     # --- strategies and slots ---
 
     def _decide(self) -> None:
-        if self.halts.kill_level >= 3 or self.halts.stopping:
+        if self._silenced:
             if self.halts.kill_level == 4 and not self.halts.stopping:
                 self._state(FLATTEN_STRATEGY, self._flatten())
             return
