@@ -408,7 +408,7 @@ class Engine:
         self._reads[venue, account] = (self.now_ns + READ_TIMEOUT_NS, self.now_ns)
 
     def _watch_reads(self) -> None:
-        """Reads that are due; with the connection down they wait for it, looked at again from time to time."""
+        """Reads that are due; with the connection down they wait, looked at again from time to time."""
         for scope, (due, asked) in list(self._reads.items()):
             if due > self.now_ns:
                 continue
