@@ -10,14 +10,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from atomizer.models.uniswap_v3 import kernel
-from atomizer.models.uniswap_v3.errors import LockedError, PoolError, PriceLimitError, UintOverflowError
-from atomizer.models.uniswap_v3.errors import ZeroAmountError
+from atomizer.models.uniswap_v3.errors import (
+    PoolError,
+    PriceLimitError,
+    UintOverflowError,
+    ZeroAmountError,
+)
 from atomizer.models.uniswap_v3.oracle import Observation
 from atomizer.models.uniswap_v3.pool import Pool
 from atomizer.models.uniswap_v3.sqrt_price import UINT128
@@ -50,12 +54,6 @@ def decode(rows: Words) -> list[int]:
     """Rows of 64-bit limbs as integers."""
     data, size = np.ascontiguousarray(rows).astype("<u8").tobytes(), 8 * rows.shape[1]
     return [int.from_bytes(data[at : at + size], "little") for at in range(0, len(data), size)]
-
-
-def _total(rows: Words) -> int:
-    """The sum of all rows, exact for up to 2^32 of them."""
-    low, high = (rows & np.uint64(UINT32 - 1)).sum(axis=0), (rows >> np.uint64(32)).sum(axis=0)
-    return sum((int(a) + (int(b) << 32)) << 64 * i for i, (a, b) in enumerate(zip(low, high, strict=True)))
 
 
 class SwapBatch(NamedTuple):
@@ -134,7 +132,9 @@ def _edge_prices(spacing: int) -> Words:
     return np.ascontiguousarray(results[:, 0, :3])
 
 
-def evaluate(operation: int, values: Words, flags: npt.NDArray[np.uint8]) -> tuple[Words, npt.NDArray[np.uint8]]:
+def evaluate(
+    operation: int, values: Words, flags: npt.NDArray[np.uint8]
+) -> tuple[Words, npt.NDArray[np.uint8]]:
     """One of the kernel's library functions over many cases; see `kernel.evaluate`."""
     results = np.zeros((len(values), 4, 4), np.uint64)
     status = np.zeros(len(values), np.uint8)
@@ -162,7 +162,7 @@ class CompiledPool:
             (pool.sqrt_price, pool.liquidity, pool.fee_growth_global0, pool.fee_growth_global1),
             (pool.protocol_fees0, pool.protocol_fees1, last.seconds_per_liquidity),
         ]
-        self._state = encode([value for row in values for value in row], 4)
+        self._state = encode([*(value for row in values for value in row), 0, 0, 0, 0], 5)
         self._numbers = np.array(
             [
                 *(pool.tick, pool.tick_spacing, pool.fee, pool.fee_protocol0, pool.fee_protocol1),
@@ -180,7 +180,6 @@ class CompiledPool:
         self._seconds = encode((t.seconds_per_liquidity_outside for t in infos), 3)
         self._changed = np.zeros(len(index), np.uint8)
         self._written: list[Observation] = []
-        self._balances = [0, 0]
 
     def swap(self, batch: SwapBatch) -> BatchResult:
         """Run the swaps in order. A refused one changes nothing and says why in the result."""
@@ -217,10 +216,6 @@ class CompiledPool:
             Observation(time, cumulative, spl)
             for (time, cumulative), spl in zip(written[:observations].tolist(), seconds, strict=True)
         ]
-        down = batch.kind[:, 0] != 0
-        for token, paid in ((0, down), (1, ~down)):
-            incoming, outgoing = result.columns[paid, :4], result.columns[~paid, 4:8]
-            self._balances[token] += _total(incoming) - _total(outgoing)
         return result
 
     def store(self) -> None:
@@ -231,9 +226,9 @@ class CompiledPool:
         pool.sqrt_price, pool.liquidity, pool.fee_growth_global0, pool.fee_growth_global1 = values[:4]
         pool.protocol_fees0, pool.protocol_fees1 = values[4:6]
         pool.tick = int(self._numbers[0])
-        pool.balance0 += self._balances[0]
-        pool.balance1 += self._balances[1]
-        self._balances = [0, 0]
+        pool.balance0 += values[7] - values[9]
+        pool.balance1 += values[8] - values[10]
+        self._state[7:] = 0
         for observation in self._written:
             pool.oracle.append(observation)
         self._written = []

@@ -4,8 +4,8 @@ One file on purpose: numba's disk cache notices edits only in the file of the ca
 Importing it compiles for some seconds once per machine, so nothing that trades imports it.
 
 A number is a tuple of uint64 limbs, least significant first; each quantity has its own width
-(price 3, liquidity and amounts 2, fee growth 4). A step first tries narrow arithmetic with one
-division per amount; what does not fit runs the contract's own order in 256 and 512 bits.
+(price 3, liquidity and amounts 2, fee growth 4). A step first tries prices and amounts below 2^128
+with one division per amount; what does not fit runs the contract's own order in 256 and 512 bits.
 
 Division estimates a quotient digit in float64, always slightly low, subtracts exactly and corrects
 upward, so it needs round to nearest and must never see fastmath. LLVM's own wide division is
@@ -15,11 +15,12 @@ avoided: its symbol does not link.
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
-from llvmlite import ir
-from numba import boolean, float64, int64, njit, types, uint8, uint64
+from llvmlite import ir  # type: ignore[import-untyped]  # ships no types
+from numba import int64, njit, types, uint8, uint64
 from numba.core import cgutils
 from numba.extending import intrinsic
 
@@ -33,11 +34,13 @@ from atomizer.models.uniswap_v3.tick_math import (
     TICKS_PER_LOG,
 )
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 OK, ZERO_AMOUNT, PRICE_LIMIT, OVERFLOW = 0, 1, 2, 3
 RATIO, TICK, AMOUNT0, AMOUNT1, NEXT_IN, NEXT_OUT, STEP, STEP_PLAIN, MUL_DIV = range(9)
 
 _I64, _I128 = ir.IntType(64), ir.IntType(128)
-_LOW = 1.0 - 2.0**-46
+_LOW = 1.0 - 2.0**-48
 _TIE = 1e-12
 _U0, _U1 = np.uint64(0), np.uint64(1)
 _PIPS = (np.uint64(1_000_000),)
@@ -52,9 +55,18 @@ def _limbs(value: int, count: int) -> tuple[np.uint64, ...]:
     return tuple(np.uint64(value >> 64 * i & (2**64 - 1)) for i in range(count))
 
 
+_MIN_TICK, _MAX_TICK = np.int64(MIN_TICK), np.int64(MAX_TICK)
 _MIN_PRICE = _limbs(MIN_SQRT_RATIO, 3)
 _MAX_PRICE = _limbs(MAX_SQRT_RATIO, 3)
 _FACTORS = np.array([_limbs(factor, 2) for factor in RATIO_FACTORS], dtype=np.uint64)
+
+
+_helper: Callable[[F], F] = njit(error_model="numpy")
+
+
+def _entry(signature: Any) -> Callable[[F], F]:
+    decorate: Callable[[F], F] = njit(signature, cache=True, nogil=True, error_model="numpy")
+    return decorate
 
 
 # Wide integers inside LLVM: join limbs into one integer, one instruction, split again.
@@ -88,8 +100,7 @@ def _split(context: Any, builder: Any, joined: Any, limbs: int) -> Any:
 def _binary(name: str) -> Any:
     """add or sub, wrapping at the wider operand's width."""
 
-    @intrinsic
-    def operation(typingctx: Any, a: Any, b: Any) -> Any:
+    def operation(_typingctx: Any, a: Any, b: Any) -> Any:
         limbs = max(a.count, b.count)
 
         def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -99,12 +110,11 @@ def _binary(name: str) -> Any:
 
         return _wide(limbs)(a, b), codegen
 
-    return operation
+    return intrinsic(operation)
 
 
 def _comparison(predicate: str) -> Any:
-    @intrinsic
-    def operation(typingctx: Any, a: Any, b: Any) -> Any:
+    def operation(_typingctx: Any, a: Any, b: Any) -> Any:
         limbs = max(a.count, b.count)
 
         def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -114,50 +124,46 @@ def _comparison(predicate: str) -> Any:
 
         return types.boolean(a, b), codegen
 
-    return operation
+    return intrinsic(operation)
 
 
 def _resize(limbs: int) -> Any:
     """Cut or extend to a number of limbs."""
 
-    @intrinsic
-    def operation(typingctx: Any, a: Any) -> Any:
+    def operation(_typingctx: Any, a: Any) -> Any:
         def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
             return _split(context, builder, _join(builder, args[0], a.count, limbs), limbs)
 
         return _wide(limbs)(a), codegen
 
-    return operation
+    return intrinsic(operation)
 
 
 def _left(bits: int) -> Any:
     """a << bits in as many limbs as the second argument has."""
 
-    @intrinsic
-    def operation(typingctx: Any, a: Any, like: Any) -> Any:
+    def operation(_typingctx: Any, a: Any, like: Any) -> Any:
         def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
             joined = _join(builder, args[0], a.count, like.count)
             return _split(context, builder, builder.shl(joined, joined.type(bits)), like.count)
 
         return _wide(like.count)(a, like), codegen
 
-    return operation
+    return intrinsic(operation)
 
 
 def _right(bits: int) -> Any:
-    @intrinsic
-    def operation(typingctx: Any, a: Any) -> Any:
+    def operation(_typingctx: Any, a: Any) -> Any:
         def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
             joined = _join(builder, args[0], a.count, a.count)
             return _split(context, builder, builder.lshr(joined, joined.type(bits)), a.count)
 
         return _wide(a.count)(a), codegen
 
-    return operation
+    return intrinsic(operation)
 
 
-@intrinsic
-def mul(typingctx: Any, a: Any, b: Any) -> Any:
+def _mul(_typingctx: Any, a: Any, b: Any) -> Any:
     """The full product, by 64x64 -> 128 bit multiplications."""
 
     def codegen(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -180,8 +186,7 @@ def mul(typingctx: Any, a: Any, b: Any) -> Any:
     return _wide(a.count + b.count)(a, b), codegen
 
 
-@intrinsic
-def f64(typingctx: Any, a: Any) -> Any:
+def _f64(_typingctx: Any, a: Any) -> Any:
     """The nearest double, to within a few units in the last place."""
 
     def codegen(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
@@ -195,40 +200,41 @@ def f64(typingctx: Any, a: Any) -> Any:
     return types.float64(a), codegen
 
 
+mul, f64 = intrinsic(_mul), intrinsic(_f64)
 add, sub = _binary("add"), _binary("sub")
 lt, eq = _comparison("<"), _comparison("==")
-to1, to2, to3, to4, to5, to7, to8 = (_resize(n) for n in (1, 2, 3, 4, 5, 7, 8))
-left42, left44, left84, left96, left128, left220 = (_left(bits) for bits in (42, 44, 84, 96, 128, 220))
+to1, to2, to3, to4, to5, to6, to8 = (_resize(n) for n in (1, 2, 3, 4, 5, 6, 8))
+left44, left46, left92, left96, left128, left220 = (_left(bits) for bits in (44, 46, 92, 96, 128, 220))
 fit = _left(0)
 right32, right44, right96, right128, right256 = (_right(bits) for bits in (32, 44, 96, 128, 256))
 
 
-@njit(error_model="numpy")
+@_helper
 def _u64(x: float) -> Any:
     return np.uint64(np.int64(x))
 
 
-@njit(error_model="numpy")
+@_helper
 def _low_inverse(d: Any) -> Any:
     return _LOW / f64(d)
 
 
-@njit(error_model="numpy")
+@_helper
 def _quotient(n: Any, d: Any, inverse: float) -> Any:
-    """(fits, n // d in 2 limbs, n % d) for quotients below 2^126; three digits of 42 bits."""
+    """(fits, n // d in 2 limbs, n % d) for quotients below 2^127; three digits of 46 bits."""
     estimate = f64(n) * inverse
     q = _Z2
-    if not estimate < 2.0**126:
+    if not estimate < 2.0**127:
         return False, q, n
-    if estimate >= 2.0**42:
-        if estimate >= 2.0**84:
-            digit = (_u64(estimate * 2.0**-84),)
-            n = sub(n, left84(mul(d, digit), n))
-            q = left84(digit, q)
+    if estimate >= 2.0**46:
+        if estimate >= 2.0**92:
+            digit = (_u64(estimate * 2.0**-92),)
+            n = sub(n, left92(mul(d, digit), n))
+            q = left92(digit, q)
             estimate = f64(n) * inverse
-        digit = (_u64(estimate * 2.0**-42),)
-        n = sub(n, left42(mul(d, digit), n))
-        q = add(q, left42(digit, q))
+        digit = (_u64(estimate * 2.0**-46),)
+        n = sub(n, left46(mul(d, digit), n))
+        q = add(q, left46(digit, q))
         estimate = f64(n) * inverse
     digit = (_u64(estimate),)
     n = sub(n, fit(mul(d, digit), n))
@@ -239,7 +245,7 @@ def _quotient(n: Any, d: Any, inverse: float) -> Any:
     return True, q, n
 
 
-@njit(error_model="numpy")
+@_helper
 def _divide(n: Any, d: Any) -> Any:
     """(n // d, n % d) for n of 512 and d of 256 bits with a quotient below 2^256: six digits of 44 bits."""
     q = _Z4
@@ -255,12 +261,12 @@ def _divide(n: Any, d: Any) -> Any:
     return q, to4(n)
 
 
-@njit(error_model="numpy")
-def _is_zero(a: Any) -> bool:
+@_helper
+def _is_zero(a: Any) -> Any:
     return eq(a, (_U0,))
 
 
-@njit(error_model="numpy")
+@_helper
 def _mul_div(a: Any, b: Any, d: Any, up: bool) -> Any:
     """(fits, a * b / d) in 256 bits, rounded up or down: the contract's mulDiv."""
     product = to8(mul(a, b))
@@ -274,8 +280,8 @@ def _mul_div(a: Any, b: Any, d: Any, up: bool) -> Any:
     return True, q
 
 
-@njit(error_model="numpy")
-def _ratio_at(tick: int, factors: Any) -> Any:
+@_helper
+def _ratio_at(tick: Any, factors: Any) -> Any:
     """getSqrtRatioAtTick for a tick within bounds."""
     magnitude = abs(tick)
     ratio = (_U0, _U0, _U1)
@@ -290,7 +296,7 @@ def _ratio_at(tick: int, factors: Any) -> Any:
     return add(price, _ONE) if up else price
 
 
-@njit(error_model="numpy")
+@_helper
 def _tick_at(price: Any, factors: Any) -> Any:
     """getTickAtSqrtRatio for a price within bounds: a logarithm, settled exactly near a tick."""
     position = (math.log(f64(price)) - LOG_OF_ONE) * TICKS_PER_LOG
@@ -301,7 +307,7 @@ def _tick_at(price: Any, factors: Any) -> Any:
     return nearest - 1 if lt(price, _ratio_at(nearest, factors)) else nearest
 
 
-@njit(error_model="numpy")
+@_helper
 def _amount0(a: Any, b: Any, liquidity: Any, up: bool) -> Any:
     """Token0 between two prices, 256 bits, dividing twice as the contract does."""
     low, high = (b, a) if lt(b, a) else (a, b)
@@ -311,7 +317,7 @@ def _amount0(a: Any, b: Any, liquidity: Any, up: bool) -> Any:
     return q
 
 
-@njit(error_model="numpy")
+@_helper
 def _amount1(a: Any, b: Any, liquidity: Any, up: bool) -> Any:
     product = mul(liquidity, sub(a, b) if lt(b, a) else sub(b, a))
     if up:
@@ -319,7 +325,7 @@ def _amount1(a: Any, b: Any, liquidity: Any, up: bool) -> Any:
     return to4(right96(product))
 
 
-@njit(error_model="numpy")
+@_helper
 def _next_from_input(price: Any, liquidity: Any, amount: Any, down: bool) -> Any:
     """(fits, next price) for 256-bit amounts in the contract's order."""
     if down:
@@ -343,7 +349,7 @@ def _next_from_input(price: Any, liquidity: Any, amount: Any, down: bool) -> Any
     return fits and _fits_price(total), to3(total)
 
 
-@njit(error_model="numpy")
+@_helper
 def _next_from_output(price: Any, liquidity: Any, amount: Any, down: bool) -> Any:
     """(fits, next price) for 256-bit amounts in the contract's order."""
     if down:
@@ -359,12 +365,12 @@ def _next_from_output(price: Any, liquidity: Any, amount: Any, down: bool) -> An
     return fits and _fits_price(to5(q)), to3(q)
 
 
-@njit(error_model="numpy")
-def _fits_price(value: Any) -> bool:
+@_helper
+def _fits_price(value: Any) -> Any:
     return value[3] == _U0 and value[4] == _U0 and value[2] < np.uint64(2**32)
 
 
-@njit(error_model="numpy")
+@_helper
 def _step_plain(price: Any, target: Any, liquidity: Any, remaining: Any, exact_in: bool, fee: Any) -> Any:
     """computeSwapStep in the contract's order: (fits, price, in, out, fee), 256-bit amounts."""
     down = not lt(price, target)
@@ -405,21 +411,21 @@ def _step_plain(price: Any, target: Any, liquidity: Any, remaining: Any, exact_i
     return fits, after, amount_in, amount_out, charged
 
 
-@njit(error_model="numpy")
+@_helper
 def _amount0_narrow(gap: Any, a: Any, b: Any, numerator: Any, up: bool) -> Any:
     """(fits, token0) for a price change `gap` between a and b: one division by the product."""
-    divisor = to5(mul(a, b))
-    fits, q, r = _quotient(to7(mul(numerator, gap)), divisor, _low_inverse(divisor))
+    divisor = mul(a, b)
+    fits, q, r = _quotient(mul(numerator, gap), divisor, _low_inverse(divisor))
     if up and fits and not _is_zero(r):
         q = add(q, _ONE)
     return fits, q
 
 
-@njit(error_model="numpy")
+@_helper
 def _step(
     price: Any, target: Any, liquidity: Any, rest: Any, exact_in: bool, down: bool, fee: Any, inverse: float
 ) -> Any:
-    """computeSwapStep in narrow widths: (fits, price, in, out, fee); declines what does not fit.
+    """computeSwapStep for prices and amounts of 2 limbs: (fits, price, in, out, fee); may decline.
 
     With N = L * 2^96 and x the amount: token0 in moves the price by floor(x p^2 / (N + x p)) and costs
     x less the part of the remainder that makes whole units, so the price division yields the amount too.
@@ -458,22 +464,22 @@ def _step(
             if divisor[4] != _U0:
                 return False, price, _Z2, _Z2, _Z2
             divisor = to4(divisor)
-            fits, gap2, r = _quotient(to7(mul(shift, price)), divisor, _low_inverse(divisor))
+            fits, gap2, r = _quotient(mul(shift, price), divisor, _low_inverse(divisor))
         else:
             fits, gap2, r4 = _quotient(left96(x, _Z4), liquidity, inverse)
-            r = to7(r4)
+            r = to6(r4)
         if not fits:
             return False, price, _Z2, _Z2, _Z2
         if not exact_in and not _is_zero(r):
             gap2 = add(gap2, _ONE)
-        gap = to3(gap2)
+        gap = gap2
         after = sub(price, gap) if down else add(price, gap)
         if exact_in:
             if down:
-                scale = to5(mul(price, after))
+                scale = mul(price, after)
                 whole = _Z2
                 if not lt(r, scale):
-                    fits, whole, _r5 = _quotient(to5(r), scale, _low_inverse(scale))
+                    fits, whole, _r5 = _quotient(to4(r), scale, _low_inverse(scale))
                     if not fits:
                         return False, price, _Z2, _Z2, _Z2
                 amount_in = sub(x, whole)
@@ -510,7 +516,7 @@ def _step(
     return fits, after, amount_in, amount_out, charged
 
 
-@njit(error_model="numpy")
+@_helper
 def _growth(fee: Any, liquidity: Any, inverse: float) -> Any:
     """(fits, fee * 2^128 / L): narrow where the quotient is short, else the contract's mulDiv."""
     if fee[2] | fee[3] == _U0:
@@ -520,12 +526,12 @@ def _growth(fee: Any, liquidity: Any, inverse: float) -> Any:
     return _mul_div(fee, (_U0, _U0, _U1), to4(liquidity), False)
 
 
-@njit(error_model="numpy")
+@_helper
 def _wrap56(value: int) -> Any:
     return ((value + (1 << 55)) & ((1 << 56) - 1)) - (1 << 55)
 
 
-@njit(error_model="numpy")
+@_helper
 def _seconds_per_liquidity(last: Any, elapsed: Any, liquidity: Any) -> Any:
     divisor = (_U1, _U0) if _is_zero(liquidity) else liquidity
     _fits, q = _growth(to4((elapsed,)), divisor, _low_inverse(divisor))
@@ -533,32 +539,41 @@ def _seconds_per_liquidity(last: Any, elapsed: Any, liquidity: Any) -> Any:
     return (total[0], total[1], total[2] & np.uint64(0xFFFFFFFF))
 
 
-@njit(error_model="numpy")
+@_helper
 def _read2(a: Any, i: int) -> Any:
     return (a[i, 0], a[i, 1])
 
 
-@njit(error_model="numpy")
+@_helper
 def _read3(a: Any, i: int) -> Any:
     return (a[i, 0], a[i, 1], a[i, 2])
 
 
-@njit(error_model="numpy")
+@_helper
 def _read4(a: Any, i: int) -> Any:
     return (a[i, 0], a[i, 1], a[i, 2], a[i, 3])
 
 
-@njit(error_model="numpy")
+@_helper
+def _read5(a: Any, i: int) -> Any:
+    return (a[i, 0], a[i, 1], a[i, 2], a[i, 3], a[i, 4])
+
+
+@_helper
 def _write(a: Any, i: int, value: Any) -> None:
     for k in range(len(value)):
         a[i, k] = value[k]
 
 
-@njit(
+@_entry(
     [
         (
-            uint64[:, ::1],  # state: price, liquidity, growth0, growth1, protocol0, protocol1, last spl
-            int64[::1],  # numbers: tick, spacing, fee, two protocol shares, last time and cumulative, tick's place
+            uint64[
+                :, ::1
+            ],  # state: price, liquidity, growths, protocol fees, last seconds, paid in and out (5 limbs)
+            int64[
+                ::1
+            ],  # numbers: tick, spacing, fee, two protocol shares, last time and cumulative, tick's place
             int64[::1],  # tick_index
             uint64[:, ::1],  # tick_price
             uint64[:, ::1],  # tick_net
@@ -579,34 +594,31 @@ def _write(a: Any, i: int, value: Any) -> None:
             int64[::1],  # passed (scratch): index of a crossed tick
             uint64[:, ::1],  # passed_growth (scratch)
         )
-    ],
-    cache=True,
-    nogil=True,
-    error_model="numpy",
+    ]
 )
 def swap_batch(
-    state,
-    numbers,
-    tick_index,
-    tick_price,
-    tick_net,
-    tick_growth,
-    tick_time,
-    tick_seconds,
-    tick_changed,
-    edge_price,
-    kind,
-    amount,
-    limit,
-    now,
-    status,
-    result,
-    tick_after,
-    written,
-    written_seconds,
-    passed,
-    passed_growth,
-):  # type: ignore[no-untyped-def]
+    state: Any,
+    numbers: Any,
+    tick_index: Any,
+    tick_price: Any,
+    tick_net: Any,
+    tick_growth: Any,
+    tick_time: Any,
+    tick_seconds: Any,
+    tick_changed: Any,
+    edge_price: Any,
+    kind: Any,
+    amount: Any,
+    limit: Any,
+    now: Any,
+    status: Any,
+    result: Any,
+    tick_after: Any,
+    written: Any,
+    written_seconds: Any,
+    passed: Any,
+    passed_growth: Any,
+) -> int:
     """Run swaps in order on one pool; a refused one leaves no trace. Returns the observations written."""
     price, liquidity = _read3(state, 0), _read2(state, 1)
     last_seconds = _read3(state, 6)
@@ -624,14 +636,12 @@ def swap_batch(
         down, exact_in = kind[n, 0] != 0, kind[n, 1] != 0
         remaining, bound = _read4(amount, n), _read3(limit, n)
         tick_after[n] = tick
+        low, high = (_MIN_PRICE, price) if down else (price, _MAX_PRICE)
+        status[n] = OK
         if _is_zero(remaining):
             status[n] = ZERO_AMOUNT
-        elif down and not (lt(bound, price) and lt(_MIN_PRICE, bound)):
+        elif not (lt(low, bound) and lt(bound, high)):
             status[n] = PRICE_LIMIT
-        elif not down and not (lt(price, bound) and lt(bound, _MAX_PRICE)):
-            status[n] = PRICE_LIMIT
-        else:
-            status[n] = OK
         if status[n] != OK:
             continue
         start_price, start_liquidity, start_tick, start_at = price, liquidity, tick, at
@@ -655,17 +665,18 @@ def swap_batch(
                 stop = tick_index[candidate]
                 stop_price = _read3(tick_price, candidate)
             else:
-                stop = min(max(stop, MIN_TICK), MAX_TICK)
+                stop = min(max(stop, _MIN_TICK), _MAX_TICK)
                 stop_price = _read3(edge_price, 2 * (low_edge // word_span + len(edge_price) // 4) + side)
             target = stop_price
-            if (lt(stop_price, bound)) if down else lt(bound, stop_price):
+            if lt(stop_price, bound) if down else lt(bound, stop_price):
                 target = bound
             before = price
             fits = False
-            if narrow_fee and remaining[2] | remaining[3] == _U0:
-                fits, price, in2, out2, fee2 = _step(
-                    before, target, liquidity, to2(remaining), exact_in, down, fee, inverse
+            if narrow_fee and remaining[2] | remaining[3] | before[2] | target[2] == _U0:
+                fits, price2, in2, out2, fee2 = _step(
+                    to2(before), to2(target), liquidity, to2(remaining), exact_in, down, fee, inverse
                 )
+                price = to3(price2)
                 amount_in, amount_out, charged = to4(in2), to4(out2), to4(fee2)
             if not fits:
                 fits, price, amount_in, amount_out, charged = _step_plain(
@@ -739,6 +750,8 @@ def swap_batch(
         _write(state, 2 + side, growth)
         if protocol[0] != _U0:
             _write(state, 4 + side, add(_read2(state, 4 + side), protocol_fee))
+        _write(state, 7 + side, add(_read5(state, 7 + side), total_in))
+        _write(state, 10 - side, add(_read5(state, 10 - side), total_out))
         for j in range(4):
             result[n, j], result[n, 4 + j] = total_in[j], total_out[j]
         result[n, 8], result[n, 9], result[n, 10] = price[0], price[1], price[2]
@@ -751,13 +764,8 @@ def swap_batch(
     return observations
 
 
-@njit(
-    [(int64, uint64[:, :, ::1], uint8[:, ::1], uint64[:, :, ::1], uint8[::1])],
-    cache=True,
-    nogil=True,
-    error_model="numpy",
-)
-def evaluate(operation, values, flags, results, status):  # type: ignore[no-untyped-def]
+@_entry([(int64, uint64[:, :, ::1], uint8[:, ::1], uint64[:, :, ::1], uint8[::1])])
+def evaluate(operation: int, values: Any, flags: Any, results: Any, status: Any) -> None:
     """One library function over many cases, 256-bit words in and out; how the arithmetic is checked.
 
     `flags` are (round up or zero for one, exact in). Ticks travel as value + 2^20.
@@ -787,12 +795,12 @@ def evaluate(operation, values, flags, results, status):  # type: ignore[no-unty
         else:
             fits = False
             liquidity = to2(c)
-            if operation == STEP and d[2] | d[3] == _U0 and e[0] <= np.uint64(500_000):
-                down = not lt(to3(a), to3(b))
-                fits, q3, in2, out2, fee2 = _step(
-                    to3(a), to3(b), liquidity, to2(d), exact_in, down, to1(e), _low_inverse(liquidity)
+            if operation == STEP and a[2] | b[2] | d[2] | d[3] == _U0 and e[0] <= np.uint64(500_000):
+                down = not lt(a, b)
+                fits, q2, in2, out2, fee2 = _step(
+                    to2(a), to2(b), liquidity, to2(d), exact_in, down, to1(e), _low_inverse(liquidity)
                 )
-                q, amount_in, amount_out, charged = to4(q3), to4(in2), to4(out2), to4(fee2)
+                q, amount_in, amount_out, charged = to4(q2), to4(in2), to4(out2), to4(fee2)
             if not fits:
                 fits, q3, amount_in, amount_out, charged = _step_plain(
                     to3(a), to3(b), liquidity, d, exact_in, e

@@ -13,6 +13,7 @@ from atomizer.models.uniswap_v3.address import pool_address
 from atomizer.models.uniswap_v3.errors import PoolError
 from atomizer.testing.vectors import uniswap_v3_math as pure_math
 from atomizer.testing.vectors.runner import CaseResult
+from atomizer.testing.vectors.uniswap_v3_compiled import COMPILED
 from atomizer.testing.vectors.uniswap_v3_sequences import FORMS, Replay
 
 
@@ -33,7 +34,7 @@ def check(document: dict[str, Any], *, slow: bool) -> Iterator[CaseResult]:
 
 
 def _check_math(kind: str, cases: list[dict[str, Any]]) -> Iterator[CaseResult]:
-    forms = {"pure": pure_math.PURE.get(kind), "compiled": pure_math.COMPILED.get(kind)}
+    forms = {"pure": pure_math.PURE.get(kind), "compiled": COMPILED.get(kind)}
     if forms["pure"] is None:
         yield CaseResult(kind, "-", "this kind of case is not known; add a checker for it")
     for form, function in forms.items():

@@ -64,13 +64,15 @@ def _amount_delta(case: Case) -> Case:
 
 
 def _next_from_input(case: Case) -> Case:
-    values = _ints(case, "sqrtPriceX96", "liquidity", "amount")
-    return {"sqrtPriceNextX96": str(next_sqrt_price_from_input(*values, case["zeroForOne"]))}
+    price, liquidity, amount = _ints(case, "sqrtPriceX96", "liquidity", "amount")
+    after = next_sqrt_price_from_input(price, liquidity, amount, case["zeroForOne"])
+    return {"sqrtPriceNextX96": str(after)}
 
 
 def _next_from_output(case: Case) -> Case:
-    values = _ints(case, "sqrtPriceX96", "liquidity", "amount")
-    return {"sqrtPriceNextX96": str(next_sqrt_price_from_output(*values, case["zeroForOne"]))}
+    price, liquidity, amount = _ints(case, "sqrtPriceX96", "liquidity", "amount")
+    after = next_sqrt_price_from_output(price, liquidity, amount, case["zeroForOne"])
+    return {"sqrtPriceNextX96": str(after)}
 
 
 def _step_inputs(case: Case) -> list[int]:
@@ -117,4 +119,3 @@ PURE: dict[str, Callable[[Case], Case]] = {
     "fullMath": _full_math,
     "maxLiquidityPerTick": _max_liquidity,
 }
-COMPILED: dict[str, Callable[[Case], Case]] = {}

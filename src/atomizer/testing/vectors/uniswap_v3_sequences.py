@@ -15,16 +15,14 @@ Step = dict[str, Any]
 Swap = Callable[[Pool, bool, int, int | None, int], tuple[int, int]]
 
 
-def _swap_pure(
-    pool: Pool, zero_for_one: bool, amount: int, limit: int | None, now: int
-) -> tuple[int, int]:
+def _swap_pure(pool: Pool, zero_for_one: bool, amount: int, limit: int | None, now: int) -> tuple[int, int]:
     return pool.swap(zero_for_one, amount, limit, now=now)
 
 
 def _swap_compiled(
     pool: Pool, zero_for_one: bool, amount: int, limit: int | None, now: int
 ) -> tuple[int, int]:
-    from atomizer.models.uniswap_v3.batch import swap_one  # noqa: PLC0415  compiles for seconds; only when used
+    from atomizer.models.uniswap_v3.batch import swap_one
 
     return swap_one(pool, zero_for_one, amount, limit, now=now)
 
@@ -164,7 +162,7 @@ class Replay:
 
     def _final_problem(self) -> str:
         """Ticks and positions before everything is withdrawn; other tables are unknown and fail."""
-        pool, tables = self.pool, dict(self.final)
+        pool, tables = self.pool, dict(self.final or {})
         ticks = {
             str(index): {
                 "tick": str(index),
@@ -213,7 +211,7 @@ def _difference(expected: dict[str, Any], found: dict[str, Any]) -> str:
 
 def _first_of_closing(steps: list[Step]) -> int:
     """Index of the trailing burn-and-collect pairs that empty the pool, which the final tables precede."""
-    first = len(steps) - (steps[-1]["op"] == "end")
+    first: int = len(steps) - (steps[-1]["op"] == "end")
     while first >= 2 and steps[first - 1]["op"] == "collect" and int(steps[first - 2].get("liquidity", 0)):
         if steps[first - 2]["op"] != "burn":
             break
