@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m atomizer.testing.vectors",
         description="Check golden-number files against the package.",
-        epilog="exit codes: 0 every case agrees, 1 a case fails or its kind is unknown, 2 a file cannot be read",
+        epilog="exit codes: 0 all cases agree, 1 a case fails or its kind is unknown, 2 unreadable file",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--slow", action="store_true", help="run the simulation sections as well")

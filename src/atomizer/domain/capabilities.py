@@ -1,0 +1,53 @@
+"""What a venue can do, as data. Nothing branches on a venue's name."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class DisconnectScope(StrEnum):
+    """What the venue cancels when one socket is lost."""
+
+    NONE = "none"
+    CONNECTION = "connection"
+    SESSION = "session"
+    ACCOUNT = "account"
+
+
+class Replace(StrEnum):
+    """How a resting order is changed."""
+
+    AMEND = "amend"
+    ATOMIC_REPLACE = "atomic_replace"
+    CANCEL_PLACE = "cancel_place"
+
+
+class RateBudget(msgspec.Struct, frozen=True, gc=False):
+    """Order messages per second and the burst above it; `reserve` tokens are for hedges and cancels."""
+
+    per_s: float
+    burst: float
+    reserve: float
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """Declared by each venue package.
+
+    `request_deadline_ms`: life of a place or amend request, enforced by the venue (0: it has none, then
+    queries go on the same connection). `query_after_ms` must exceed it. `quote_query`: own quotes can be
+    asked for after a crash. `settlement_margin_ms` counts a signed quote as live beyond its validity.
+    """
+
+    venue: str
+    orders: bool = False
+    rfq: bool = False
+    replace: Replace = Replace.AMEND
+    request_deadline_ms: int = 0
+    query_after_ms: int = 3000
+    cancel_on_disconnect: DisconnectScope = DisconnectScope.NONE
+    label: bool = True
+    quote_query: bool = False
+    settlement_margin_ms: int = 0
+    rate: RateBudget = RateBudget(per_s=5.0, burst=20.0, reserve=5.0)

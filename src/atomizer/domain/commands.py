@@ -1,0 +1,208 @@
+"""What the core asks for. Only the risk gate makes the ones that reach a venue's order entry.
+
+`why` carries the terms of the decision (numbers and short words) into the journal, so that `explain`
+needs nothing else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from atomizer.domain.instruments import Instrument, Side
+from atomizer.domain.orders import Purpose, TimeInForce
+from atomizer.domain.refusals import Reason
+from atomizer.domain.rfq import OnchainTerms
+
+Why = dict[str, float | int | str]
+
+
+class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag="place", omit_defaults=True):
+    """A new order. `deadline_ns`: the venue must refuse it when it arrives later."""
+
+    order_id: int
+    venue: str
+    account: str
+    instrument: str
+    side: Side
+    ticks: int
+    lots: int
+    time_in_force: TimeInForce
+    purpose: Purpose
+    deadline_ns: int
+    slot: int
+    post_only: bool = False
+    reduce_only: bool = False
+    group: str = ""
+    why: Why = {}
+
+
+class AmendOrder(msgspec.Struct, frozen=True, kw_only=True, tag="amend", omit_defaults=True):
+    """New price and new *total* size, assuming `filled_lots` of it are done."""
+
+    order_id: int
+    venue: str
+    account: str
+    venue_order_id: str
+    instrument: str
+    ticks: int
+    lots: int
+    filled_lots: int
+    purpose: Purpose
+    deadline_ns: int
+    why: Why = {}
+
+
+class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag="cancel", omit_defaults=True):
+    """Cancel one order; without a venue id (its ack is missing) by label."""
+
+    order_id: int
+    venue: str
+    account: str
+    instrument: str
+    venue_order_id: str = ""
+    why: Why = {}
+
+
+class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag="query", omit_defaults=True):
+    """Ask how an order stands, after the deadline of its last request."""
+
+    order_id: int
+    venue: str
+    account: str
+    instrument: str
+    venue_order_id: str = ""
+
+
+class SendQuote(msgspec.Struct, frozen=True, kw_only=True, tag="quote", omit_defaults=True):
+    """Sign and send one RFQ quote: a bearer order until `valid_until_s` plus the settlement margin.
+
+    `price_e18` is the premium per unit of underlying, 18 decimals; `delta`, `gamma`, `vega` are per unit
+    of our side (signed), as priced.
+    """
+
+    nonce: int
+    venue: str
+    account: str
+    instrument: str
+    rfq_id: str
+    taker: str
+    underlying: str
+    side: Side
+    terms: OnchainTerms
+    price_e18: int
+    valid_until_s: int
+    delta: float
+    gamma: float
+    vega: float
+    why: Why = {}
+
+
+class ReadAccount(msgspec.Struct, frozen=True, kw_only=True, tag="read_account", omit_defaults=True):
+    """Read open orders, trades since `since_ns`, positions and balances; answered in a bracket."""
+
+    venue: str
+    account: str
+    asked_ns: int
+    since_ns: int
+
+
+class Resubscribe(msgspec.Struct, frozen=True, tag="resubscribe"):
+    """The book of this instrument has a gap: get a new snapshot."""
+
+    venue: str
+    instrument: str
+
+
+class RunJob(msgspec.Struct, frozen=True, kw_only=True, tag="job"):
+    """Background work: `job` names a pure function, `inputs` are its own copies."""
+
+    job: str
+    job_id: int
+    as_of_ns: int
+    inputs: Any
+
+
+# --- facts the core writes into the journal; no port sees them ---
+
+
+class RunStarted(msgspec.Struct, frozen=True, kw_only=True, tag="run", omit_defaults=True):
+    """A process took this run number. `clean`: the run before it closed its journal."""
+
+    run: int
+    network: str
+    mode: str
+    version: str
+    clean: bool = True
+    settings: dict[str, Any] = {}
+
+
+class RunEnded(msgspec.Struct, frozen=True, tag="run_ended", omit_defaults=True):
+    """A clean stop: nothing of ours was resting. `stats` are counters for people, not inputs."""
+
+    run: int
+    stats: dict[str, Any] = {}
+
+
+class InstrumentUsed(msgspec.Struct, frozen=True, tag="instrument_used"):
+    """First use of an instrument; the fold needs its contract terms."""
+
+    instrument: Instrument
+
+
+class NonceBlock(msgspec.Struct, frozen=True, tag="nonces"):
+    """Nonces first..last of (venue, account) are ours to use once; written before the first is used."""
+
+    venue: str
+    account: str
+    first: int
+    last: int
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused", omit_defaults=True):
+    """Something was not sent, and why. Written when the reason changes."""
+
+    reason: Reason
+    text: str
+    subject: str
+    instrument: str = ""
+    why: Why = {}
+
+
+class Marks(msgspec.Struct, frozen=True, kw_only=True, tag="marks", omit_defaults=True):
+    """Prices at which positions are valued from here on, for attribution.
+
+    Index by underlying; per instrument held (forward, vol, mark in the instrument's price unit); per
+    underlying the net delta in coins: now, its time integral in coin seconds since start, its maximum.
+    """
+
+    index: dict[str, float]
+    instruments: dict[str, tuple[float, float, float]]
+    naked: dict[str, tuple[float, float, float]] = {}
+
+
+class RiskState(msgspec.Struct, frozen=True, kw_only=True, tag="risk_state", omit_defaults=True):
+    """Risk facts that must survive a restart."""
+
+    kill_level: int = 0
+    paused: list[str] = []
+    naked: dict[str, float] = {}
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True, tag="difference", omit_defaults=True):
+    """Venue and ledger disagree about this and nothing explains it (`open`), or it was explained."""
+
+    venue: str
+    account: str
+    what: str
+    ours: str
+    theirs: str
+    open: bool = True
+
+
+VenueCommand = (
+    PlaceOrder | AmendOrder | CancelOrder | QueryOrder | SendQuote | ReadAccount | Resubscribe | RunJob
+)
+Fact = RunStarted | RunEnded | InstrumentUsed | NonceBlock | Refused | Marks | RiskState | Difference
+Command = VenueCommand | Fact

@@ -1,0 +1,159 @@
+"""What can be traded: instruments and the grids their prices and sizes live on.
+
+Targets, orders and commands count in ticks and lots, integers on the instrument's finest grid. Where the
+step grows with the price, the grid stays the finest one and the larger step is a rounding rule.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+# A float quotient this close to an integer (relative) is that integer: 0.3 / 0.1 is three ticks.
+GRID_EPSILON = 1e-9
+
+
+class Kind(StrEnum):
+    """What the contract is."""
+
+    SPOT = "spot"
+    PERPETUAL = "perpetual"
+    FUTURE = "future"
+    OPTION = "option"
+
+
+class Side(IntEnum):
+    """Our side of an order, quote or fill; the value is the sign of the position it adds."""
+
+    BUY = 1
+    SELL = -1
+
+    @property
+    def opposite(self) -> Side:
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+
+class OffGridError(ValueError):
+    """A price or size that the instrument's grid does not contain."""
+
+
+class GridStep(msgspec.Struct, frozen=True, gc=False):
+    """At and above `from_ticks` prices move in steps of `step_ticks` (both in finest ticks)."""
+
+    from_ticks: int
+    step_ticks: int
+
+
+class PriceGrid(msgspec.Struct, frozen=True):
+    """Finest tick (in the instrument's price unit) and the coarser steps above thresholds, ascending."""
+
+    tick: Decimal
+    steps: tuple[GridStep, ...] = ()
+
+    def step_at(self, ticks: int) -> int:
+        """The step, in finest ticks, in force at this price."""
+        step = 1
+        for rule in self.steps:
+            if ticks >= rule.from_ticks:
+                step = rule.step_ticks
+        return step
+
+    def on_grid(self, ticks: int) -> bool:
+        return ticks % self.step_at(ticks) == 0
+
+    def round_ticks(self, price: float, side: Side) -> int:
+        """Ticks of the grid price nearest `price` on the safe side: a buy rounds down, a sell up.
+
+        Raises:
+            OffGridError: the price is not a finite number.
+        """
+        if not math.isfinite(price):
+            raise OffGridError(f"expected a finite price, found {price}; do not quote without one")
+        raw = price / float(self.tick)
+        nearest = round(raw)
+        if abs(raw - nearest) <= GRID_EPSILON * max(1.0, abs(raw)):
+            ticks = nearest
+        else:
+            ticks = math.floor(raw) if side is Side.BUY else math.ceil(raw)
+        step = self.step_at(ticks)
+        below = ticks - ticks % step
+        if below == ticks:
+            return ticks
+        if side is Side.BUY:
+            return below
+        above = below + step
+        return above if self.on_grid(above) else above + (-above) % self.step_at(above)
+
+    def price(self, ticks: int) -> Decimal:
+        return self.tick * ticks
+
+    def ticks(self, price: Decimal) -> int:
+        """Exact ticks of a price.
+
+        Raises:
+            OffGridError: the price is not a whole number of finest ticks.
+        """
+        count = price / self.tick
+        whole = int(count)
+        if whole != count:
+            raise OffGridError(
+                f"expected a multiple of {self.tick}, found {price}; round where targets enter"
+            )
+        return whole
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+    """One tradable contract on one venue.
+
+    `key` is `venue:name` and names the instrument everywhere inside. Sizes are in units of the underlying,
+    except where `size_in_quote` (inverse futures: USD). `contract_size` converts one unit of size.
+    Fee rates are the venue's listed ones, as fractions (per notional; per coin for inverse options).
+    """
+
+    key: str
+    venue: str
+    name: str
+    kind: Kind
+    underlying: str
+    quote: str
+    settlement: str
+    grid: PriceGrid
+    lot: Decimal
+    min_lots: int = 1
+    inverse: bool = False
+    size_in_quote: bool = False
+    contract_size: Decimal = Decimal(1)
+    strike: Decimal | None = None
+    is_call: bool | None = None
+    expiry_ns: int | None = None
+    index: str = ""
+    maker_fee: float = 0.0
+    taker_fee: float = 0.0
+    open: bool = True
+
+    @property
+    def is_option(self) -> bool:
+        return self.kind is Kind.OPTION
+
+    def lots(self, size: Decimal) -> int:
+        """Exact lots of a size.
+
+        Raises:
+            OffGridError: the size is not a whole number of lots.
+        """
+        count = size / self.lot
+        whole = int(count)
+        if whole != count:
+            raise OffGridError(f"{self.key}: expected a multiple of {self.lot}, found size {size}")
+        return whole
+
+    def size(self, lots: int) -> Decimal:
+        return self.lot * lots
+
+
+def instrument_key(venue: str, name: str) -> str:
+    """The one internal name of an instrument."""
+    return f"{venue}:{name}"

@@ -1,0 +1,52 @@
+"""The closed list of reasons for not quoting or not sending. Documented in docs/refusals.md."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why something was not done. Nothing refuses with a reason outside this list."""
+
+    CHAIN_NOT_ALLOWED = "chain_not_allowed"
+    CONTRACT_NOT_ALLOWED = "contract_not_allowed"
+    ASSET_NOT_ALLOWED = "asset_not_allowed"
+    PREMIUM_TOKEN_NOT_ALLOWED = "premium_token_not_allowed"  # noqa: S105  (a reason, not a secret)
+    COLLATERAL_NOT_ALLOWED = "collateral_not_allowed"
+    NO_HEDGE_MARKET = "no_hedge_market"
+    EXPIRED = "expired"
+    OFF_CALENDAR = "off_calendar"
+    STRIKE_OUT_OF_RANGE = "strike_out_of_range"
+    QUANTITY_OUT_OF_BOUNDS = "quantity_out_of_bounds"
+    DUPLICATE_RFQ = "duplicate_rfq"
+    MARKET_DATA_STALE = "market_data_stale"
+    MARKET_DATA_MISSING = "market_data_missing"
+    NO_SURFACE = "no_surface"
+    OFF_MARK = "off_mark"
+    PRICE_ABOVE_CAP = "price_above_cap"
+    NEGATIVE_EDGE = "negative_edge"
+    PREMIUM_TOO_LARGE = "premium_too_large"
+    DEPOSIT_TOO_SMALL = "deposit_too_small"
+    TERMS_CAP = "terms_cap"
+    TAKER_CAP = "taker_cap"
+    POSITION_LIMIT = "position_limit"
+    DELTA_LIMIT = "delta_limit"
+    GAMMA_LIMIT = "gamma_limit"
+    VEGA_LIMIT = "vega_limit"
+    NOTIONAL_LIMIT = "notional_limit"
+    CLOCK_OFFSET = "clock_offset"
+    ACCOUNT_DATA_STALE = "account_data_stale"
+    NOT_RECONCILED = "not_reconciled"
+    WARMING_UP = "warming_up"
+    HEDGE_FAILED = "hedge_failed"
+    EXTERNAL_ACTIVITY = "external_activity"
+    KILLED = "killed"
+    PAUSED = "paused"
+    JOURNAL_FULL = "journal_full"
+    MESSAGE_BUDGET = "message_budget"
+    BACK_OFF = "back_off"
+    PRICE_COLLAR = "price_collar"
+    OFF_GRID = "off_grid"
+    INSTRUMENT_CLOSED = "instrument_closed"
+    NOT_CLAIMED = "not_claimed"
+    WRONG_ACCOUNT = "wrong_account"

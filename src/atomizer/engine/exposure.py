@@ -1,0 +1,241 @@
+"""What may still happen, in greeks: positions, working orders, signed quotes.
+
+Per underlying and greek there is a base (positions) and two sums: all that could raise it and all that could
+lower it. Limits hold for the worst case on each side. Units: delta in coins, gamma as change of coin delta
+per 1 % move, vega in USD per vol point, notional in USD.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from atomizer.domain.instruments import Instrument, Kind
+from atomizer.domain.orders import OrderState
+from atomizer.engine.accounts import Holding
+from atomizer.engine.ledger import Ledger, LiveQuote, Order
+from atomizer.engine.market import Market
+from atomizer.engine.pricing import NoPriceError, Priced, Surface
+from atomizer.engine.settings import AccountSettings, HedgeMarket
+
+GREEKS = ("delta", "gamma", "vega")
+
+
+class UnitGreeks(msgspec.Struct, frozen=True, gc=False):
+    """Per one unit of size (one coin, or one USD of an inverse future)."""
+
+    delta: float = 0.0
+    gamma: float = 0.0
+    vega: float = 0.0
+    notional: float = 0.0
+
+
+class Sums(msgspec.Struct):
+    """One greek of one underlying: positions, and what could be added on each side."""
+
+    base: float = 0.0
+    up: float = 0.0
+    down: float = 0.0
+
+    def add(self, amount: float) -> None:
+        if amount > 0.0:
+            self.up += amount
+        else:
+            self.down += amount
+
+    @property
+    def highest(self) -> float:
+        return self.base + self.up
+
+    @property
+    def lowest(self) -> float:
+        return self.base + self.down
+
+
+class Exposure:
+    """Worst cases per underlying. `rebuild` recomputes; `add_*` keep it current between rebuilds."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        market: Market,
+        surfaces: dict[str, Surface],
+        accounts: Iterable[AccountSettings],
+        hedge_markets: Iterable[HedgeMarket],
+    ) -> None:
+        self._ledger = ledger
+        self._market = market
+        self._surfaces = surfaces
+        self._numeraire = {(item.venue, item.account): item.numeraire for item in accounts}
+        self._hedges = {item.underlying: item for item in hedge_markets}
+        self.sums: dict[str, dict[str, Sums]] = {}
+        self.unpriced: dict[str, str] = {}
+        self.units: dict[str, UnitGreeks] = {}
+        self.premium: dict[tuple[str, str], float] = {}
+        self.live: dict[tuple[str, str, int], LiveQuote] = {}
+
+    def of(self, underlying: str, greek: str) -> Sums:
+        by_greek = self.sums.get(underlying)
+        if by_greek is None:
+            by_greek = self.sums[underlying] = {name: Sums() for name in (*GREEKS, "notional")}
+        return by_greek[greek]
+
+    def index(self, underlying: str) -> float | None:
+        hedge = self._hedges.get(underlying)
+        known = self._market.indices.get(hedge.index) if hedge else None
+        return known[0] if known else None
+
+    def price_option(self, instrument: Instrument, now_ns: int) -> Priced:
+        """Price an option of any venue off the hedge venue's surface.
+
+        Raises:
+            NoPriceError: no surface, or it has no price there.
+        """
+        surface = self._surfaces.get(instrument.underlying)
+        if surface is None or instrument.strike is None or instrument.expiry_ns is None:
+            raise NoPriceError(f"no hedge market for {instrument.underlying}")
+        return surface.price(
+            float(instrument.strike), instrument.expiry_ns, is_call=bool(instrument.is_call), now_ns=now_ns
+        )
+
+    def unit(self, instrument: Instrument, now_ns: int) -> UnitGreeks:
+        """Greeks of one unit of size in its account's numeraire.
+
+        Raises:
+            NoPriceError: a price that this needs is missing.
+        """
+        index = self.index(instrument.underlying)
+        if index is None:
+            raise NoPriceError(f"no index for {instrument.underlying}")
+        if instrument.kind is Kind.OPTION:
+            priced = self.price_option(instrument, now_ns)
+            delta = priced.delta * priced.forward / index
+            if instrument.inverse:
+                delta -= priced.price / index
+            return UnitGreeks(
+                delta, priced.gamma * index * 0.01 * priced.forward / index, priced.vega * 0.01, index
+            )
+        if instrument.kind is Kind.SPOT:
+            return UnitGreeks(1.0, 0.0, 0.0, index)
+        mark = self.future_mark(instrument)
+        if instrument.size_in_quote:
+            return UnitGreeks(1.0 / mark, 0.0, 0.0, 1.0)
+        return UnitGreeks(mark / index, 0.0, 0.0, mark)
+
+    def future_mark(self, instrument: Instrument) -> float:
+        """Mark of a future or perpetual.
+
+        Raises:
+            NoPriceError: neither a ticker mark nor a two-sided book.
+        """
+        known = self._market.tickers.get(instrument.key)
+        if known is not None and known.ticker.mark:
+            return known.ticker.mark
+        book = self._market.books.get(instrument.key)
+        if book is not None and book.mid is not None:
+            return book.mid
+        raise NoPriceError(f"no mark for {instrument.key}")
+
+    # --- rebuild ---
+
+    def rebuild(self, now_ns: int, settlement_margin_ns: dict[str, int]) -> None:
+        """Recompute everything from the ledger and the market."""
+        self.sums.clear()
+        self.unpriced.clear()
+        self.units.clear()
+        for holding, size in self._ledger.position_sizes().items():
+            self._add_position(holding, float(size), now_ns)
+        for purse, cash in sorted(self._ledger.accounts.cash.items()):
+            # Coins in an account that counts in USD are exposure themselves.
+            if self._numeraire.get((purse.venue, purse.account)) == "usd" and purse.currency in self._hedges:
+                self.of(purse.currency, "delta").base += float(cash)
+        for order in self._ledger.orders.values():
+            self.add_order(order, now_ns)
+        self._rebuild_quotes(now_ns, settlement_margin_ns)
+
+    def _unit_or_note(self, instrument: Instrument, now_ns: int) -> UnitGreeks | None:
+        found = self.units.get(instrument.key)
+        if found is None:
+            try:
+                found = self.units[instrument.key] = self.unit(instrument, now_ns)
+            except NoPriceError as error:
+                self.unpriced[instrument.key] = str(error)
+        return found
+
+    def _add_position(self, holding: Holding, size: float, now_ns: int) -> None:
+        instrument = self._ledger.instruments[holding.instrument]
+        unit = self._unit_or_note(instrument, now_ns)
+        if unit is None:
+            return
+        delta = unit.delta * size
+        if self._numeraire.get((holding.venue, holding.account)) == "usd" and instrument.inverse:
+            delta = self._usd_delta(holding, instrument, unit, size)
+        self.of(instrument.underlying, "delta").base += delta
+        self.of(instrument.underlying, "gamma").base += unit.gamma * size
+        self.of(instrument.underlying, "vega").base += unit.vega * size
+        self.of(instrument.underlying, "notional").base += abs(unit.notional * size)
+
+    def _usd_delta(self, holding: Holding, instrument: Instrument, unit: UnitGreeks, size: float) -> float:
+        """Coin account counted in USD: options at Black delta, futures at their entry."""
+        if instrument.kind is Kind.OPTION:
+            index = self.index(instrument.underlying) or 1.0
+            return (unit.delta + self.price_option(instrument, self._ledger.now_ns).price / index) * size
+        return float(self._ledger.position(holding).cost)
+
+    def add_order(self, order: Order, now_ns: int) -> None:
+        """Count what a working order may still fill."""
+        if order.state is OrderState.DONE or not order.owed:
+            return
+        instrument = self._ledger.instruments[order.instrument]
+        unit = self._unit_or_note(instrument, now_ns)
+        if unit is not None:
+            self.add(instrument.underlying, unit, order.side * float(instrument.size(order.owed)))
+
+    def add(self, underlying: str, unit: UnitGreeks, signed_size: float) -> None:
+        """Count a possible change of position by `signed_size`."""
+        self.of(underlying, "delta").add(unit.delta * signed_size)
+        self.of(underlying, "gamma").add(unit.gamma * signed_size)
+        self.of(underlying, "vega").add(unit.vega * signed_size)
+        self.of(underlying, "notional").add(abs(unit.notional * signed_size))
+
+    # --- quotes ---
+
+    def _rebuild_quotes(self, now_ns: int, settlement_margin_ns: dict[str, int]) -> None:
+        self.live.clear()
+        self.premium.clear()
+        for key, quote in self._ledger.quotes.items():
+            if quote.traded or self._dead(quote, now_ns, settlement_margin_ns):
+                continue
+            self.add_quote(key, quote)
+
+    def _dead(self, quote: LiveQuote, now_ns: int, margins_ns: dict[str, int]) -> bool:
+        """Past validity and settlement margin, with an account read after that."""
+        command = quote.command
+        last_ns = command.valid_until_s * 1_000_000_000 + margins_ns.get(command.venue, 0)
+        return now_ns > last_ns and self._ledger.read_ns.get((command.venue, command.account), 0) > last_ns
+
+    def add_quote(self, key: tuple[str, str, int], quote: LiveQuote) -> None:
+        """Count a signed quote as if it will be executed."""
+        command = quote.command
+        self.live[key] = quote
+        size = float(quote.size)
+        unit = UnitGreeks(command.delta, command.gamma, command.vega, self.index(command.underlying) or 0.0)
+        self.add(command.underlying, unit, size)
+        if command.side > 0:
+            scope = (command.venue, command.account)
+            self.premium[scope] = self.premium.get(scope, 0.0) + command.price_e18 * 1e-18 * size
+
+    def position_worst(self, instrument: str, side: int) -> float:
+        """|size| of one instrument if everything on this side is executed (units of size)."""
+        total = 0.0
+        for holding, position in self._ledger.accounts.positions.items():
+            if holding.instrument == instrument:
+                total += float(position.size)
+        for order in self._ledger.orders.values():
+            if order.instrument == instrument and order.side == side:
+                total += side * float(self._ledger.instruments[instrument].size(order.owed))
+        for quote in self.live.values():
+            if quote.command.instrument == instrument and quote.command.side == side:
+                total += side * float(quote.size)
+        return abs(total)

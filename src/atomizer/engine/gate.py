@@ -1,0 +1,441 @@
+"""The risk gate: the only maker of commands that reach a venue's order entry.
+
+Every check returns a reason from the closed list and words, or nothing. Reducing risk skips position,
+notional and greek limits; it never skips the collar, the account checks or the message budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from atomizer.domain.capabilities import Capabilities
+from atomizer.domain.commands import AmendOrder, CancelOrder, PlaceOrder, SendQuote
+from atomizer.domain.instruments import Instrument, Side
+from atomizer.domain.orders import Purpose
+from atomizer.domain.refusals import Reason
+from atomizer.domain.rfq import Rfq
+from atomizer.engine.exposure import Exposure, UnitGreeks
+from atomizer.engine.ledger import Ledger, Order
+from atomizer.engine.market import Market
+from atomizer.engine.settings import AllowedAsset, AllowedChain, EngineSettings
+from atomizer.engine.strategy import NoQuote, QuoteTarget, Target
+
+E18 = 10**18
+MS = 1_000_000
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Why a target does not become a command now."""
+
+    reason: Reason
+    text: str
+
+
+class Halts(msgspec.Struct):
+    """What is stopped, and by what. Kept by the engine, read by the gate."""
+
+    kill_level: int = 0
+    stopping: bool = False
+    journal: str = "ok"
+    paused: dict[str, Reason] = {}
+    unreconciled: dict[tuple[str, str], str] = {}
+    quote_not_before_ns: dict[tuple[str, str], int] = {}
+    naked: dict[str, str] = {}
+
+
+class Gate:
+    """Checks against the settings, the ledger, the market and the exposure, all read-only here."""
+
+    def __init__(
+        self,
+        settings: EngineSettings,
+        ledger: Ledger,
+        market: Market,
+        exposure: Exposure,
+        capabilities: Mapping[str, Capabilities],
+        halts: Halts,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._market = market
+        self._exposure = exposure
+        self._capabilities = capabilities
+        self._halts = halts
+        self._chains: dict[int, AllowedChain] = {chain.chain_id: chain for chain in settings.chains}
+        self._assets: dict[tuple[int, str], AllowedAsset] = {
+            (chain.chain_id, asset.address): asset for chain in settings.chains for asset in chain.assets
+        }
+        self._hedges = {item.underlying: item for item in settings.hedge_markets}
+
+    # --- RFQs ---
+
+    def admit(self, rfq: Rfq, now_ns: int) -> NoQuote | None:
+        """Everything that can be refused before pricing."""
+        return (
+            self._halted(rfq.venue, rfq.account, rfq.underlying, now_ns)
+            or self._signable(rfq)
+            or self._sane(rfq, now_ns)
+            or self._fresh(rfq, now_ns)
+        )
+
+    def _halted(self, venue: str, account: str, underlying: str, now_ns: int) -> NoQuote | None:
+        halts = self._halts
+        if halts.kill_level or halts.stopping:
+            return NoQuote(reason=Reason.KILLED, text=f"kill level {halts.kill_level}; resume to quote again")
+        if halts.journal != "ok":
+            return NoQuote(reason=Reason.JOURNAL_FULL, text="the journal is on its reserve; free disk space")
+        paused = halts.paused.get(underlying) or halts.paused.get("")
+        if paused:
+            return NoQuote(reason=paused, text=f"{underlying or 'everything'} is paused: {paused}")
+        if underlying in halts.naked:
+            return NoQuote(reason=Reason.HEDGE_FAILED, text=halts.naked[underlying])
+        unsettled = halts.unreconciled.get((venue, account))
+        if unsettled is None:
+            hedge = self._hedges.get(underlying)
+            unsettled = halts.unreconciled.get((hedge.venue, hedge.account)) if hedge else None
+        if unsettled is not None:
+            return NoQuote(reason=Reason.NOT_RECONCILED, text=unsettled)
+        due = halts.quote_not_before_ns.get((venue, account), 0)
+        if now_ns < due:
+            wait = (due - now_ns) // 1_000_000_000
+            return NoQuote(
+                reason=Reason.WARMING_UP, text=f"signatures of an unclean run may live {wait} s longer"
+            )
+        return None
+
+    def _signable(self, rfq: Rfq) -> NoQuote | None:
+        terms = rfq.terms
+        chain = self._chains.get(terms.chain_id)
+        if chain is None:
+            return NoQuote(reason=Reason.CHAIN_NOT_ALLOWED, text=f"chain {terms.chain_id} is not configured")
+        if terms.verifying_contract or terms.domain_name or terms.domain_version:
+            named = (terms.domain_name, terms.domain_version, terms.verifying_contract)
+            if named != (chain.domain_name, chain.domain_version, chain.verifying_contract):
+                return NoQuote(
+                    reason=Reason.CONTRACT_NOT_ALLOWED,
+                    text=f"the RFQ names the signing domain {named}, configured is another",
+                )
+        asset = self._assets.get((terms.chain_id, terms.asset))
+        if asset is None or asset.underlying != rfq.underlying:
+            return NoQuote(reason=Reason.ASSET_NOT_ALLOWED, text=f"asset {terms.asset} is not configured")
+        if terms.premium_token not in chain.premium_tokens:
+            return NoQuote(
+                reason=Reason.PREMIUM_TOKEN_NOT_ALLOWED,
+                text=f"premium token {terms.premium_token} is not configured",
+            )
+        expected = chain.premium_tokens if terms.is_put else (terms.asset,)
+        if terms.collateral_token not in expected:
+            return NoQuote(
+                reason=Reason.COLLATERAL_NOT_ALLOWED,
+                text=f"collateral {terms.collateral_token} is not the one for this option",
+            )
+        return None
+
+    def _sane(self, rfq: Rfq, now_ns: int) -> NoQuote | None:
+        settings, terms = self._settings, rfq.terms
+        if rfq.expiry_ns <= now_ns:
+            return NoQuote(reason=Reason.EXPIRED, text="the option has expired")
+        if terms.expiry_s % 86_400 != settings.expiry_second_of_day:
+            return NoQuote(
+                reason=Reason.OFF_CALENDAR, text=f"expiry {terms.expiry_s} is not on the asset's calendar"
+            )
+        asset = self._assets[terms.chain_id, terms.asset]
+        if not asset.min_size <= rfq.size <= asset.max_size:
+            return NoQuote(
+                reason=Reason.QUANTITY_OUT_OF_BOUNDS,
+                text=f"expected a quantity in [{asset.min_size}, {asset.max_size}], found {rfq.size}",
+            )
+        index = self._exposure.index(rfq.underlying)
+        if rfq.underlying not in self._hedges:
+            return NoQuote(reason=Reason.NO_HEDGE_MARKET, text=f"{rfq.underlying} has no hedge market")
+        if index is None:
+            return NoQuote(reason=Reason.MARKET_DATA_MISSING, text=f"no index for {rfq.underlying} yet")
+        strike = float(rfq.strike)
+        if not settings.strike_low * index <= strike <= settings.strike_high * index:
+            return NoQuote(
+                reason=Reason.STRIKE_OUT_OF_RANGE,
+                text=f"strike {strike:g} against an index of {index:g}: outside "
+                f"[{settings.strike_low:g}, {settings.strike_high:g}] times it",
+            )
+        return None
+
+    def _fresh(self, rfq: Rfq, now_ns: int) -> NoQuote | None:
+        hedge = self._hedges[rfq.underlying]
+        market, fresh = self._market, self._settings.freshness
+        for feed_name, text in (
+            (f"{hedge.venue}/market", "market data"),
+            (f"{hedge.venue}/trading", "fills"),
+        ):
+            feed = market.feed(feed_name)
+            if not feed.fresh(now_ns):
+                return NoQuote(
+                    reason=Reason.MARKET_DATA_STALE,
+                    text=f"{text} of {hedge.venue}: {feed.why or 'silent for too long'}",
+                )
+        if market.usable_book(hedge.instrument, now_ns) is None:
+            return NoQuote(
+                reason=Reason.MARKET_DATA_STALE,
+                text=f"{hedge.instrument} has no usable book (gap or one side)",
+            )
+        for venue in (hedge.venue, rfq.venue):
+            offset = abs(market.clock_offset_ns.get(venue, 0))
+            if offset > fresh.clock_stop_ms * MS:
+                return NoQuote(
+                    reason=Reason.CLOCK_OFFSET,
+                    text=f"clock of {venue} is {offset / MS:.0f} ms off, {fresh.clock_stop_ms} are allowed",
+                )
+        read_ns = self._ledger.read_ns.get((rfq.venue, rfq.account), 0)
+        if now_ns - read_ns > fresh.account_ms * MS:
+            return NoQuote(
+                reason=Reason.ACCOUNT_DATA_STALE,
+                text=f"balances of {rfq.venue} are {(now_ns - read_ns) / 1e9:.0f} s old",
+            )
+        return None
+
+    def refuse_quote(self, rfq: Rfq, target: QuoteTarget) -> NoQuote | None:
+        """Why a priced quote is not sent, or None. It counts as executed in every limit."""
+        return self._within(rfq, target) or self._affordable(rfq, target)
+
+    @staticmethod
+    def quote(rfq: Rfq, target: QuoteTarget, nonce: int, now_ns: int) -> SendQuote:
+        return SendQuote(
+            nonce=nonce,
+            venue=rfq.venue,
+            account=rfq.account,
+            instrument=rfq.instrument,
+            rfq_id=rfq.rfq_id,
+            taker=rfq.taker,
+            underlying=rfq.underlying,
+            side=rfq.side,
+            terms=rfq.terms,
+            price_e18=target.price_e18,
+            valid_until_s=now_ns // 1_000_000_000 + target.valid_for_s,
+            delta=target.delta,
+            gamma=target.gamma,
+            vega=target.vega,
+            why=target.why,
+        )
+
+    def _within(self, rfq: Rfq, target: QuoteTarget) -> NoQuote | None:
+        limits, exposure, size = self._settings.limits, self._exposure, float(rfq.size)
+        if exposure.unpriced:
+            name, why = next(iter(sorted(exposure.unpriced.items())))
+            return NoQuote(reason=Reason.MARKET_DATA_MISSING, text=f"position {name} cannot be valued: {why}")
+        for greek, reason, limit, unit in (
+            ("delta", Reason.DELTA_LIMIT, limits.delta, target.delta),
+            ("gamma", Reason.GAMMA_LIMIT, limits.gamma, target.gamma),
+            ("vega", Reason.VEGA_LIMIT, limits.vega, target.vega),
+            ("notional", Reason.NOTIONAL_LIMIT, limits.notional, target.underlying_price),
+        ):
+            sums, change = exposure.of(rfq.underlying, greek), unit * size
+            worst = sums.highest + change if change > 0.0 else -(sums.lowest + change)
+            if worst > limit:
+                return NoQuote(
+                    reason=reason, text=f"{greek} would reach {worst:.4g} at worst, the limit is {limit:g}"
+                )
+        worst = exposure.position_worst(rfq.instrument, rfq.side) + size
+        if worst > limits.position_size:
+            return NoQuote(
+                reason=Reason.POSITION_LIMIT,
+                text=f"{rfq.instrument} would reach {worst:g}, the limit is {limits.position_size:g}",
+            )
+        return self._asked_too_often(rfq)
+
+    def _asked_too_often(self, rfq: Rfq) -> NoQuote | None:
+        """Each live signature is an exposure of its own, whatever RFQ it answered."""
+        limits = self._settings.limits
+        same_terms = same_taker = 0
+        for quote in self._exposure.live.values():
+            command = quote.command
+            same_terms += command.instrument == rfq.instrument and command.side == rfq.side
+            same_taker += command.taker == rfq.taker
+        if same_terms >= limits.quotes_per_terms:
+            return NoQuote(reason=Reason.TERMS_CAP, text=f"{same_terms} live quotes on the same terms")
+        if same_taker >= limits.quotes_per_taker:
+            return NoQuote(reason=Reason.TAKER_CAP, text=f"{same_taker} live quotes to this taker")
+        return None
+
+    def _affordable(self, rfq: Rfq, target: QuoteTarget) -> NoQuote | None:
+        premium = Decimal(target.price_e18) * rfq.size / E18
+        most = self._settings.limits.premium_per_quote
+        if premium > Decimal(most):
+            return NoQuote(
+                reason=Reason.PREMIUM_TOO_LARGE, text=f"premium {premium:.2f} USD, the most is {most:g}"
+            )
+        if rfq.side is not Side.BUY:
+            return None
+        ledger, scope = self._ledger, (rfq.venue, rfq.account)
+        cash = ledger.accounts.balance(rfq.venue, rfq.account, "USD")
+        reported = [row[0].cash for purse, row in ledger.reported_balances.items() if purse[:2] == scope]
+        if not reported:
+            return NoQuote(reason=Reason.ACCOUNT_DATA_STALE, text=f"no balance of {rfq.venue} read yet")
+        available = min(cash, sum(reported, Decimal(0))) - Decimal(self._exposure.premium.get(scope, 0.0))
+        if premium > available:
+            return NoQuote(
+                reason=Reason.DEPOSIT_TOO_SMALL,
+                text=f"premium {premium:.2f} USD, of the deposit {available:.2f} is not spoken for",
+            )
+        return None
+
+    # --- orders ---
+
+    def approve_order(
+        self,
+        instrument: Instrument,
+        side: Side,
+        ticks: int,
+        lots: int,
+        target: Target,
+        now_ns: int,
+        replaced: Order | None = None,
+    ) -> Held | None:
+        """None when an order (or an amend of `replaced`) may be sent."""
+        hedge = target.purpose is Purpose.HEDGE
+        held = self._order_halted(instrument, now_ns, hedge=hedge) or self._order_shape(
+            instrument, side, ticks, lots, now_ns
+        )
+        if held is not None:
+            return held
+        change = instrument.size(lots - (replaced.owed if replaced else 0))
+        if change <= 0:
+            return None
+        try:
+            unit = self._exposure.unit(instrument, now_ns)
+        except LookupError as error:
+            return Held(Reason.MARKET_DATA_MISSING, str(error))
+        return self._order_limits(instrument, side, float(change), unit)
+
+    def _order_halted(self, instrument: Instrument, now_ns: int, *, hedge: bool) -> Held | None:
+        halts = self._halts
+        if halts.kill_level >= 3 or halts.stopping or halts.journal == "dead":
+            return Held(Reason.KILLED, f"kill level {halts.kill_level}, journal {halts.journal}")
+        if not instrument.open:
+            return Held(Reason.INSTRUMENT_CLOSED, f"{instrument.key} is not open")
+        trading = self._market.feed(f"{instrument.venue}/trading")
+        if not trading.up:
+            return Held(
+                Reason.MARKET_DATA_STALE, f"{instrument.venue}: {trading.why or 'no order connection'}"
+            )
+        if hedge:
+            return None
+        account = next((row.account for row in self._settings.accounts if row.venue == instrument.venue), "")
+        refusal = self._halted(instrument.venue, account, instrument.underlying, now_ns)
+        return Held(refusal.reason, refusal.text) if refusal is not None else None
+
+    def _order_shape(
+        self, instrument: Instrument, side: Side, ticks: int, lots: int, now_ns: int
+    ) -> Held | None:
+        if lots < instrument.min_lots or not instrument.grid.on_grid(ticks):
+            return Held(Reason.OFF_GRID, f"{instrument.key}: {lots} lots at {ticks} ticks is off the grid")
+        if self._market.usable_book(instrument.key, now_ns) is None:
+            return Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book")
+        mark = self._exposure.future_mark(instrument)
+        price, collar = float(instrument.grid.price(ticks)), self._settings.limits.collar
+        worst = mark * (1.0 + collar) if side is Side.BUY else mark * (1.0 - collar)
+        if (price - worst) * side > 0.0:
+            return Held(
+                Reason.PRICE_COLLAR,
+                f"{instrument.key}: {price:g} is beyond {collar:.1%} of the mark {mark:g}",
+            )
+        return None
+
+    def _order_limits(self, instrument: Instrument, side: Side, size: float, unit: UnitGreeks) -> Held | None:
+        if self.reducing(instrument.underlying, unit.delta * side * size):
+            return None
+        limits = self._settings.limits
+        for greek, reason, limit, per_unit in (
+            ("delta", Reason.DELTA_LIMIT, limits.delta, unit.delta),
+            ("gamma", Reason.GAMMA_LIMIT, limits.gamma, unit.gamma),
+            ("vega", Reason.VEGA_LIMIT, limits.vega, unit.vega),
+            ("notional", Reason.NOTIONAL_LIMIT, limits.notional, abs(unit.notional) * side),
+        ):
+            sums = self._exposure.of(instrument.underlying, greek)
+            change = per_unit * side * size
+            worst = sums.highest + change if change > 0.0 else -(sums.lowest + change)
+            if worst > limit:
+                return Held(reason, f"{greek} would reach {worst:.4g} at worst, the limit is {limit:g}")
+        return None
+
+    def reducing(self, underlying: str, change: float) -> bool:
+        """Whether a delta change brings |delta| down with every order in flight assumed filled.
+
+        Positions and working orders count, signed quotes (which may never trade) do not help: the change
+        must point against the delta at both ends of what is in flight, and must not exceed it.
+        """
+        sums = self._exposure.of(underlying, "delta")
+        quotes_up = quotes_down = 0.0
+        for quote in self._exposure.live.values():
+            if quote.command.underlying == underlying:
+                amount = quote.command.delta * float(quote.size)
+                quotes_up += max(amount, 0.0)
+                quotes_down += min(amount, 0.0)
+        high, low = sums.highest - quotes_up, sums.lowest - quotes_down
+        tolerance = 1e-9 * max(1.0, abs(sums.base))
+        if change < 0.0:
+            return low > 0.0 and low + change >= -tolerance
+        return high < 0.0 and high + change <= tolerance
+
+    # --- commands ---
+
+    def place(
+        self,
+        order_id: int,
+        account: str,
+        instrument: Instrument,
+        side: Side,
+        ticks: int,
+        lots: int,
+        target: Target,
+        slot: int,
+        now_ns: int,
+    ) -> PlaceOrder:
+        return PlaceOrder(
+            order_id=order_id,
+            venue=instrument.venue,
+            account=account,
+            instrument=instrument.key,
+            side=side,
+            ticks=ticks,
+            lots=lots,
+            time_in_force=target.time_in_force,
+            purpose=target.purpose,
+            deadline_ns=self.deadline_ns(instrument.venue, now_ns),
+            slot=slot,
+            post_only=target.post_only,
+            reduce_only=target.reduce_only,
+            group=target.group,
+            why=target.why,
+        )
+
+    def amend(self, order: Order, ticks: int, left: int, target: Target, now_ns: int) -> AmendOrder:
+        return AmendOrder(
+            order_id=order.order_id,
+            venue=order.venue,
+            account=order.account,
+            venue_order_id=order.venue_order_id,
+            instrument=order.instrument,
+            ticks=ticks,
+            lots=order.booked + left,
+            filled_lots=order.booked,
+            purpose=target.purpose,
+            deadline_ns=self.deadline_ns(order.venue, now_ns),
+            why=target.why,
+        )
+
+    @staticmethod
+    def cancel(order: Order, why: str) -> CancelOrder:
+        return CancelOrder(
+            order_id=order.order_id,
+            venue=order.venue,
+            account=order.account,
+            instrument=order.instrument,
+            venue_order_id=order.venue_order_id,
+            why={"because": why},
+        )
+
+    def deadline_ns(self, venue: str, now_ns: int) -> int:
+        """When the venue must refuse a request that arrives late."""
+        return now_ns + self._capabilities[venue].request_deadline_ms * MS

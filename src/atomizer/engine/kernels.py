@@ -1,0 +1,126 @@
+"""The rules of orders and slots, written once as kernels.
+
+The engine calls them record by record; a compiled backtest inlines the same functions. Numbers of states
+and answers are those of `domain.orders`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from atomizer.domain.orders import Answer, OrderState
+from atomizer.models._jit import kernel
+
+DONE, PENDING, LIVE = int(OrderState.DONE), int(OrderState.PENDING), int(OrderState.LIVE)
+AMENDING, CANCELLING = int(OrderState.AMENDING), int(OrderState.CANCELLING)
+UNKNOWN, OWED = int(OrderState.UNKNOWN), int(OrderState.OWED)
+
+ACK, PLACE_REFUSED = int(Answer.ACK), int(Answer.PLACE_REFUSED)
+AMEND_REFUSED, CANCEL_REFUSED = int(Answer.AMEND_REFUSED), int(Answer.CANCEL_REFUSED)
+FILL, ENDED, TIMED_OUT = int(Answer.FILL), int(Answer.ENDED), int(Answer.TIMED_OUT)
+NOT_FOUND, SENT_AMEND, SENT_CANCEL = int(Answer.NOT_FOUND), int(Answer.SENT_AMEND), int(Answer.SENT_CANCEL)
+
+# What a slot should do. The order is the order in which actions of one pass are served.
+ACT_NONE, ACT_CANCEL, ACT_AMEND, ACT_PLACE = 0, 1, 2, 3
+
+
+@kernel("int64(int64, int64, int64, int64, int64)")
+def order_transition(state: int, answer: int, booked: int, total: int, final_filled: int) -> int:
+    """The state after an answer.
+
+    `booked`: lots of booked fills, this one included. `total`: the largest total size that may be working.
+    `final_filled`: what the venue says was filled when it said the order ended, -1 before.
+    """
+    if state == DONE:
+        return DONE
+    if answer == ENDED or (state == OWED and answer == FILL):
+        return DONE if booked >= final_filled else OWED
+    if state == OWED:
+        return OWED
+    if answer == FILL:
+        if booked >= total and state != AMENDING:
+            return DONE
+        return LIVE if state == PENDING else state
+    if answer == ACK:
+        return CANCELLING if state == CANCELLING else LIVE
+    if answer == PLACE_REFUSED:
+        # Fills prove that it was placed; a refusal never takes that back.
+        return state if booked > 0 else DONE
+    if answer == AMEND_REFUSED:
+        return LIVE if state == AMENDING else state
+    if answer == CANCEL_REFUSED:
+        return LIVE if state == CANCELLING else state
+    if answer == TIMED_OUT:
+        return UNKNOWN if state in (PENDING, AMENDING, CANCELLING) else state
+    if answer == NOT_FOUND:
+        return DONE if state == UNKNOWN else state
+    if answer == SENT_AMEND:
+        return AMENDING if state == LIVE else state
+    if answer == SENT_CANCEL:
+        return CANCELLING
+    return state
+
+
+@kernel("int64(int64, int64, int64, int64, int64, int64)")
+def slot_action(
+    state: int, asked_px: int, asked_left: int, want_px: int, want_qty: int, min_move: int
+) -> int:
+    """What brings a slot's order to its target, judged against what was last asked of the venue."""
+    if want_qty == 0:
+        return ACT_NONE if state in (DONE, CANCELLING, OWED) else ACT_CANCEL
+    if state == DONE:
+        return ACT_PLACE
+    if state != LIVE:
+        return ACT_NONE
+    if abs(asked_px - want_px) < min_move and asked_left == want_qty:
+        return ACT_NONE
+    return ACT_AMEND
+
+
+@kernel(
+    "int64(int64, int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1],"
+    " int64[::1], int64[::1], int64[::1], int64[::1])"
+)
+def plan_slots(
+    now: int,
+    state: Any,
+    asked_px: Any,
+    asked_left: Any,
+    want_px: Any,
+    want_qty: Any,
+    want_until: Any,
+    min_move: Any,
+    rest_until: Any,
+    out_slot: Any,
+    out_action: Any,
+    out_wake: Any,
+) -> int:
+    """Examine every slot; fills `out_slot`, `out_action` and returns how many differ.
+
+    A target past its life counts as no target. A slot in
+    back-off places nothing until `rest_until`, and an order there that should move is pulled.
+    `out_wake[0]` becomes the earliest future time at which a slot must be looked at again.
+    """
+    count = 0
+    wake = 9223372036854775807
+    for index in range(state.shape[0]):
+        quantity = want_qty[index]
+        if quantity != 0:
+            if want_until[index] <= now:
+                quantity = 0
+            elif want_until[index] < wake:
+                wake = want_until[index]
+        action = slot_action(
+            state[index], asked_px[index], asked_left[index], want_px[index], quantity, min_move[index]
+        )
+        if action in (ACT_PLACE, ACT_AMEND) and rest_until[index] > now:
+            wake = min(wake, rest_until[index])
+            if action == ACT_PLACE:
+                continue
+            action = ACT_CANCEL
+        if action != ACT_NONE:
+            out_slot[count] = index
+            out_action[count] = action
+            count += 1
+    out_wake[0] = wake
+    return count

@@ -1,0 +1,473 @@
+"""The fold: orders, quotes, bookings and risk state from commands and events, without any strategy.
+
+The running engine and a restart use this one class: `apply` takes every journal record in order. A record
+that changes nothing is harmless, so a venue's snapshot can be fed as the same events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from atomizer.domain.bookings import (
+    Booking,
+    CashMove,
+    Fill,
+    PositionMove,
+    Reversal,
+    RfqTrade,
+    booking_key,
+)
+from atomizer.domain.commands import (
+    AmendOrder,
+    CancelOrder,
+    Difference,
+    InstrumentUsed,
+    Marks,
+    NonceBlock,
+    PlaceOrder,
+    RiskState,
+    RunEnded,
+    RunStarted,
+    SendQuote,
+)
+from atomizer.domain.events import (
+    AmendRefused,
+    BalanceReport,
+    CancelRefused,
+    OrderEnded,
+    OrderNotFound,
+    OrderOpen,
+    PlaceRefused,
+    PositionReport,
+    ReadEnded,
+    RequestTimedOut,
+)
+from atomizer.domain.instruments import Instrument, Side
+from atomizer.domain.orders import Answer, EndReason, OrderState, Purpose, TimeInForce
+from atomizer.engine import kernels
+from atomizer.engine.accounts import Accounts, Holding, Position, Purse
+
+_STATES = tuple(OrderState)
+
+
+class Order(msgspec.Struct, kw_only=True):
+    """One order of ours. `ticks`/`lots`: last asked and not refused; `pend_*`: an amend in flight."""
+
+    order_id: int
+    venue: str
+    account: str
+    instrument: str
+    side: Side
+    ticks: int
+    lots: int
+    time_in_force: TimeInForce
+    purpose: Purpose
+    slot: int
+    deadline_ns: int
+    asked_ns: int
+    group: str = ""
+    reduce_only: bool = False
+    state: OrderState = OrderState.PENDING
+    booked: int = 0
+    venue_filled: int = 0
+    final_filled: int = -1
+    pend_ticks: int = 0
+    pend_lots: int = 0
+    venue_order_id: str = ""
+    end: EndReason | None = None
+    end_text: str = ""
+
+    @property
+    def total(self) -> int:
+        """The largest total size that may be working."""
+        return max(self.lots, self.pend_lots)
+
+    @property
+    def owed(self) -> int:
+        """Lots that may still be filled or booked: the order's exposure, 0 when done."""
+        if self.state is OrderState.DONE:
+            return 0
+        if self.state is OrderState.OWED:
+            return max(0, self.final_filled - self.booked)
+        return max(0, self.total - self.booked)
+
+    @property
+    def asked_left(self) -> int:
+        return self.lots - self.booked
+
+
+class LiveQuote(msgspec.Struct):
+    """A signed quote and whether it was executed."""
+
+    command: SendQuote
+    sent_ns: int
+    size: Decimal
+    traded: bool = False
+
+
+def _plain(value: Any) -> Any:
+    """As JSON would carry it, with Decimals as text so that nothing is rounded."""
+    return msgspec.to_builtins(value)
+
+
+class Ledger:
+    """State as of the last record applied. `touched` collects order ids for the engine to examine."""
+
+    def __init__(self) -> None:
+        self.instruments: dict[str, Instrument] = {}
+        self.accounts = Accounts(self.instruments)
+        self.orders: dict[int, Order] = {}
+        self.finished: dict[int, Order] = {}
+        self.quotes: dict[tuple[str, str, int], LiveQuote] = {}
+        self.nonces: dict[tuple[str, str], NonceBlock] = {}
+        self.next_nonce: dict[tuple[str, str], int] = {}
+        self.run: RunStarted | None = None
+        self.clean_end = True
+        self.risk = RiskState()
+        self.marks: Marks | None = None
+        self.last_seen: dict[tuple[str, str], int] = {}
+        self.reported_positions: dict[Holding, tuple[Decimal, int]] = {}
+        self.reported_balances: dict[Purse, tuple[BalanceReport, int]] = {}
+        self.read_ns: dict[tuple[str, str], int] = {}
+        self.differences: dict[tuple[str, str, str], Difference] = {}
+        self.foreign_orders: dict[str, OrderOpen] = {}
+        self.external: list[Fill] = []
+        self.touched: list[int] = []
+        self.booked_now: list[Booking] = []
+        self.now_ns = 0
+        self._apply: dict[type, Callable[[Any], None]] = {
+            PlaceOrder: self._placed,
+            AmendOrder: self._amended,
+            CancelOrder: self._cancelled,
+            SendQuote: self._quoted,
+            OrderOpen: self._open,
+            OrderEnded: self._ended,
+            PlaceRefused: self._place_refused,
+            AmendRefused: self._amend_refused,
+            CancelRefused: self._cancel_refused,
+            RequestTimedOut: self._timed_out,
+            OrderNotFound: self._not_found,
+            Fill: self._fill,
+            RfqTrade: self._rfq_trade,
+            CashMove: self._move,
+            PositionMove: self._move,
+            Reversal: self._move,
+            PositionReport: self._position_report,
+            BalanceReport: self._balance_report,
+            ReadEnded: self._read_ended,
+            RunStarted: self._run_started,
+            RunEnded: self._run_ended,
+            InstrumentUsed: self._instrument_used,
+            NonceBlock: self._nonce_block,
+            RiskState: self._risk_state,
+            Marks: self._marks,
+            Difference: self._difference,
+        }
+
+    def apply(self, record: object, now_ns: int) -> None:
+        """Fold one record; kinds that carry no state are ignored."""
+        self.now_ns = now_ns
+        handler = self._apply.get(type(record))
+        if handler is not None:
+            handler(record)
+
+    # --- orders ---
+
+    def _step(self, order: Order, answer: Answer) -> None:
+        state = _STATES[
+            kernels.order_transition(order.state, answer, order.booked, order.total, order.final_filled)
+        ]
+        if state is OrderState.DONE and order.state is not OrderState.DONE:
+            self.finished[order.order_id] = self.orders.pop(order.order_id)
+            if order.end is None:
+                order.end = EndReason.FILLED
+        order.state = state
+        self.touched.append(order.order_id)
+
+    def find(self, order_id: int) -> Order | None:
+        return self.orders.get(order_id) or self.finished.get(order_id)
+
+    def _placed(self, command: PlaceOrder) -> None:
+        self.orders[command.order_id] = Order(
+            order_id=command.order_id,
+            venue=command.venue,
+            account=command.account,
+            instrument=command.instrument,
+            side=command.side,
+            ticks=command.ticks,
+            lots=command.lots,
+            time_in_force=command.time_in_force,
+            purpose=command.purpose,
+            slot=command.slot,
+            deadline_ns=command.deadline_ns,
+            asked_ns=self.now_ns,
+            group=command.group,
+            reduce_only=command.reduce_only,
+        )
+        self.touched.append(command.order_id)
+
+    def _amended(self, command: AmendOrder) -> None:
+        order = self.orders.get(command.order_id)
+        if order is None:
+            return
+        order.pend_ticks, order.pend_lots = command.ticks, command.lots
+        order.deadline_ns, order.asked_ns = command.deadline_ns, self.now_ns
+        self._step(order, Answer.SENT_AMEND)
+
+    def _cancelled(self, command: CancelOrder) -> None:
+        order = self.orders.get(command.order_id)
+        if order is not None:
+            order.asked_ns = self.now_ns
+            self._step(order, Answer.SENT_CANCEL)
+
+    def _open(self, event: OrderOpen) -> None:
+        order = self.find(event.order_id) if event.order_id else None
+        if order is None:
+            self.foreign_orders[event.venue_order_id] = event
+            return
+        if event.venue_order_id:
+            order.venue_order_id = event.venue_order_id
+        order.venue_filled = max(order.venue_filled, event.filled_lots)
+        if order.state is OrderState.AMENDING:
+            answered = event.reply or (event.ticks, event.lots) == (order.pend_ticks, order.pend_lots)
+            if not answered:
+                return  # an older push; the amend's own answer is still to come
+        if order.pend_lots and order.state is not OrderState.DONE:
+            self._settle_amend(order, event)
+        self._step(order, Answer.ACK)
+
+    @staticmethod
+    def _settle_amend(order: Order, event: OrderOpen) -> None:
+        """An amend was answered, or after a time-out the venue shows which side of it won."""
+        took = event.reply or event.lots == order.pend_lots
+        if took and order.state is not OrderState.UNKNOWN:
+            order.ticks, order.lots = order.pend_ticks, order.pend_lots
+        elif order.state is OrderState.UNKNOWN:
+            order.ticks, order.lots = event.ticks, event.lots
+        order.pend_ticks = order.pend_lots = 0
+
+    def _ended(self, event: OrderEnded) -> None:
+        self.foreign_orders.pop(event.venue_order_id, None)
+        order = self.orders.get(event.order_id)
+        if order is None:
+            return
+        order.end, order.end_text = event.reason, event.text
+        order.final_filled = max(order.final_filled, event.filled_lots, order.booked)
+        if event.venue_order_id:
+            order.venue_order_id = event.venue_order_id
+        self._step(order, Answer.ENDED)
+
+    def _place_refused(self, event: PlaceRefused) -> None:
+        order = self.orders.get(event.order_id)
+        if order is not None:
+            if not order.booked:
+                order.end, order.end_text = EndReason.REJECTED, f"{event.code} {event.text}"
+            self._step(order, Answer.PLACE_REFUSED)
+
+    def _amend_refused(self, event: AmendRefused) -> None:
+        order = self.orders.get(event.order_id)
+        if order is not None:
+            order.pend_ticks = order.pend_lots = 0
+            order.end_text = f"{event.code} {event.text}"
+            self._step(order, Answer.AMEND_REFUSED)
+
+    def _cancel_refused(self, event: CancelRefused) -> None:
+        order = self.orders.get(event.order_id)
+        if order is not None:
+            self._step(order, Answer.TIMED_OUT if event.gone else Answer.CANCEL_REFUSED)
+
+    def _timed_out(self, event: RequestTimedOut) -> None:
+        order = self.orders.get(event.order_id)
+        if order is not None:
+            self._step(order, Answer.TIMED_OUT)
+
+    def _not_found(self, event: OrderNotFound) -> None:
+        """Final only after the request's own deadline, when no copy of it can still arrive."""
+        order = self.orders.get(event.order_id)
+        if order is not None and self.now_ns > order.deadline_ns:
+            if order.state is OrderState.UNKNOWN:
+                order.end = EndReason.NOT_FOUND
+                if order.venue_filled > order.booked:
+                    order.final_filled = order.venue_filled
+                    self._step(order, Answer.ENDED)
+                    return
+            self._step(order, Answer.NOT_FOUND)
+
+    # --- bookings ---
+
+    def _book(self, booking: Booking) -> bool:
+        fresh = self.accounts.book(booking)
+        if fresh:
+            self.booked_now.append(booking)
+        return fresh
+
+    def _move(self, booking: CashMove | PositionMove | Reversal) -> None:
+        self._book(booking)
+
+    def _fill(self, fill: Fill) -> None:
+        if fill.instrument not in self.instruments:
+            self.differences[fill.venue, fill.account, fill.instrument] = Difference(
+                venue=fill.venue,
+                account=fill.account,
+                what=fill.instrument,
+                ours="unknown instrument",
+                theirs=f"fill {fill.trade_id}",
+            )
+            return
+        scope = (fill.venue, fill.account)
+        self.last_seen[scope] = max(self.last_seen.get(scope, 0), fill.ts_ns)
+        if not self._book(fill):
+            return
+        order = self.find(fill.order_id) if fill.order_id else None
+        if order is None:
+            self.external.append(fill)
+            return
+        order.booked += self.instruments[fill.instrument].lots(fill.size)
+        if order.order_id in self.orders:
+            self._step(order, Answer.FILL)
+
+    def _rfq_trade(self, trade: RfqTrade) -> None:
+        quote = self.quotes.get((trade.venue, trade.account, trade.nonce))
+        if trade.price is None and quote is not None:
+            trade = msgspec.structs.replace(trade, price=Decimal(quote.command.price_e18).scaleb(-18))
+        known = self.accounts.booked.get(booking_key(trade))
+        if isinstance(known, RfqTrade) and known.inferred and not trade.inferred:
+            self.accounts.confirm(trade)
+            return
+        if quote is not None:
+            quote.traded = True
+        scope = (trade.venue, trade.account)
+        self.last_seen[scope] = max(self.last_seen.get(scope, 0), trade.ts_ns)
+        self._book(trade)
+
+    # --- quotes, nonces, risk ---
+
+    def _quoted(self, command: SendQuote) -> None:
+        key = (command.venue, command.account)
+        self.next_nonce[key] = max(self.next_nonce.get(key, 0), command.nonce + 1)
+        size = Decimal(command.terms.quantity_e18).scaleb(-18)
+        self.quotes[command.venue, command.account, command.nonce] = LiveQuote(command, self.now_ns, size)
+
+    def _nonce_block(self, block: NonceBlock) -> None:
+        self.nonces[block.venue, block.account] = block
+        key = (block.venue, block.account)
+        self.next_nonce[key] = max(self.next_nonce.get(key, 0), block.first)
+
+    def _risk_state(self, state: RiskState) -> None:
+        self.risk = state
+
+    def _marks(self, marks: Marks) -> None:
+        self.marks = marks
+
+    def _difference(self, difference: Difference) -> None:
+        key = (difference.venue, difference.account, difference.what)
+        if difference.open:
+            self.differences[key] = difference
+        else:
+            self.differences.pop(key, None)
+
+    # --- checks and the run ---
+
+    def _position_report(self, report: PositionReport) -> None:
+        self.reported_positions[Holding(report.venue, report.account, report.instrument)] = (
+            report.size,
+            self.now_ns,
+        )
+
+    def _balance_report(self, report: BalanceReport) -> None:
+        self.reported_balances[Purse(report.venue, report.account, report.currency)] = (report, self.now_ns)
+        self.read_ns[report.venue, report.account] = self.now_ns
+
+    def _read_ended(self, event: ReadEnded) -> None:
+        if not event.error:
+            self.read_ns[event.venue, event.account] = self.now_ns
+
+    def _run_started(self, record: RunStarted) -> None:
+        self.run = record
+        self.clean_end = False
+
+    def _run_ended(self, _record: RunEnded) -> None:
+        self.clean_end = True
+
+    def _instrument_used(self, record: InstrumentUsed) -> None:
+        self.instruments[record.instrument.key] = record.instrument
+
+    # --- upkeep ---
+
+    def forget(self, before_ns: int) -> None:
+        """Drop finished orders and dead quotes older than this; booking keys stay with their segment."""
+        for order_id in [key for key, order in self.finished.items() if order.asked_ns < before_ns]:
+            del self.finished[order_id]
+        for key in [key for key, quote in self.quotes.items() if quote.sent_ns < before_ns]:
+            del self.quotes[key]
+
+    def state(self) -> dict[str, Any]:
+        """Everything the fold holds, as plain values: what a new journal segment starts with."""
+        accounts = self.accounts
+        return {
+            "instruments": _plain(list(self.instruments.values())),
+            "positions": [[*key, _plain(item)] for key, item in sorted(accounts.positions.items())],
+            "cash": [[*key, str(amount)] for key, amount in sorted(accounts.cash.items())],
+            "fees": [[*key, str(amount)] for key, amount in sorted(accounts.fees.items())],
+            "booked": _plain(list(accounts.booked.values())),
+            "reversed": sorted(accounts.reversed),
+            "orders": _plain(list(self.orders.values())),
+            "finished": _plain(list(self.finished.values())),
+            "quotes": _plain(list(self.quotes.values())),
+            "nonces": _plain(list(self.nonces.values())),
+            "next_nonce": [[*key, nonce] for key, nonce in sorted(self.next_nonce.items())],
+            "run": _plain(self.run),
+            "clean_end": self.clean_end,
+            "risk": _plain(self.risk),
+            "last_seen": [[*key, seen] for key, seen in sorted(self.last_seen.items())],
+            "differences": _plain(list(self.differences.values())),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a snapshot made by `state`; what was folded before is replaced."""
+        accounts = self.accounts
+        self.instruments.clear()
+        for item in msgspec.convert(state["instruments"], list[Instrument]):
+            self.instruments[item.key] = item
+        accounts.positions = {
+            Holding(*row[:3]): msgspec.convert(row[3], Position) for row in state["positions"]
+        }
+        accounts.cash = {Purse(*row[:3]): Decimal(row[3]) for row in state["cash"]}
+        accounts.fees = {Purse(*row[:3]): Decimal(row[3]) for row in state["fees"]}
+        accounts.booked = {
+            booking_key(item): item for item in msgspec.convert(state["booked"], list[Booking])
+        }
+        accounts.reversed = set(state["reversed"])
+        self.orders = {item.order_id: item for item in msgspec.convert(state["orders"], list[Order])}
+        self.finished = {item.order_id: item for item in msgspec.convert(state["finished"], list[Order])}
+        self.quotes = {
+            (item.command.venue, item.command.account, item.command.nonce): item
+            for item in msgspec.convert(state["quotes"], list[LiveQuote])
+        }
+        self.nonces = {
+            (item.venue, item.account): item for item in msgspec.convert(state["nonces"], list[NonceBlock])
+        }
+        self.next_nonce = {(row[0], row[1]): row[2] for row in state["next_nonce"]}
+        self.run = msgspec.convert(state["run"], RunStarted | None)
+        self.clean_end = state["clean_end"]
+        self.risk = msgspec.convert(state["risk"], RiskState)
+        self.last_seen = {(row[0], row[1]): row[2] for row in state["last_seen"]}
+        self.differences = {
+            (item.venue, item.account, item.what): item
+            for item in msgspec.convert(state["differences"], list[Difference])
+        }
+
+    def position_sizes(self) -> dict[Holding, Decimal]:
+        """Non-zero positions in a fixed order."""
+        return {
+            key: self.accounts.positions[key].size
+            for key in sorted(self.accounts.positions)
+            if self.accounts.positions[key].size
+        }
+
+    def position(self, holding: Holding) -> Position:
+        return self.accounts.positions.get(holding) or Position()

@@ -1,0 +1,91 @@
+"""What the engine is told once, at start. Units are in the names or beside them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Risk limits per underlying unless said otherwise; each counts positions, orders and signed quotes.
+
+    delta in coins; gamma as change of coin delta per 1 % move; vega in USD per vol point; notional in USD;
+    `position_size` per instrument in units of underlying.
+    """
+
+    delta: float = 10.0
+    gamma: float = 50.0
+    vega: float = 5_000.0
+    notional: float = 5_000_000.0
+    position_size: float = 100.0
+    premium_per_quote: float = 50_000.0
+    quotes_per_terms: int = 3
+    quotes_per_taker: int = 20
+    collar: float = 0.02
+
+
+class Freshness(msgspec.Struct, frozen=True, kw_only=True):
+    """Ages in milliseconds, counted from the last proof that a feed is alive and gap-free."""
+
+    market_ms: int = 500
+    option_share: float = 0.6
+    account_ms: int = 30_000
+    fills_ms: int = 10_000
+    clock_stop_ms: int = 1_000
+    clock_warn_ms: int = 250
+
+
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One account on one venue and the numeraire it counts in (`usd` or `coin`)."""
+
+    venue: str
+    account: str
+    numeraire: str
+
+
+class AllowedAsset(msgspec.Struct, frozen=True, kw_only=True):
+    """A token whose options we answer, what it is, and bounds on size (units of underlying)."""
+
+    address: str
+    underlying: str
+    min_size: Decimal = Decimal("0.001")
+    max_size: Decimal = Decimal(1000)
+
+
+class AllowedChain(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be signed on one chain; anything else in an RFQ is refused before pricing."""
+
+    chain_id: int
+    domain_name: str
+    domain_version: str
+    verifying_contract: str
+    premium_tokens: tuple[str, ...]
+    assets: tuple[AllowedAsset, ...]
+
+
+class HedgeMarket(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an underlying is hedged and priced: venue, account, hedge instrument, index name."""
+
+    underlying: str
+    venue: str
+    account: str
+    instrument: str
+    index: str
+
+
+class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the engine needs besides strategies."""
+
+    limits: Limits = Limits()
+    freshness: Freshness = Freshness()
+    accounts: tuple[AccountSettings, ...] = ()
+    chains: tuple[AllowedChain, ...] = ()
+    hedge_markets: tuple[HedgeMarket, ...] = ()
+    longest_validity_s: int = 30
+    strike_low: float = 0.2
+    strike_high: float = 5.0
+    expiry_second_of_day: int = 8 * 3600
+    nonce_block: int = 1000
+    marks_every_ms: int = 1000
+    allow_first_adoption: bool = True

@@ -1,0 +1,86 @@
+"""The form of one journal line: `{"n":7,"t":1700000000000000000,"r":{...},"c":"89abcdef"}`.
+
+`n` numbers the lines of the whole journal, `t` is the time in ns, `r` the record. `c` is the CRC-32 of
+everything before it in this line, continued from the checksum of the line before: a line that is edited,
+missing or moved breaks the chain at that line. A checksum is no signature; it finds accidents.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import msgspec
+
+FORMAT_VERSION = 1
+CHECK_BYTES = len(b',"c":"00000000"}')
+_CHECK = b',"c":"%08x"}\n'
+_HEAD = b'{"n":%d,"t":%d,"r":'
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line of a segment. `first` is the number of the line after it, `previous` the checksum of
+    the last line of the segment before, `version` the program that began the segment."""
+
+    journal: int
+    segment: int
+    first: int
+    previous: str
+    version: str
+
+
+class RawLine(msgspec.Struct, frozen=True):
+    """A line with its record undecoded."""
+
+    n: int
+    t: int
+    r: msgspec.Raw
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One journalled record: its number, the time of its batch and what it says."""
+
+    sequence: int
+    ts_ns: int
+    body: Any
+
+
+_RAW = msgspec.json.Decoder(RawLine)
+_HEADER = msgspec.json.Decoder(Header)
+
+
+def seal(body: bytes, check: int) -> tuple[bytes, int]:
+    """The finished line of an open `body` (no closing brace) and its checksum."""
+    check = zlib.crc32(body, check)
+    return body + _CHECK % check, check
+
+
+def line(sequence: int, ts_ns: int, record_json: bytes, check: int) -> tuple[bytes, int]:
+    return seal(_HEAD % (sequence, ts_ns) + record_json, check)
+
+
+def header_line(header: Header) -> tuple[bytes, int]:
+    return seal(msgspec.json.encode(header)[:-1], int(header.previous, 16))
+
+
+def found_check(text: bytes) -> int | None:
+    """The checksum a line (without its newline) states, or None when it has not that form."""
+    tail = text[-CHECK_BYTES:]
+    if not (tail.startswith(b',"c":"') and tail.endswith(b'"}')):
+        return None
+    try:
+        return int(tail[6:14], 16)
+    except ValueError:
+        return None
+
+
+def computed_check(text: bytes, check: int) -> int:
+    return zlib.crc32(text[:-CHECK_BYTES], check)
+
+
+def parse(text: bytes) -> RawLine:
+    return _RAW.decode(text)
+
+
+def parse_header(text: bytes) -> Header:
+    return _HEADER.decode(text)

@@ -1,0 +1,112 @@
+"""Everything a journal line may carry, and its one JSON form.
+
+JSON because a journal is read by people, and because amounts on chains have 256 bits. Decimals are text,
+integers are integers of any size; both come back exactly. Records only ever gain fields with defaults.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Union, get_args
+
+import msgspec
+
+from atomizer.domain.commands import Fact, VenueCommand
+from atomizer.domain.events import DURABLE_EVENTS
+from atomizer.storage.errors import RecordError
+
+
+class LedgerSnapshot(msgspec.Struct, frozen=True, tag="snapshot"):
+    """The ledger after every record before this one; the first record of every segment but the first.
+
+    `state` comes back as JSON values (a Decimal as text, keys as text): `msgspec.to_builtins` writes and
+    `msgspec.convert(..., strict=False)` reads it exactly.
+    """
+
+    state: dict[str, Any]
+
+
+RECORD_TYPES: tuple[type[msgspec.Struct], ...] = (
+    *DURABLE_EVENTS,
+    *get_args(VenueCommand),
+    *get_args(Fact),
+    LedgerSnapshot,
+)
+RecordUnion: Any = Union[RECORD_TYPES]  # noqa: UP007  (built from a table)
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(RecordUnion)
+_NULL = b"null"
+
+encode_json = _ENCODER.encode
+
+
+def tag_of(record_type: type[msgspec.Struct]) -> str:
+    """The word that names this type of record in the journal."""
+    return str(record_type.__struct_config__.tag)
+
+
+TAGS: frozenset[str] = frozenset(tag_of(kind) for kind in RECORD_TYPES)
+
+
+def encode(record: msgspec.Struct) -> bytes:
+    """The record's JSON, exactly what `decode` turns back into it.
+
+    JSON has no word for NaN or infinity and the encoder writes null. In an explanation (`why`) such a
+    number becomes its name as text, so that a missing input never keeps a cancel from being journalled.
+
+    Raises:
+        RecordError: a number that is not finite stands anywhere else.
+    """
+    data = _ENCODER.encode(record)
+    return data if _NULL not in data else _without_nulls(record, data)
+
+
+def _without_nulls(record: msgspec.Struct, data: bytes) -> bytes:
+    if all_finite(msgspec.to_builtins(record)):
+        return data  # the nulls are None
+    why = getattr(record, "why", None)
+    if isinstance(why, Mapping):
+        named = {key: value if all_finite(value) else str(value) for key, value in why.items()}
+        record = msgspec.structs.replace(record, why=named)
+        if all_finite(msgspec.to_builtins(record)):
+            return _ENCODER.encode(record)
+    raise RecordError(
+        f"{type(record).__name__}: expected finite numbers, found NaN or infinity in"
+        f" {data[:300].decode(errors='replace')}; refuse before making such a command"
+    )
+
+
+def all_finite(value: object) -> bool:
+    """Whether no NaN or infinity stands anywhere in a plain value."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, dict):
+        return all(all_finite(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return all(all_finite(item) for item in value)
+    return True
+
+
+def decode(data: bytes | msgspec.Raw) -> msgspec.Struct:
+    """The record behind its JSON.
+
+    Raises:
+        msgspec.ValidationError, msgspec.DecodeError: it is none of the known records.
+    """
+    record: msgspec.Struct = _DECODER.decode(data)
+    return record
+
+
+class _Tagged(msgspec.Struct):
+    type: str
+
+
+def unknown_tag(data: bytes | msgspec.Raw) -> str | None:
+    """The record's tag where this version does not know it, else None."""
+    try:
+        tag = msgspec.json.decode(data, type=_Tagged).type
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return None
+    return None if tag in TAGS else tag

@@ -1,0 +1,1 @@
+"""Per venue: from the inputs of a signature vector to everything its file states."""

@@ -1,0 +1,1 @@
+"""Derive (formerly Lyra), generations v2 and v3."""

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atomizer.domain.bookings import CashKind, CashMove
+from atomizer.domain.commands import CancelOrder, Marks, NonceBlock, RunStarted
+from atomizer.storage import records
+from atomizer.storage.errors import RecordError
+
+
+def cancel(why: dict[str, float | int | str]) -> CancelOrder:
+    return CancelOrder(order_id=5, venue="v", account="a", instrument="v:x", why=why)
+
+
+def test_every_record_type_has_its_own_tag() -> None:
+    assert len(records.TAGS) == len(records.RECORD_TYPES)
+
+
+@given(st.integers(min_value=-(2**256), max_value=2**256))
+def test_integers_of_any_size_survive(value: int) -> None:
+    block = NonceBlock("v", "a", value, value + 1)
+    assert records.decode(records.encode(block)) == block
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False))
+def test_decimals_survive_to_the_last_digit(amount: Decimal) -> None:
+    move = CashMove(venue="v", account="a", kind=CashKind.FEE, reference="r", currency="ETH", amount=amount)
+    back = records.decode(records.encode(move))
+    assert isinstance(back, CashMove)
+    assert back.amount.as_tuple() == amount.as_tuple()
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_floats_of_an_explanation_survive_exactly(value: float) -> None:
+    assert records.decode(records.encode(cancel({"x": value}))) == cancel({"x": value})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_becomes_its_name_in_an_explanation(value: float) -> None:
+    back = records.decode(records.encode(cancel({"fair": value, "edge": 1.5})))
+    assert back == cancel({"fair": str(value), "edge": 1.5})
+
+
+def test_a_number_that_is_not_finite_elsewhere_is_refused() -> None:
+    with pytest.raises(RecordError, match="Marks: expected finite numbers"):
+        records.encode(Marks(index={"ETH": math.nan}, instruments={}))
+    with pytest.raises(RecordError, match="LedgerSnapshot"):
+        records.encode(records.LedgerSnapshot({"a": [1.0, {"b": math.inf}]}))
+
+
+def test_none_is_not_taken_for_a_number() -> None:
+    run = RunStarted(run=1, network="sim", mode="sim", version="1", settings={"numeraire": None})
+    assert records.decode(records.encode(run)) == run
+
+
+def test_a_snapshot_of_a_typed_ledger_survives_exactly() -> None:
+    class Ledger(msgspec.Struct):
+        cash: dict[str, Decimal]
+        nonces: dict[int, int]
+
+    ledger = Ledger({"ETH": Decimal("1.000000000000000000000000000001")}, {2**200: 3})
+    snapshot = records.LedgerSnapshot(msgspec.to_builtins(ledger, str_keys=True))
+    back = records.decode(records.encode(snapshot))
+    assert isinstance(back, records.LedgerSnapshot)
+    assert msgspec.convert(back.state, Ledger, strict=False) == ledger
+
+
+def test_unknown_tag_is_named() -> None:
+    assert records.unknown_tag(b'{"type":"teleport"}') == "teleport"
+    assert records.unknown_tag(b'{"type":"fill"}') is None
