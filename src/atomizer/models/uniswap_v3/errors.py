@@ -181,6 +181,14 @@ class InvalidTokenIdError(PoolError):
     advice = "use the id of a position that exists and has not been burned"
 
 
+class PositionTooSmallError(PoolError):
+    advice = "decrease by at most the liquidity that the position token holds"
+
+
+class NothingAskedError(PoolError):
+    advice = "ask for more than zero of at least one token"
+
+
 class NotClearedError(PoolError):
     code = "Not cleared"
     advice = "withdraw all liquidity and collect everything before burning the position"

@@ -61,7 +61,10 @@ class Oracle:
         self.cardinality_next = 0
 
     def _place(self, index: int, cardinality: int, cardinality_next: int) -> None:
-        self.history.record(self._place, self.index, self.cardinality, self.cardinality_next)
+        self.history.record(self._put_back, self.index, self.cardinality, self.cardinality_next)
+        self._put_back(index, cardinality, cardinality_next)
+
+    def _put_back(self, index: int, cardinality: int, cardinality_next: int) -> None:
         self.index, self.cardinality, self.cardinality_next = index, cardinality, cardinality_next
 
     def initialize(self, now: int) -> None:

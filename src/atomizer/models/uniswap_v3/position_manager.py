@@ -12,11 +12,11 @@ from typing import NamedTuple
 from atomizer.models.uniswap_v3.errors import (
     DeadlineError,
     InvalidTokenIdError,
-    LiquidityUnderflowError,
     NotClearedError,
+    NothingAskedError,
+    PositionTooSmallError,
     SlippageError,
     UintOverflowError,
-    ZeroAmountError,
     ZeroLiquidityError,
 )
 from atomizer.models.uniswap_v3.liquidity import liquidity_for_amounts
@@ -121,14 +121,14 @@ class PositionManager:
         """Credit the amounts of some liquidity to the token; `collect` moves them.
 
         Raises:
-            ZeroLiquidityError, DeadlineError, InvalidTokenIdError, LiquidityUnderflowError, SlippageError
+            ZeroLiquidityError, DeadlineError, InvalidTokenIdError, PositionTooSmallError, SlippageError
         """
         token = self.token(token_id)
+        _check_deadline(deadline, now)
         if liquidity <= 0:
             raise ZeroLiquidityError(f"a decrease by {liquidity}")
-        _check_deadline(deadline, now)
         if liquidity > token.liquidity:
-            raise LiquidityUnderflowError(f"token {token_id} holds {token.liquidity}, not {liquidity}")
+            raise PositionTooSmallError(f"token {token_id} holds {token.liquidity}, not {liquidity}")
         before = self.pool.snapshot()
         try:
             amount0, amount1 = self.pool.burn(
@@ -157,12 +157,12 @@ class PositionManager:
         """Refresh the fees if liquidity is left, then pay out what the token is owed.
 
         Raises:
-            ZeroAmountError, UintOverflowError, InvalidTokenIdError
+            NothingAskedError, UintOverflowError, InvalidTokenIdError
         """
         if not (0 <= most0 < UINT128 and 0 <= most1 < UINT128):
             raise UintOverflowError(f"amounts ({most0}, {most1}) are not unsigned 128-bit numbers")
         if not most0 and not most1:
-            raise ZeroAmountError("a collect of nothing")
+            raise NothingAskedError("a collect of nothing")
         token = self.token(token_id)
         if token.liquidity:
             self.pool.burn(self.address, token.tick_lower, token.tick_upper, 0, now=now)

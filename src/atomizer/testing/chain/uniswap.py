@@ -115,6 +115,12 @@ class UniswapChain:
         )
         return checksum_address(answer[12:])
 
+    @staticmethod
+    def position_key(owner: str, tick_lower: int, tick_upper: int) -> bytes:
+        """keccak of the packed owner and range, under which a pool keeps a position."""
+        ticks = b"".join(tick.to_bytes(3, "big", signed=True) for tick in (tick_lower, tick_upper))
+        return keccak.new(digest_bits=256, data=bytes.fromhex(owner[2:]) + ticks).digest()
+
     def read(self, reads: Sequence[tuple[str, str, Sequence[Any], Sequence[str]]]) -> list[tuple[Any, ...]]:
         """Many (contract, signature, arguments, result types) reads in one round trip."""
         answers = self.node.batch(
