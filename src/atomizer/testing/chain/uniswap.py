@@ -68,6 +68,7 @@ class UniswapChain:
     def __init__(self, node: Node, packages: Path) -> None:
         self.node = node
         self.packages = packages
+        self.tokens_minted = 0
         self.factory = self.deploy(f"{CORE}/UniswapV3Factory.sol/UniswapV3Factory.json")
         tokens = [self.deploy(TOKEN, encode_call("f(string,string)", name, name)[4:]) for name in ("A", "B")]
         self.token0, self.token1 = sorted(tokens, key=lambda address: int(address, 16))
