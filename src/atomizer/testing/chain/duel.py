@@ -61,7 +61,11 @@ class PoolDuel:
         self.refused = 0
         self.seen_ticks: dict[int, Any] = {}
         price = sqrt_ratio_at_tick(start_tick) + 12345
-        self._perform(Operation("initialize(uint160)", (price,), lambda pool, now: _none(pool.initialize(price, now=now))))
+        self._perform(
+            Operation(
+                "initialize(uint160)", (price,), lambda pool, now: _none(pool.initialize(price, now=now))
+            )
+        )
 
     def _latest(self) -> int:
         return int(self.node.request("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
@@ -136,7 +140,9 @@ class PoolDuel:
             (key[1], key[2], liquidity),
             lambda pool, now: pool.burn(*key, liquidity, now=now),
             key[0],
-            lambda receipt: event_data(receipt, self.address, BURN_EVENT, ("uint128", "uint256", "uint256"))[1:],
+            lambda receipt: event_data(receipt, self.address, BURN_EVENT, ("uint128", "uint256", "uint256"))[
+                1:
+            ],
             key,
         )
 
@@ -148,7 +154,9 @@ class PoolDuel:
             (key[0], key[1], key[2], most0, most1),
             lambda pool, _now: pool.collect(*key, most0, most1),
             key[0],
-            lambda receipt: event_data(receipt, self.address, COLLECT_EVENT, ("address", "uint128", "uint128"))[1:],
+            lambda receipt: event_data(
+                receipt, self.address, COLLECT_EVENT, ("address", "uint128", "uint128")
+            )[1:],
             key,
         )
 
@@ -180,7 +188,9 @@ class PoolDuel:
         loan = [self.random.randint(0, balance) for balance in (self.pool.balance0, self.pool.balance1)]
         fees = [-(-amount * self.pool.fee // 1_000_000) for amount in loan]
         paid = [fee + self.random.choice([0, 0, self._bits(1, 60)]) for fee in fees]
-        back = b"".join((amount + extra).to_bytes(32, "big") for amount, extra in zip(loan, paid, strict=True))
+        back = b"".join(
+            (amount + extra).to_bytes(32, "big") for amount, extra in zip(loan, paid, strict=True)
+        )
         owner = self.chain.payers[0]
         return Operation(
             "flash(address,uint256,uint256,bytes)",
@@ -205,7 +215,10 @@ class PoolDuel:
             lambda pool, _now: pool.collect_protocol(*most),
             None,
             lambda receipt: event_data(
-                receipt, self.address, "CollectProtocol(address,address,uint128,uint128)", ("uint128", "uint128")
+                receipt,
+                self.address,
+                "CollectProtocol(address,address,uint128,uint128)",
+                ("uint128", "uint128"),
             ),
         )
 
@@ -259,7 +272,9 @@ class PoolDuel:
 
     def _compare_state(self, operation: Operation | str, *, everything: bool = False) -> None:
         changed = self.pool.ticks.items() ^ self.seen_ticks.items()
-        ticks = sorted(self.seen_ticks.keys() | self.pool.ticks.keys() if everything else {t for t, _ in changed})
+        ticks = sorted(
+            self.seen_ticks.keys() | self.pool.ticks.keys() if everything else {t for t, _ in changed}
+        )
         keys = list(self.pool.positions) if everything else []
         if not everything and isinstance(operation, Operation) and operation.position:
             keys = [operation.position]
@@ -276,7 +291,9 @@ class PoolDuel:
             (at, "observations(uint256)", (index,), ("uint32", "int56", "uint160", "bool")),
         ]
         reads += [(at, "ticks(int24)", (tick,), TICK_TYPES) for tick in ticks]
-        reads += [(at, "positions(bytes32)", (self.chain.position_key(*key),), POSITION_TYPES) for key in keys]
+        reads += [
+            (at, "positions(bytes32)", (self.chain.position_key(*key),), POSITION_TYPES) for key in keys
+        ]
         if everything:
             reads += [(at, "tickBitmap(int16)", (word,), ("uint256",)) for word in self.pool.bitmap]
         answers = self.chain.read(reads)

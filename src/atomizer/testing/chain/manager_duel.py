@@ -110,7 +110,12 @@ class ManagerDuel:
         )
 
     def _increase(self) -> None:
-        token, desired, least, deadline = self._choice(), (self._bits(8, 70), self._bits(8, 70)), self._least(), FAR
+        token, desired, least, deadline = (
+            self._choice(),
+            (self._bits(8, 70), self._bits(8, 70)),
+            self._least(),
+            FAR,
+        )
         self._perform(
             self.chain.manager,
             "increaseLiquidity((uint256,uint256,uint256,uint256,uint256,uint256))",

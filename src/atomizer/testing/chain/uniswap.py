@@ -45,7 +45,9 @@ def encode_call(signature: str, *arguments: Any) -> bytes:
     return _digest(signature)[:4] + abi_encode(types_of(signature), arguments)
 
 
-def event_data(receipt: dict[str, Any], emitter: str, signature: str, plain: Sequence[str]) -> tuple[Any, ...]:
+def event_data(
+    receipt: dict[str, Any], emitter: str, signature: str, plain: Sequence[str]
+) -> tuple[Any, ...]:
     """The unindexed values of the one event of that signature from that contract.
 
     Raises:
@@ -98,7 +100,9 @@ class UniswapChain:
         document = json.loads((self.packages / artifact).read_text(encoding="utf-8"))
         return self._create(bytes.fromhex(document["bytecode"][2:]) + arguments)
 
-    def transact(self, to: str, signature: str, *arguments: Any, timestamp: int | None = None) -> dict[str, Any]:
+    def transact(
+        self, to: str, signature: str, *arguments: Any, timestamp: int | None = None
+    ) -> dict[str, Any]:
         """Send and mine a call; its receipt. Raises ChainError when it reverts."""
         receipt = self.node.send(to, encode_call(signature, *arguments), timestamp=timestamp)
         if receipt["status"] != "0x1":
