@@ -128,5 +128,5 @@ def test_pool_address_of_the_main_pool_in_any_token_order() -> None:
 
 @pytest.mark.parametrize("token", ["0x12", WETH[:-1] + "g", USDC])
 def test_bad_token_address_is_refused(token: str) -> None:
-    with pytest.raises(ValueError, match="expected|different"):
+    with pytest.raises(ValueError, match=r"expected|different"):
         pool_address(FACTORY, USDC, token, 500)

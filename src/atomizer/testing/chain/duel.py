@@ -63,7 +63,7 @@ class PoolDuel:
         price = sqrt_ratio_at_tick(start_tick) + 12345
         self._perform(
             Operation(
-                "initialize(uint160)", (price,), lambda pool, now: _none(pool.initialize(price, now=now))
+                "initialize(uint160)", (price,), lambda pool, now: _done(pool.initialize, price, now=now)
             )
         )
 
@@ -204,7 +204,7 @@ class PoolDuel:
         return Operation(
             "setFeeProtocol(uint8,uint8)",
             shares,
-            lambda pool, _now: _none(pool.set_fee_protocol(*shares)),
+            lambda pool, _now: _done(pool.set_fee_protocol, *shares),
         )
 
     def _collect_protocol(self) -> Operation:
@@ -227,7 +227,7 @@ class PoolDuel:
         return Operation(
             "increaseObservationCardinalityNext(uint16)",
             (most,),
-            lambda pool, _now: _none(pool.increase_observation_cardinality_next(most)),
+            lambda pool, _now: _done(pool.increase_observation_cardinality_next, most),
         )
 
     # Doing and comparing
@@ -342,8 +342,9 @@ class PoolDuel:
         self._compare_state("restored snapshot", everything=True)
 
 
-def _none(result: None) -> tuple[int, ...]:
-    del result
+def _done(act: Callable[..., None], *arguments: int, **named: int) -> tuple[int, ...]:
+    """Do something that has no amounts."""
+    act(*arguments, **named)
     return ()
 
 

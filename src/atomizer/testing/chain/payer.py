@@ -7,10 +7,29 @@ transfers what it owes. Flash loans are repaid with the two amounts in the callb
 from __future__ import annotations
 
 OPCODES = {
-    **{"STOP": 0x00, "SUB": 0x03, "SGT": 0x13, "EQ": 0x14, "ISZERO": 0x15, "SHR": 0x1C, "CALLER": 0x33},
-    **{"CALLDATALOAD": 0x35, "CALLDATASIZE": 0x36, "CALLDATACOPY": 0x37, "RETURNDATASIZE": 0x3D},
-    **{"RETURNDATACOPY": 0x3E, "POP": 0x50, "MLOAD": 0x51, "MSTORE": 0x52, "JUMP": 0x56, "JUMPI": 0x57},
-    **{"GAS": 0x5A, "JUMPDEST": 0x5B, "DUP1": 0x80, "DUP2": 0x81, "CALL": 0xF1, "RETURN": 0xF3},
+    "STOP": 0x00,
+    "SUB": 0x03,
+    "SGT": 0x13,
+    "EQ": 0x14,
+    "ISZERO": 0x15,
+    "SHR": 0x1C,
+    "CALLER": 0x33,
+    "CALLDATALOAD": 0x35,
+    "CALLDATASIZE": 0x36,
+    "CALLDATACOPY": 0x37,
+    "RETURNDATASIZE": 0x3D,
+    "RETURNDATACOPY": 0x3E,
+    "POP": 0x50,
+    "MLOAD": 0x51,
+    "MSTORE": 0x52,
+    "JUMP": 0x56,
+    "JUMPI": 0x57,
+    "GAS": 0x5A,
+    "JUMPDEST": 0x5B,
+    "DUP1": 0x80,
+    "DUP2": 0x81,
+    "CALL": 0xF1,
+    "RETURN": 0xF3,
     "REVERT": 0xFD,
 }
 FLASH_CALLBACK = 0xE9CBAFB0

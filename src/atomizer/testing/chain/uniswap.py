@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from Crypto.Hash import keccak
-from eth_abi import decode as abi_decode
-from eth_abi import encode as abi_encode
+from eth_abi.abi import decode as abi_decode
+from eth_abi.abi import encode as abi_encode
 
 from atomizer.models.uniswap_v3.address import checksum_address
 from atomizer.testing.chain.node import ChainError, Node
