@@ -267,7 +267,8 @@ class PoolDuel:
     def _expect(self, operation: Operation | str, what: str, model: Any, contract: Any) -> None:
         if model != contract:
             raise DifferenceError(
-                f"{self.name}, step {self.step_number}, {operation}: {what}: model {model}, contract {contract}"
+                f"{self.name}, step {self.step_number}, {operation}: {what}: "
+                f"model {model}, contract {contract}"
             )
 
     def _compare_state(self, operation: Operation | str, *, everything: bool = False) -> None:
