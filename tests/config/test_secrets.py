@@ -31,7 +31,6 @@ def test_no_text_form_shows_it() -> None:
         str(secret),
         f"{secret}",
         f"{secret:>40}",
-        "{}".format(*[secret]),
         repr([secret]),
         str({1: secret}),
     ]

@@ -127,6 +127,7 @@ class Engine:
         self._jobs = 0
         self._watch: list[tuple[int, int]] = []
         self._cancel_after: dict[int, int] = {}
+        self._queried: dict[int, int] = {}
         self._reads: dict[tuple[str, str], tuple[int, int]] = {}
         self._rfqs: list[Rfq] = []
         self._answered: dict[str, int] = {quote.command.rfq_id: 0 for quote in self.ledger.quotes.values()}
@@ -155,7 +156,7 @@ class Engine:
         return claims
 
     def _begin(self, now_ns: int) -> None:
-        unclean = not self.ledger.clean_end
+        unclean = self.ledger.run is not None and not self.ledger.run.clean
         for item in self.settings.accounts:
             scope = (item.venue, item.account)
             self.halts.unreconciled[scope] = f"{item.venue} has not been read yet"
@@ -263,6 +264,15 @@ class Engine:
         self.ledger.apply(record, self.now_ns)
         self._out.append(record)
 
+    def want_reads(self) -> None:
+        """Read every account in the next pass, whatever the time."""
+        for item in self.settings.accounts:
+            self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
+
+    def want_marks(self) -> None:
+        """Value positions in the next pass, whatever the time."""
+        self._marked_ns = 0
+
     @property
     def idle(self) -> bool:
         """Nothing of ours is working anywhere."""
@@ -348,8 +358,9 @@ class Engine:
         if event.word == "kill":
             halts.kill_level = max(halts.kill_level, event.level)
             self._pull(everything=event.level >= 3)
-        elif event.word == "resume":
-            halts.kill_level = 0
+        elif event.word in ("resume", "accept"):
+            if not event.scope:
+                halts.kill_level = 0
             halts.paused.pop(event.scope, None)
             halts.naked.pop(event.scope, None)
         elif event.word == "pause":
@@ -445,21 +456,7 @@ class Engine:
                 return
             self.emit(ev.RequestTimedOut(order.order_id))
         if order.state is OrderState.UNKNOWN or (immediate_open and self.now_ns >= due):
-            if self.now_ns <= order.deadline_ns:
-                heapq.heappush(self._watch, (order.deadline_ns + MS, order.order_id))
-            elif self.market.feed(f"{order.venue}/trading").up:
-                self.emit(
-                    QueryOrder(
-                        order_id=order.order_id,
-                        venue=order.venue,
-                        account=order.account,
-                        instrument=order.instrument,
-                        venue_order_id=order.venue_order_id,
-                    )
-                )
-                heapq.heappush(self._watch, (self.now_ns + patience, order.order_id))
-            else:
-                heapq.heappush(self._watch, (self.now_ns + patience, order.order_id))
+            self._ask(order, patience)
         elif immediate_open:
             heapq.heappush(self._watch, (due, order.order_id))
         elif order.state is OrderState.OWED:
@@ -467,6 +464,25 @@ class Engine:
             when, asked = self._reads[order.venue, order.account]
             self._reads[order.venue, order.account] = (min(when, self.now_ns), asked)
             heapq.heappush(self._watch, (self.now_ns + OWED_PATIENCE_NS, order.order_id))
+
+    def _ask(self, order: Order, patience_ns: int) -> None:
+        """Ask the venue how an order stands: after its request's own deadline, once per patience."""
+        due = max(order.deadline_ns + MS, self._queried.get(order.order_id, -NEVER) + patience_ns)
+        if self.now_ns < due:
+            heapq.heappush(self._watch, (due, order.order_id))
+            return
+        self._queried[order.order_id] = self.now_ns
+        heapq.heappush(self._watch, (self.now_ns + patience_ns, order.order_id))
+        if self.market.feed(f"{order.venue}/trading").up:
+            self.emit(
+                QueryOrder(
+                    order_id=order.order_id,
+                    venue=order.venue,
+                    account=order.account,
+                    instrument=order.instrument,
+                    venue_order_id=order.venue_order_id,
+                )
+            )
 
     def _after_orders(self) -> None:
         """Mirror touched orders into their slots; wake the strategies whose orders ended."""
@@ -484,6 +500,9 @@ class Engine:
                 heapq.heappush(self._watch, (max(self.now_ns, order.deadline_ns + MS), number))
             elif order.state is OrderState.OWED:
                 heapq.heappush(self._watch, (self.now_ns + OWED_PATIENCE_NS, number))
+            if order.state is OrderState.DONE:
+                self._queried.pop(number, None)
+                self._cancel_after.pop(number, None)
             if self.slots.refresh(order, self.now_ns):
                 self._dirty[self.slots.keys[order.slot].strategy] = True
         touched.clear()

@@ -35,7 +35,7 @@ LARGEST_MESSAGE = 32 * 1024 * 1024
 LARGEST_BACKLOG = 64 * 1024 * 1024
 
 
-class _Client(WSListener):  # type: ignore[misc]  (picows is not typed for mypy here)
+class _Client(WSListener):  # type: ignore[misc]
     """A picows listener that is also the `Connection` given to the handler."""
 
     def __init__(self, url: str, handler: Handler) -> None:

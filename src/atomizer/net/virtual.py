@@ -13,6 +13,7 @@ import heapq
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from contextvars import Context
 from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
@@ -50,7 +51,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self,
         when: float,
         callback: Callable[[Unpack[Ts]], object],
-        *args: Unpack[Ts],
+        *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         return self._schedule(round(when * NS_PER_S), callback, args, context)
@@ -59,7 +60,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self,
         delay: float,
         callback: Callable[[Unpack[Ts]], object],
-        *args: Unpack[Ts],
+        *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         return self._schedule(self.elapsed_ns + round(delay * NS_PER_S), callback, args, context)
@@ -107,15 +108,15 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _write_to_self(self) -> None:
         """Nothing to wake: the loop never sleeps."""
 
-    def call_soon_threadsafe(
-        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
-    ) -> asyncio.Handle:
-        return self.call_soon(callback, *args, context=context)
-
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(  # threads would end determinism
+        self,
+        executor: Executor | None,  # noqa: ARG002  (the base's signature)
+        func: Callable[[Unpack[Ts]], T],
+        *args: *Ts,  # noqa: ARG002
+    ) -> asyncio.Future[T]:
         raise VirtualTimeError(
-            f"expected work that runs in the loop, found {getattr(func, '__qualname__', func)} sent to a thread; "
-            "virtual time has no threads, run it inline (real sockets need a real loop)"
+            f"expected work that runs in the loop, found {getattr(func, '__qualname__', func)} sent to a "
+            "thread; virtual time has no threads, run it inline (real sockets need a real loop)"
         )
 
     def close(self) -> None:

@@ -31,18 +31,19 @@ MEAN_POSITIVE_NORMAL = 0.4  # E max(0, N(0,1)) = 1/sqrt(2 pi), rounded up
 class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Units in the names; `bps` of the underlying's value, `vol` in vol points (0.01).
 
-    `edge_*`: the largest of the three is charged. `dummy_price` (USD per unit) replaces the model's fair
-    value and is accepted on simulated networks only.
+    `edge_*`: the largest of the three is charged, times `edge_scale`. `dummy_price` (USD per unit) replaces
+    the model's fair value and is accepted on simulated networks only.
     """
 
     validity_s: int = 10
     edge_usd: float = 1.0
     edge_bps_of_premium: float = 50.0
     edge_vol_points: float = 0.5
+    edge_scale: float = 1.0
     hedge_half_spread_bps: float = 1.0
     hedge_fee_bps: float = 5.0
     slippage_bps: float = 1.0
-    rehedge_interval_s: float = 3600.0
+    rehedge_interval_s: float = 86_400.0
     margin_rate: float = 0.05
     margin_share: float = 0.02
     funding_rate: float = 0.0
@@ -139,7 +140,7 @@ class RfqResponder:
     def edge(self, fair: float, priced: Priced) -> float:
         """Edge before winner's curse, USD per unit: the largest of three floors."""
         settings = self.settings
-        return max(
+        return settings.edge_scale * max(
             settings.edge_usd,
             settings.edge_bps_of_premium * 1e-4 * fair,
             settings.edge_vol_points * 0.01 * priced.vega,

@@ -1,0 +1,189 @@
+"""What a session did, counted from its journal; with the venues' equity beside it, what it earned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from atomizer.analysis.attribution import PARTS, Attribution
+from atomizer.domain.bookings import RfqTrade
+from atomizer.domain.commands import Marks, PlaceOrder, Refused, RunEnded, SendQuote
+from atomizer.domain.events import PositionReport, ReadBegun, ReadEnded
+from atomizer.domain.orders import Purpose
+from atomizer.domain.rfq import Rfq
+from atomizer.engine.ledger import Ledger
+from atomizer.storage.journal import read
+from atomizer.storage.records import LedgerSnapshot
+
+RESIDUAL_SHARE = 0.05
+RESIDUAL_FLOOR_USD = 1.0
+
+
+@dataclass(slots=True)
+class VenueEquity:
+    """Equity of one venue at both ends, in its own currency; `rate` turns it into USD at the end."""
+
+    currency: str
+    start: Decimal
+    end: Decimal
+    transfers: Decimal
+    rate: float
+
+    def earned_usd(self) -> float:
+        return float(self.end - self.start - self.transfers) * self.rate
+
+
+@dataclass(slots=True)
+class Session:
+    """The counts of one journal."""
+
+    rfqs_received: int = 0
+    quotes_sent: int = 0
+    quotes_refused: dict[str, int] = field(default_factory=dict)
+    trades_won: int = 0
+    hedges_sent: int = 0
+    first_marks_ns: int = 0
+    last_marks: Marks | None = None
+    last_marks_ns: int = 0
+    first_naked: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    stats: dict[str, Any] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    attribution: Attribution = field(default_factory=Attribution)
+    reads: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
+    _open_read: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
+    _rfq_ids: set[str] = field(default_factory=set)
+    _hedges: list[int] = field(default_factory=list)
+
+    def feed(self, record: Any, ts_ns: int) -> None:
+        """Take one journal record."""
+        if isinstance(record, LedgerSnapshot):
+            return
+        self.ledger.apply(record, ts_ns)
+        self.attribution.feed(record, ts_ns)
+        if isinstance(record, Rfq):
+            self.rfqs_received += 1
+            self._rfq_ids.add(record.rfq_id)
+        elif isinstance(record, SendQuote):
+            self.quotes_sent += 1
+        elif isinstance(record, Refused):
+            if record.subject in self._rfq_ids:
+                self.quotes_refused[record.reason] = self.quotes_refused.get(record.reason, 0) + 1
+        elif isinstance(record, PlaceOrder):
+            if record.purpose is Purpose.HEDGE:
+                self.hedges_sent += 1
+                self._hedges.append(record.order_id)
+        elif isinstance(record, Marks):
+            self._marks(record, ts_ns)
+        elif isinstance(record, RunEnded):
+            self.stats = record.stats
+        else:
+            self._read(record)
+
+    def _read(self, record: Any) -> None:
+        """Keep the positions of the last complete read of each account."""
+        if isinstance(record, ReadBegun):
+            self._open_read[record.venue, record.account] = {}
+        elif isinstance(record, PositionReport):
+            found = self._open_read.get((record.venue, record.account))
+            if found is not None:
+                found[record.instrument] = record.size
+        elif isinstance(record, ReadEnded):
+            found = self._open_read.pop((record.venue, record.account), None)
+            if found is not None and not record.error:
+                self.reads[record.venue, record.account] = found
+
+    def _marks(self, marks: Marks, ts_ns: int) -> None:
+        if not self.first_marks_ns:
+            self.first_marks_ns = ts_ns
+            self.first_naked = marks.naked
+        self.last_marks, self.last_marks_ns = marks, ts_ns
+
+    @property
+    def hedges_filled(self) -> int:
+        found = (self.ledger.find(number) for number in self._hedges)
+        return sum(1 for order in found if order is not None and order.booked > 0)
+
+    def finish(self) -> None:
+        """Count what the fold knows at the end."""
+        self.trades_won = sum(
+            isinstance(booking, RfqTrade) and key not in self.ledger.accounts.reversed
+            for key, booking in self.ledger.accounts.booked.items()
+        )
+
+    def naked(self) -> dict[str, float]:
+        """Net delta in coins over all underlyings: now, time-weighted, largest."""
+        if self.last_marks is None:
+            return {"now": 0.0, "time_weighted": 0.0, "max": 0.0}
+        seconds = max((self.last_marks_ns - self.first_marks_ns) / 1e9, 1e-9)
+        rows = self.last_marks.naked
+        integral = sum(row[1] - self.first_naked.get(name, (0.0, 0.0, 0.0))[1] for name, row in rows.items())
+        return {
+            "now": sum(row[0] for row in rows.values()),
+            "time_weighted": integral / seconds,
+            "max": max((row[2] for row in rows.values()), default=0.0),
+        }
+
+    def gross_delta(self) -> float:
+        """Sum of |delta| of the options traded, in coins, as priced."""
+        total = 0.0
+        for booking in self.ledger.accounts.booked.values():
+            if isinstance(booking, RfqTrade):
+                quote = self.ledger.quotes.get((booking.venue, booking.account, booking.nonce))
+                if quote is not None:
+                    total += abs(quote.command.delta) * float(booking.size)
+        return total
+
+    def positions(self) -> list[dict[str, str]]:
+        return [
+            {"venue": key.venue, "account": key.account, "instrument": key.instrument, "size": str(size)}
+            for key, size in self.ledger.position_sizes().items()
+        ]
+
+    def pnl(self, equity: dict[str, VenueEquity]) -> dict[str, Any]:
+        """Total from the venues' equity, parts from the journal, the rest as residual. USD."""
+        total = sum(item.earned_usd() for item in equity.values())
+        parts = self.attribution.parts
+        row: dict[str, Any] = {"total": total}
+        row.update({name: getattr(parts, name) for name in PARTS})
+        row["residual"] = total - parts.total()
+        row["residual_bound"] = max(RESIDUAL_SHARE * parts.gross(), RESIDUAL_FLOOR_USD)
+        row["currency"] = "USD"
+        return row
+
+    def reconciliation(self) -> list[dict[str, Any]]:
+        """Per venue what its last complete read and the fold disagree about."""
+        rows = []
+        for (venue, account), told in sorted(self.reads.items()):
+            ours = {
+                key.instrument: size
+                for key, size in self.ledger.position_sizes().items()
+                if (key.venue, key.account) == (venue, account)
+            }
+            differences = [
+                {"instrument": name, "ours": str(ours.get(name, 0)), "theirs": str(told.get(name, 0))}
+                for name in sorted(set(ours) | set(told))
+                if ours.get(name, Decimal(0)) != told.get(name, Decimal(0))
+            ]
+            rows.append({"venue": venue, "differences": differences})
+        return rows
+
+    def dead_letters(self) -> int:
+        """What needs a person: open differences, bookings that contradict each other."""
+        return len(self.ledger.differences) + len(self.ledger.accounts.alarms)
+
+
+def of_records(records: Iterable[tuple[Any, int]]) -> Session:
+    """The session that these records are."""
+    session = Session()
+    for record, ts_ns in records:
+        session.feed(record, ts_ns)
+    session.finish()
+    return session
+
+
+def of_journal(directory: Path) -> Session:
+    """The session in a journal directory."""
+    return of_records((record.body, record.ts_ns) for record in read(directory))

@@ -1,0 +1,104 @@
+"""Which answer belongs to which request, and which requests have waited too long.
+
+A request leaves the table by its answer, by its deadline or by the end of the connection. An answer after
+the deadline is still recognised (`late`) for as long as the connection that carried it lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+C = TypeVar("C")
+Key = int | str
+
+log = logging.getLogger(__name__)
+
+# Requests remembered after their deadline; beyond it the oldest is forgotten, with a warning.
+LATE_REMEMBERED = 10_000
+
+
+class Answer(NamedTuple, Generic[C]):
+    """What the request was sent with; `late`: its time-out has been reported already."""
+
+    context: C
+    late: bool
+
+
+class RequestTable(Generic[C]):
+    """Requests in flight on one connection; deadlines in the event loop's seconds."""
+
+    __slots__ = ("_armed_for", "_count", "_deadlines", "_late", "_loop", "_on_timeout", "_timer", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, on_timeout: Callable[[C], None]) -> None:
+        self._loop = loop
+        self._on_timeout = on_timeout
+        self._waiting: dict[Key, C] = {}
+        self._late: dict[Key, C] = {}
+        self._deadlines: list[tuple[float, int, Key]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for = 0.0
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, key: Key, deadline_s: float, context: C) -> None:
+        """Expect an answer to `key` until `deadline_s`."""
+        self._waiting[key] = context
+        self._count += 1
+        heapq.heappush(self._deadlines, (deadline_s, self._count, key))
+        if self._timer is None or deadline_s < self._armed_for:
+            self._arm(deadline_s)
+
+    def answer(self, key: Key) -> Answer[C] | None:
+        """Take the request that this answer belongs to; None: nobody asked."""
+        context = self._waiting.pop(key, None)
+        if context is not None:
+            return Answer(context, late=False)
+        context = self._late.pop(key, None)
+        return None if context is None else Answer(context, late=True)
+
+    def drain(self) -> list[C]:
+        """Everything still unanswered, in the order sent; the connection is gone."""
+        unanswered = list(self._waiting.values())
+        self._waiting.clear()
+        self._late.clear()
+        self._deadlines.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return unanswered
+
+    def _arm(self, deadline_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed_for = deadline_s
+        self._timer = self._loop.call_at(deadline_s, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = self._loop.time() + 1e-9
+        expired: list[C] = []
+        while self._deadlines and (
+            self._deadlines[0][0] <= now or self._deadlines[0][2] not in self._waiting
+        ):
+            key = heapq.heappop(self._deadlines)[2]
+            context = self._waiting.pop(key, None)
+            if context is not None:
+                self._remember(key, context)
+                expired.append(context)
+        if self._deadlines:
+            self._arm(self._deadlines[0][0])
+        for context in expired:
+            self._on_timeout(context)
+
+    def _remember(self, key: Key, context: C) -> None:
+        if len(self._late) >= LATE_REMEMBERED:
+            forgotten = next(iter(self._late))
+            del self._late[forgotten]
+            log.warning("late request %s forgotten after %d others", forgotten, LATE_REMEMBERED)
+        self._late[key] = context

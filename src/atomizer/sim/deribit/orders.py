@@ -1,0 +1,197 @@
+"""Orders of accounts: what a request asks for, and the life of what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from atomizer.sim.deribit.errors import DeribitError, invalid_params
+from atomizer.sim.deribit.listings import Listing
+from atomizer.sim.deribit.params import Params
+from atomizer.sim.matching import Mode
+
+if TYPE_CHECKING:
+    from atomizer.sim.deribit.accounts import Account
+
+GTC, GTD, IOC, FOK = "good_til_cancelled", "good_til_day", "immediate_or_cancel", "fill_or_kill"
+MAX_LABEL = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A checked order request. `ticks` None: take whatever price there is (market)."""
+
+    listing: Listing
+    side: int
+    lots: int
+    ticks: int | None
+    order_type: str
+    time_in_force: str
+    label: str
+    post_only: bool
+    reject_post_only: bool
+    reduce_only: bool
+    mmp: bool
+
+    @property
+    def mode(self) -> Mode:
+        """How the matching treats what does not trade."""
+        if self.order_type == "market" or self.time_in_force == IOC:
+            return Mode.IMMEDIATE
+        if self.time_in_force == FOK:
+            return Mode.ALL_OR_NOTHING
+        if self.post_only:
+            return Mode.POST_REJECT if self.reject_post_only else Mode.POST_MOVE
+        return Mode.REST
+
+
+def read_wish(params: Params, listing: Listing, side: int) -> Wish:
+    """Check an order's parameters.
+
+    Raises:
+        DeribitError: off the grids, contradictory, or not offered by this simulation.
+    """
+    order_type = params.text("type", "limit")
+    if order_type not in ("limit", "market"):
+        raise DeribitError("other_reject", f"order type {order_type} is not simulated", "type")
+    if params.has("advanced"):
+        raise DeribitError("no_adv_for_futures" if listing.option is None else "other_reject",
+                           "advanced orders are not simulated", "advanced")  # fmt: skip
+    time_in_force = params.choice("time_in_force", (GTC, GTD, IOC, FOK), GTC)
+    label = params.text("label", "")
+    if len(label) > MAX_LABEL:
+        raise invalid_params("label", f"must be at most {MAX_LABEL} characters")
+    post_only = params.flag("post_only")
+    if post_only and (order_type == "market" or time_in_force in (IOC, FOK)):
+        raise invalid_params("post_only", "contradicts an order that may not rest")
+    ticks = None
+    if order_type == "limit":
+        price = params.decimal("price")
+        if price is None:
+            raise invalid_params("price", "value required")
+        ticks = listing.ticks(price)
+    return Wish(
+        listing=listing,
+        side=side,
+        lots=read_lots(params, listing),
+        ticks=ticks,
+        order_type=order_type,
+        time_in_force=time_in_force,
+        label=label,
+        post_only=post_only,
+        reject_post_only=params.flag("reject_post_only"),
+        reduce_only=params.flag("reduce_only"),
+        mmp=params.flag("mmp"),
+    )
+
+
+def read_lots(params: Params, listing: Listing) -> int:
+    """The size in lots from `amount` or `contracts`; when both are given they must agree."""
+    amount, contracts = params.decimal("amount"), params.decimal("contracts")
+    if contracts is not None:
+        in_amount = contracts * listing.contract_size
+        if amount is not None and amount != in_amount:
+            raise invalid_params("contracts", "contradicts amount")
+        amount = in_amount
+    if amount is None:
+        raise invalid_params("amount", "value required")
+    return listing.lots(amount)
+
+
+class Order:
+    """One order of an account. `lots` is the total asked for, `left_lots` what may still trade."""
+
+    __slots__ = (
+        "account",
+        "cancel_reason",
+        "created_ms",
+        "filled_lots",
+        "label",
+        "listing",
+        "lots",
+        "matching_id",
+        "order_id",
+        "paid",
+        "replaced",
+        "state",
+        "ticks",
+        "updated_ms",
+        "via",
+        "wish",
+    )
+
+    def __init__(
+        self, matching_id: int, account: Account, wish: Wish, ticks: int, now_ms: int, via: int
+    ) -> None:
+        self.matching_id = matching_id
+        prefix = "" if wish.listing.currency == "BTC" else f"{wish.listing.currency}-"
+        self.order_id = f"{prefix}{matching_id}"
+        self.account = account
+        self.wish = wish
+        self.listing = wish.listing
+        self.label = wish.label
+        self.ticks = ticks
+        self.lots = wish.lots
+        self.filled_lots = 0
+        self.paid = Decimal(0)  # sum of ticks x lots
+        self.state = "open"
+        self.cancel_reason = ""
+        self.replaced = False
+        self.created_ms = self.updated_ms = now_ms
+        self.via = via  # session number, 0 by HTTP
+
+    @property
+    def side(self) -> int:
+        return self.wish.side
+
+    @property
+    def left_lots(self) -> int:
+        return self.lots - self.filled_lots
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == "open"
+
+    @property
+    def average(self) -> float:
+        """Average fill price: by coins for the inverse perpetual's cost this is the plain mean by size."""
+        if not self.filled_lots:
+            return 0.0
+        return float(self.paid / self.filled_lots * self.listing.tick)
+
+    def render(self) -> dict[str, Any]:
+        """The order object of the API."""
+        wish, listing = self.wish, self.listing
+        amount = listing.amount(self.lots)
+        body: dict[str, Any] = {
+            "order_id": self.order_id,
+            "order_state": self.state,
+            "order_type": wish.order_type,
+            "original_order_type": None,
+            "time_in_force": wish.time_in_force,
+            "instrument_name": listing.name,
+            "direction": "buy" if wish.side > 0 else "sell",
+            "price": "market_price" if wish.ticks is None else listing.price(self.ticks),
+            "amount": amount,
+            "contracts": amount / float(listing.contract_size),
+            "filled_amount": listing.amount(self.filled_lots),
+            "average_price": self.average,
+            "max_show": amount,
+            "label": self.label,
+            "post_only": wish.post_only,
+            "reject_post_only": wish.reject_post_only,
+            "reduce_only": wish.reduce_only,
+            "replaced": self.replaced,
+            "mmp": wish.mmp,
+            "api": True,
+            "web": False,
+            "is_liquidation": False,
+            "is_rebalance": False,
+            "risk_reducing": False,
+            "creation_timestamp": self.created_ms,
+            "last_update_timestamp": self.updated_ms,
+        }
+        if self.cancel_reason:
+            body["cancel_reason"] = self.cancel_reason
+        return body

@@ -1,0 +1,140 @@
+"""Positions, portfolios and equity as the venue describes them."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from atomizer.sim.deribit.accounts import Account, Marks, Position, coin, unit_margin, value
+
+
+def number(amount: Decimal | float) -> float:
+    """A coin amount with eight decimals as a JSON number."""
+    return round(float(amount), 8)
+
+
+def position_report(position: Position, marks: Marks) -> dict[str, Any]:
+    """One position object; `size` carries the sign."""
+    listing, size = position.listing, float(position.size)
+    mark = marks.mark[listing.name]
+    floating = coin(position.unrealised(marks.exact(listing.name)))
+    initial, maintenance = unit_margin(listing, marks)
+    held = max(-size, 0.0) if listing.option else abs(size)
+    body: dict[str, Any] = {
+        "instrument_name": listing.name,
+        "kind": listing.kind,
+        "direction": "buy" if size > 0 else "sell" if size < 0 else "zero",
+        "size": size,
+        "average_price": float(position.average),
+        "mark_price": mark,
+        "index_price": marks.index,
+        "settlement_price": None,
+        "initial_margin": number(held * initial),
+        "maintenance_margin": number(held * maintenance),
+        "open_orders_margin": 0.0,
+        "floating_profit_loss": number(floating),
+        "realized_profit_loss": number(position.realised),
+        "total_profit_loss": number(floating + position.realised),
+    }
+    if listing.option:
+        return body | {
+            "delta": number(size * marks.delta[listing.name]),
+            "average_price_usd": float(position.average) * marks.index,
+            "floating_profit_loss_usd": float(floating) * marks.index,
+        }
+    return body | {
+        "size_currency": number(size / mark),
+        "delta": number(size / mark),
+        "leverage": 50,
+        "estimated_liquidation_price": None,
+        "realized_funding": 0.0,
+        "interest_value": 0.0,
+    }
+
+
+def positions(account: Account, marks: Marks, kind: str) -> list[dict[str, Any]]:
+    """All positions of a kind that are not flat."""
+    return [
+        position_report(position, marks)
+        for position in account.positions.values()
+        if position.size and kind in (position.listing.kind, "any")
+    ]
+
+
+def portfolio(account: Account, marks: Marks) -> dict[str, Any]:
+    """The account summary and portfolio object of the account's coin."""
+    now = value(account, marks)
+    delta = now.futures_delta + now.options_delta
+    unrealised = now.futures_pl + now.options_pl
+    return {
+        "currency": account.currency,
+        "balance": float(account.balance),
+        "equity": float(now.equity),
+        "margin_balance": number(now.margin_balance),
+        "available_funds": number(now.available),
+        "available_withdrawal_funds": number(max(now.available, 0.0)),
+        "initial_margin": number(now.initial_margin),
+        "maintenance_margin": number(now.maintenance_margin),
+        "projected_initial_margin": number(now.initial_margin),
+        "projected_maintenance_margin": number(now.maintenance_margin),
+        "session_upl": number(unrealised),
+        "session_rpl": 0.0,
+        "total_pl": number(unrealised),
+        "delta_total": number(delta),
+        "projected_delta_total": number(delta),
+        "delta_total_map": {f"{account.currency.lower()}_usd": number(delta)},
+        "options_delta": number(now.options_delta),
+        "options_value": float(now.options_value),
+        "options_pl": number(now.options_pl),
+        "options_session_upl": number(now.options_pl),
+        "options_session_rpl": 0.0,
+        "futures_pl": number(now.futures_pl),
+        "futures_session_upl": number(now.futures_pl),
+        "futures_session_rpl": 0.0,
+        "fee_balance": 0.0,
+        "spot_reserve": 0.0,
+        "additional_reserve": 0.0,
+        "portfolio_margining_enabled": False,
+        "cross_collateral_enabled": False,
+        "margin_model": "segregated_sm",
+    }
+
+
+def empty_portfolio(currency: str) -> dict[str, Any]:
+    """The summary of a currency in which the account holds nothing."""
+    zero = dict.fromkeys(
+        (
+            "balance",
+            "equity",
+            "margin_balance",
+            "available_funds",
+            "available_withdrawal_funds",
+            "initial_margin",
+            "maintenance_margin",
+            "session_upl",
+            "session_rpl",
+            "total_pl",
+            "delta_total",
+            "options_value",
+        ),
+        0.0,
+    )
+    return {
+        "currency": currency,
+        **zero,
+        "margin_model": "segregated_sm",
+        "portfolio_margining_enabled": False,
+    }
+
+
+def equity_report(account: Account, marks: Marks) -> dict[str, Any]:
+    """What judges and the demo read: exact coin amounts as text, the index as a number."""
+    return {
+        "venue": "deribit",
+        "account": account.name,
+        "currency": account.currency,
+        "equity": str(value(account, marks).equity),
+        "start": str(coin(account.deposit)),
+        "transfers": "0",
+        "index": marks.index,
+    }

@@ -1,0 +1,69 @@
+"""What can be chosen about the simulated Deribit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One API key of one account.
+
+    With `public_key` (PEM, SubjectPublicKeyInfo, Ed25519) only signatures by the private key are accepted;
+    otherwise the secret serves as password and as HMAC key.
+    """
+
+    account: str
+    client_id: str
+    client_secret: str = field(default="", repr=False)
+    public_key: str = ""
+
+
+DEFAULT_CREDENTIALS = (
+    Credential("main", "sim-client-1", "sim-secret-1"),
+    Credential("second", "sim-client-2", "sim-secret-2"),
+)
+DEPOSITS = {"ETH": Decimal(500), "BTC": Decimal(20)}
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Matching-engine requests per second and burst."""
+
+    rate: int
+    burst: int
+
+
+TIERS = {1: Tier(30, 100), 2: Tier(20, 50), 3: Tier(10, 30), 4: Tier(5, 20)}
+
+
+@dataclass(frozen=True, slots=True)
+class DeribitTwinSettings:
+    """Settings of one simulated venue.
+
+    Args:
+        credentials: the keys; every account named starts with `deposit`.
+        deposit: opening balance in coin; None takes 500 ETH or 20 BTC.
+        tier: volume tier of the matching-engine limits.
+        limits: whether request limits are enforced (10028, then the connection is closed).
+        order_push_delay_ms: delay of order pushes behind the matching.
+        trade_push_delay_ms: the same for trade pushes; longer than the other, and `filled` comes first.
+        option_ticker_ms: how often option tickers of the fast channels are renewed.
+        heartbeat_grace_s: time to answer a test_request before the socket is closed.
+        idle_close_s: a socket silent this long without heartbeat is closed.
+        takers: whether anonymous takers trade.
+        flow_seed: seed of the order flow; None derives it from the market's seed.
+    """
+
+    credentials: tuple[Credential, ...] = DEFAULT_CREDENTIALS
+    deposit: Decimal | None = None
+    tier: int = 1
+    limits: bool = True
+    order_push_delay_ms: int = 0
+    trade_push_delay_ms: int = 0
+    option_ticker_ms: int = 500
+    heartbeat_grace_s: float = 10.0
+    idle_close_s: float = 600.0
+    takers: bool = True
+    flow_seed: int | None = None

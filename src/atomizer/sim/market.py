@@ -1,0 +1,369 @@
+"""One market for many twins: index, forwards, smile and jumps as a pure function of its arguments.
+
+(seed, start time, step, chain or underlying) fix every step's values bit for bit, so simulated venues in
+different processes agree without talking. Order flow is not here: it is each venue's own.
+
+The paths come in blocks. A block's random numbers come from Philox keyed by (seed, underlying, block), its
+state is carried from the block before, so going forward costs O(1) per step and any block can be made again.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from atomizer.sim import pricing
+from atomizer.sim.calendar import (
+    DAY_NS,
+    SECOND_NS,
+    WEEK_NS,
+    first_expiry_ns,
+    nearest_expiry_ns,
+    option_name,
+)
+from atomizer.sim.chain import Chain
+
+BLOCK = 1024
+KEPT_BLOCKS = 4
+MAX_SEED = 2**63
+YEAR_NS = 365 * DAY_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How the generated market moves. Vols and rates are annual fractions, half-lives in seconds.
+
+    The defaults make delta dominate an option's P&L over five minutes: spot moves by about 0.3 %, the
+    implied level by about a tenth of a vol point.
+    """
+
+    index: float
+    vol: float
+    carry: float = 0.03
+    log_vol_sd: float = 0.15
+    log_vol_half_life_s: float = 1800.0
+    jumps_per_hour: float = 10.0
+    jump_low: float = 0.001
+    jump_high: float = 0.004
+    level_sd: float = 0.001
+    level_half_life_s: float = 600.0
+    skew: float = -0.2
+    skew_sd: float = 0.01
+    skew_half_life_s: float = 3600.0
+    curvature: float = 0.9
+    basis_sd: float = 0.0001
+    basis_half_life_s: float = 120.0
+
+
+BEHAVIOURS = {"ETH": Behaviour(index=4000.0, vol=0.60), "BTC": Behaviour(index=110_000.0, vol=0.45)}
+
+
+class UnknownUnderlyingError(ValueError):
+    """No market is generated for this coin. The text lists those that are."""
+
+
+class OptionTerms(Protocol):
+    """What pricing needs to know of an option."""
+
+    @property
+    def strike(self) -> float: ...
+    @property
+    def expiry_ns(self) -> int: ...
+    @property
+    def is_call(self) -> bool: ...
+
+
+class ListedOption(NamedTuple):
+    """One option of the listed chain; `name` is `ETH-30MAY25-3000-C`."""
+
+    name: str
+    underlying: str
+    strike: float
+    expiry_ns: int
+    is_call: bool
+
+
+class Carry(NamedTuple):
+    """The processes' values at the end of a step."""
+
+    log_index: float
+    log_vol: float  # deviation of log spot vol from its mean
+    level: float  # deviation of the implied level, vol units
+    skew: float  # deviation of the smile's rho
+    basis: float  # perpetual over index, fraction
+
+
+class MarketState:
+    """The market during one step. Immutable; prices anything on its underlying."""
+
+    __slots__ = ("_market", "basis", "index", "jumped", "level", "skew", "step", "ts_ns")
+
+    def __init__(self, market: Market, step: int, carry: Carry, *, jumped: bool) -> None:
+        self._market = market
+        self.step = step
+        self.ts_ns = market.start_ns + step * market.step_ns
+        self.index = math.exp(carry.log_index)
+        self.level = carry.level
+        self.skew = carry.skew
+        self.basis = carry.basis
+        self.jumped = jumped
+
+    @property
+    def perpetual(self) -> float:
+        """Fair price of the perpetual in USD: the index and a basis of about a hundredth of a percent."""
+        return self.index * (1.0 + self.basis)
+
+    def tau(self, expiry_ns: int) -> float:
+        """Years to expiry, zero once it has passed."""
+        return max(expiry_ns - self.ts_ns, 0) / YEAR_NS
+
+    def forward(self, expiry_ns: int) -> float:
+        """Fair forward in USD."""
+        return self.index * math.exp(self._market.behaviour.carry * self.tau(expiry_ns))
+
+    def vol(self, strike: float, expiry_ns: int) -> float:
+        """Implied vol, a fraction."""
+        return self._vol(strike, self.forward(expiry_ns), self.tau(expiry_ns))
+
+    def fair_usd(self, option: OptionTerms) -> float:
+        """Fair price in USD per coin of underlying."""
+        tau, forward = self.tau(option.expiry_ns), self.forward(option.expiry_ns)
+        vol = self._vol(option.strike, forward, tau)
+        return float(pricing.black(forward, option.strike, vol, tau, option.is_call))
+
+    def fair(self, option: OptionTerms) -> float:
+        """Fair price in coin per coin of underlying."""
+        return self.fair_usd(option) / self.index
+
+    def _vol(self, strike: float, forward: float, tau: float) -> float:
+        market, behaviour = self._market, self._market.behaviour
+        return float(
+            pricing.smile_vol(
+                math.log(strike / forward),
+                tau,
+                behaviour.vol,
+                self.level,
+                behaviour.skew + self.skew,
+                behaviour.curvature,
+                market.knots,
+                market.variances,
+            )
+        )
+
+
+class Market:
+    """The generated market on one underlying.
+
+    Args:
+        seed: fixes every path; 0 <= seed < 2**63.
+        start_ns: time of step 0; earlier times show step 0.
+        step_ms: length of a step.
+        chain: a recorded chain that gives underlying, spot, strikes and smile.
+        underlying: the coin, where no chain is given.
+
+    Raises:
+        UnknownUnderlyingError: no generated market for this coin.
+        ValueError: seed or step out of range.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        start_ns: int,
+        step_ms: int = 100,
+        chain: Chain | None = None,
+        underlying: str = "ETH",
+    ) -> None:
+        if not 0 <= seed < MAX_SEED:
+            raise ValueError(f"expected a seed from 0 to 2**63 - 1, found {seed}")
+        if step_ms < 1:
+            raise ValueError(f"expected a step of at least 1 ms, found {step_ms}")
+        self.seed = seed
+        self.start_ns = start_ns
+        self.step_ns = step_ms * 1_000_000
+        self.chain = chain
+        self.underlying = chain.underlying if chain else underlying
+        self.behaviour = _behaviour(self.underlying, chain)
+        self.options = _recorded_options(chain, start_ns) if chain else self._generated_options()
+        self.expiries = tuple(sorted({option.expiry_ns for option in self.options}))
+        self.knots = np.array(chain.knots if chain else (), dtype=np.float64)
+        self.variances = np.array([vol * vol for vol in chain.vols] if chain else (), dtype=np.float64)
+        self._strikes = np.array([option.strike for option in self.options])
+        self._expiry_ns = np.array([option.expiry_ns for option in self.options], dtype=np.int64)
+        self._calls = np.array([option.is_call for option in self.options])
+        self._carries = [self._opening()]
+        self._blocks: dict[int, tuple[list[Carry], list[bool]]] = {}
+        self._state = self._make(0)
+        self._priced_step = -1
+        self._prices = np.zeros((pricing.ROWS, len(self.options)))
+
+    def state(self, now_ns: int) -> MarketState:
+        """The market of the last whole step at `now_ns`."""
+        step = max(now_ns - self.start_ns, 0) // self.step_ns
+        if step != self._state.step:
+            self._state = self._make(step)
+        return self._state
+
+    def prices(self, state: MarketState) -> NDArray[np.float64]:
+        """All listed options at once: rows `pricing.USD`, `VOL`, `DELTA` and so on, a column per option.
+
+        The array is reused by the next call with another step.
+        """
+        if state.step != self._priced_step:
+            taus = np.maximum(self._expiry_ns - state.ts_ns, 0) / YEAR_NS
+            behaviour = self.behaviour
+            pricing.price_chain(
+                state.index,
+                behaviour.carry,
+                self._strikes,
+                taus,
+                self._calls,
+                behaviour.vol,
+                state.level,
+                behaviour.skew + state.skew,
+                behaviour.curvature,
+                self.knots,
+                self.variances,
+                self._prices,
+            )
+            self._priced_step = state.step
+        return self._prices
+
+    def half_spread(self, option: ListedOption, state: MarketState) -> float:
+        """Half the usual bid-ask spread of an option, in vol: recorded, else growing with distance."""
+        k = math.log(option.strike / state.forward(option.expiry_ns))
+        if self.chain is not None:
+            return self.chain.half_spread(k)
+        deviations = abs(k) / (self.behaviour.vol * math.sqrt(max(state.tau(option.expiry_ns), 1e-6)))
+        return 0.005 + 0.0025 * min(deviations, 4.0)
+
+    # --- paths ---
+
+    def _make(self, step: int) -> MarketState:
+        carries, jumped = self._block(step // BLOCK)
+        at = step % BLOCK
+        return MarketState(self, step, carries[at], jumped=jumped[at])
+
+    def _block(self, number: int) -> tuple[list[Carry], list[bool]]:
+        block = self._blocks.get(number)
+        if block is None:
+            while len(self._carries) <= number:
+                carries, _ = self._generate(len(self._carries) - 1)
+                self._carries.append(carries[-1])
+            block = self._generate(number)
+            if len(self._blocks) >= KEPT_BLOCKS:
+                del self._blocks[next(iter(self._blocks))]
+            self._blocks[number] = block
+            if len(self._carries) == number + 1:
+                self._carries.append(block[0][-1])
+        return block
+
+    def _random(self, block: int) -> np.random.Generator:
+        stream = zlib.crc32(self.underlying.encode()) << 32 | block
+        return np.random.Generator(np.random.Philox(key=np.array([self.seed, stream], dtype=np.uint64)))
+
+    def _opening(self) -> Carry:
+        """Step 0: the index at its start value, everything else drawn from where it settles."""
+        behaviour = self.behaviour
+        draws = self._random(2**32 - 1).standard_normal(4).tolist()
+        return Carry(
+            math.log(behaviour.index),
+            behaviour.log_vol_sd * draws[0],
+            behaviour.level_sd * draws[1],
+            behaviour.skew_sd * draws[2],
+            behaviour.basis_sd * draws[3],
+        )
+
+    def _generate(self, number: int) -> tuple[list[Carry], list[bool]]:
+        """All steps of one block from the carry before it; step 0 of all is the opening itself."""
+        behaviour = self.behaviour
+        random = self._random(number)
+        normals = random.standard_normal((BLOCK, 5)).tolist()
+        uniforms = random.random((BLOCK, 2)).tolist()
+        step_s = self.step_ns / SECOND_NS
+        root = math.sqrt(step_s / pricing.YEAR_S)
+        keep_vol, add_vol = _ou(behaviour.log_vol_sd, behaviour.log_vol_half_life_s, step_s)
+        keep_level, add_level = _ou(behaviour.level_sd, behaviour.level_half_life_s, step_s)
+        keep_skew, add_skew = _ou(behaviour.skew_sd, behaviour.skew_half_life_s, step_s)
+        keep_basis, add_basis = _ou(behaviour.basis_sd, behaviour.basis_half_life_s, step_s)
+        jump_chance = min(behaviour.jumps_per_hour * step_s / 3600.0, 1.0)
+        jump_range = behaviour.jump_high - behaviour.jump_low
+        x, log_vol, level, skew, basis = self._carries[number]
+        carries: list[Carry] = []
+        jumps: list[bool] = []
+        for at in range(BLOCK):
+            if number == 0 and at == 0:
+                carries.append(self._carries[0])
+                jumps.append(False)
+                continue
+            z, u = normals[at], uniforms[at]
+            sd = behaviour.vol * math.exp(log_vol) * root
+            x += sd * z[0] - 0.5 * sd * sd
+            jumped = u[0] < jump_chance
+            if jumped:
+                size = behaviour.jump_low + jump_range * abs(2.0 * u[1] - 1.0)
+                x += size if u[1] < 0.5 else -size
+            log_vol = keep_vol * log_vol + add_vol * z[1]
+            level = keep_level * level + add_level * z[2]
+            skew = keep_skew * skew + add_skew * z[3]
+            basis = keep_basis * basis + add_basis * z[4]
+            carries.append(Carry(x, log_vol, level, skew, basis))
+            jumps.append(jumped)
+        return carries, jumps
+
+    def _generated_options(self) -> tuple[ListedOption, ...]:
+        """Three Fridays, fifteen strikes each, calls and puts."""
+        first = first_expiry_ns(self.start_ns)
+        options = []
+        for expiry_ns in (first, first + WEEK_NS, first + 3 * WEEK_NS):
+            tau = (expiry_ns - self.start_ns) / YEAR_NS
+            index, vol = self.behaviour.index, self.behaviour.vol
+            step = _round_step(index * vol * math.sqrt(tau) * 5.0 / 14.0)
+            middle = round(index / step)
+            for offset in range(-7, 8):
+                for is_call in (True, False):
+                    strike = (middle + offset) * step
+                    if strike > 0:
+                        options.append(_listed(self.underlying, expiry_ns, strike, is_call=is_call))
+        return tuple(options)
+
+
+def _behaviour(underlying: str, chain: Chain | None) -> Behaviour:
+    if chain is not None:
+        return Behaviour(index=chain.spot, vol=chain.atm_vol)
+    try:
+        return BEHAVIOURS[underlying]
+    except KeyError:
+        raise UnknownUnderlyingError(
+            f"expected one of {', '.join(BEHAVIOURS)} as underlying, found {underlying!r}; "
+            "other coins need a recorded chain"
+        ) from None
+
+
+def _recorded_options(chain: Chain, start_ns: int) -> tuple[ListedOption, ...]:
+    expiry_ns = nearest_expiry_ns(start_ns, chain.tenor_ns)
+    return tuple(
+        _listed(chain.underlying, expiry_ns, strike, is_call=is_call) for strike, is_call in chain.listed
+    )
+
+
+def _listed(underlying: str, expiry_ns: int, strike: float, *, is_call: bool) -> ListedOption:
+    name = option_name(underlying, expiry_ns, strike, is_call=is_call)
+    return ListedOption(name, underlying, float(strike), expiry_ns, is_call)
+
+
+def _ou(sd: float, half_life_s: float, step_s: float) -> tuple[float, float]:
+    """(factor kept per step, sd added per step) of a process with this stationary sd."""
+    keep = 0.5 ** (step_s / half_life_s)
+    return keep, sd * math.sqrt(1.0 - keep * keep)
+
+
+def _round_step(step: float) -> float:
+    """The nearest of 1, 2, 5 times a power of ten, as exchanges space strikes."""
+    power = 10.0 ** math.floor(math.log10(step))
+    return min((factor * power for factor in (1, 2, 5, 10)), key=lambda one: abs(math.log(one / step)))

@@ -1,0 +1,125 @@
+"""Deribit as one port: a market-data socket and a trading socket behind `send`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+from atomizer.domain.capabilities import Capabilities
+from atomizer.domain.commands import (
+    AmendOrder,
+    CancelOrder,
+    Command,
+    PlaceOrder,
+    QueryOrder,
+    ReadAccount,
+    Resubscribe,
+)
+from atomizer.domain.events import (
+    AmendRefused,
+    CancelRefused,
+    Event,
+    PlaceRefused,
+    RequestTimedOut,
+)
+from atomizer.domain.instruments import Instrument
+from atomizer.domain.ports import Sink
+from atomizer.net.transport import Clock, Transport
+from atomizer.venues.deribit import codec
+from atomizer.venues.deribit.capabilities import DERIBIT
+from atomizer.venues.deribit.listing import Listing
+from atomizer.venues.deribit.market import MarketSocket
+from atomizer.venues.deribit.settings import DeribitSettings
+from atomizer.venues.deribit.trading import TradingSocket
+
+OrderCommand = PlaceOrder | AmendOrder | CancelOrder | QueryOrder
+
+
+class DeribitPort:
+    """A `Port`. Feeds: `deribit/market`, and `deribit/trading`, the socket that tells of fills.
+
+    Without a key in its settings it listens to public data and refuses every order.
+    """
+
+    venue = codec.VENUE
+    capabilities: Capabilities = DERIBIT
+
+    def __init__(
+        self, settings: DeribitSettings, transport: Transport, clock: Clock, rng: random.Random
+    ) -> None:
+        self._can_trade = settings.key is not None
+        self._listing = Listing(settings, clock)
+        self._market = MarketSocket(settings, transport, clock, rng, self._listing)
+        self._trading = TradingSocket(
+            settings, transport, clock, rng, self._listing, lambda: self._market.rpc.offset_ns
+        )
+
+    async def run(self, sink: Sink) -> None:
+        """Serve until cancelled; without a key the market-data socket only."""
+        self._listing.sink = self._market.sink = self._trading.sink = sink
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._market.run())
+            if self._can_trade:
+                group.create_task(self._trading.run())
+
+    def send(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            if isinstance(command, (PlaceOrder, AmendOrder, CancelOrder, QueryOrder)):
+                self._order(command)
+            elif isinstance(command, ReadAccount):
+                self._trading.read(command)
+            elif isinstance(command, Resubscribe):
+                self._market.resubscribe(command.instrument.removeprefix(codec.PREFIX))
+
+    def _order(self, command: OrderCommand) -> None:
+        listed = self._listing.by_name.get(command.instrument.removeprefix(codec.PREFIX))
+        if listed is None:
+            self._trading.later(_unlisted(command))
+        elif isinstance(command, PlaceOrder):
+            self._trading.place(command, listed)
+        elif isinstance(command, AmendOrder):
+            self._trading.amend(command, listed)
+        elif isinstance(command, CancelOrder):
+            self._trading.cancel(command, listed)
+        else:
+            self._trading.query(command, listed)
+
+    def instrument(self, name: str) -> Instrument | None:
+        """What the venue lists under this name, once read."""
+        return self._listing.by_name.get(name)
+
+
+class DeribitMarketPort:
+    """The market-data half alone: no key, no trading socket, nothing to send an order through."""
+
+    venue = codec.VENUE
+    capabilities: Capabilities = DERIBIT
+
+    def __init__(
+        self, settings: DeribitSettings, transport: Transport, clock: Clock, rng: random.Random
+    ) -> None:
+        self._listing = Listing(settings, clock)
+        self._market = MarketSocket(settings, transport, clock, rng, self._listing)
+
+    async def run(self, sink: Sink) -> None:
+        """Serve until cancelled."""
+        self._listing.sink = self._market.sink = sink
+        await self._market.run()
+
+    def send(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            if isinstance(command, Resubscribe):
+                self._market.resubscribe(command.instrument.removeprefix(codec.PREFIX))
+
+
+def _unlisted(command: OrderCommand) -> Event:
+    """The listing has not been read or does not hold the instrument: nothing was sent."""
+    text = f"expected {command.instrument} in the venue's listing, it is not there (yet); not sent"
+    if isinstance(command, PlaceOrder):
+        return PlaceRefused(command.order_id, "not_listed", text)
+    if isinstance(command, AmendOrder):
+        return AmendRefused(command.order_id, "not_listed", text)
+    if isinstance(command, CancelOrder):
+        return CancelRefused(command.order_id, "not_listed", text)
+    return RequestTimedOut(command.order_id)

@@ -1,0 +1,17 @@
+"""What Deribit can do, as data."""
+
+from __future__ import annotations
+
+from atomizer.domain.capabilities import Capabilities, DisconnectScope, RateBudget, Replace
+
+# The lowest tier of the matching engine: 5 requests a second, burst 20. Higher tiers come from settings.
+DERIBIT = Capabilities(
+    venue="deribit",
+    orders=True,
+    replace=Replace.AMEND,
+    request_deadline_ms=1000,
+    query_after_ms=3000,
+    cancel_on_disconnect=DisconnectScope.CONNECTION,
+    label=True,
+    rate=RateBudget(per_s=5.0, burst=20.0, reserve=5.0),
+)

@@ -1,0 +1,115 @@
+"""Awaited JSON-RPC calls over a session: numbering, refusals, typed results."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from atomizer.net.session import HandshakeError, Session
+from atomizer.net.transport import Clock
+from atomizer.venues.deribit import auth, codec, wire
+from atomizer.venues.deribit.settings import DeribitSettings
+from atomizer.venues.keys import HmacKey
+
+T = TypeVar("T")
+
+NS_PER_MS = 1_000_000
+CHANNELS_PER_CALL = 200
+HEARTBEAT_S = 10
+
+
+class VenueRefusedError(HandshakeError):
+    """The venue answered with an error; `code` is its own."""
+
+    def __init__(self, method: str, error: wire.ErrorData) -> None:
+        super().__init__(f"deribit {method}: refused with {error.code} {codec.error_text(error)}")
+        self.code = error.code
+
+
+class Rpc:
+    """Calls over one session. Request numbers never repeat within it."""
+
+    def __init__(self, session: Session[Any], settings: DeribitSettings, clock: Clock) -> None:
+        self._session = session
+        self._settings = settings
+        self._clock = clock
+        self._number = 0
+        self.offset_ns = 0
+
+    def next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    async def message(self, method: str, params: Any) -> wire.Message:
+        """The whole reply.
+
+        Raises:
+            VenueRefusedError: an error reply.
+            SessionError: no connection, or no answer in time.
+        """
+        number = self.next_number()
+        data = codec.request(number, method, params)
+        reply: wire.Message = await self._session.ask(data, number, self._settings.read_timeout_s)
+        if reply.error is not None:
+            raise VenueRefusedError(method, reply.error)
+        return reply
+
+    async def call(self, method: str, params: Any, decode: Callable[[msgspec.Raw], T]) -> T:
+        """The decoded result; errors as `message`, and HandshakeError for a result of another shape."""
+        reply = await self.message(method, params)
+        try:
+            return decode(reply.result)
+        except msgspec.DecodeError as error:
+            raise HandshakeError(
+                f"deribit {method}: result of another shape than documented ({error})"
+            ) from None
+
+    def fire(self, method: str, params: Any) -> None:
+        """Send without waiting; raises NotSentError without a connection."""
+        self._session.send(codec.request(self.next_number(), method, params))
+
+    async def heartbeat(self) -> None:
+        await self.message("public/set_heartbeat", {"interval": HEARTBEAT_S})
+
+    async def subscribe(self, scope: str, channels: list[str]) -> list[str]:
+        """Subscribe in portions; returns the channels the venue left out."""
+        missing = []
+        for start in range(0, len(channels), CHANNELS_PER_CALL):
+            part = channels[start : start + CHANNELS_PER_CALL]
+            taken = await self.call(f"{scope}/subscribe", {"channels": part}, codec.decode_channels)
+            known = {name.lower() for name in taken}
+            missing += [name for name in part if name.lower() not in known]
+        return missing
+
+    async def authenticate(self, rng: random.Random) -> float:
+        """`public/auth` for this connection; the life of the token in seconds."""
+        settings = self._settings
+        if settings.key is None:
+            raise HandshakeError("deribit: expected a key to log in with, found none; set it or listen only")
+        if settings.grant == "client_credentials" and isinstance(settings.key, HmacKey):
+            params = auth.client_credentials_params(settings.client_id, settings.key)
+        else:
+            now_ms = (self._clock.now_ns() + self.offset_ns) // NS_PER_MS
+            nonce = f"{rng.getrandbits(63):d}"
+            params = auth.client_signature_params(settings.client_id, settings.key, now_ms, nonce)
+        return (await self.call("public/auth", params, codec.decode_auth)).expires_in
+
+    async def measure_clock(self) -> int:
+        """Venue clock minus ours in nanoseconds: half the sum of what both directions show."""
+        sent = self._clock.now_ns()
+        reply = await self.message("public/get_time", {})
+        heard = self._clock.now_ns()
+        if reply.us_in and reply.us_out:
+            self.offset_ns = (reply.us_in * 1000 - sent + reply.us_out * 1000 - heard) // 2
+        return self.offset_ns
+
+
+async def repeat(every_s: float, work: Callable[[], Any]) -> None:
+    """`await work()` every so often, for as long as the connection that spawned this lives."""
+    while True:
+        await asyncio.sleep(every_s)
+        await work()

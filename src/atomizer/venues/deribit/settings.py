@@ -1,0 +1,43 @@
+"""What the Deribit adapter must be told. Keys are holders that never show themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from atomizer.net.pacing import RetrySettings
+from atomizer.venues.deribit.auth import LoginKey
+
+
+@dataclass(frozen=True, slots=True)
+class DeribitSettings:
+    """One account and what to listen to.
+
+    `currencies`: for `get_instruments` and account summaries (linear contracts are under USDC).
+    `books`: instruments whose whole book is followed, hedges among them. `option_underlyings`: coins whose
+    options' tickers are followed, up to `option_days` ahead. `grant` is `client_credentials` or
+    `client_signature`; asymmetric keys always sign; no `key` means public data only. Times in seconds;
+    pings are sent when a socket is quiet that long, so they bound the age of what is known.
+    """
+
+    ws_url: str
+    account: str
+    client_id: str
+    key: LoginKey | None
+    currencies: tuple[str, ...] = ("ETH",)
+    books: tuple[str, ...] = ("ETH-PERPETUAL",)
+    option_underlyings: tuple[str, ...] = ("ETH",)
+    option_days: float = 120.0
+    grant: str = "client_credentials"
+    book_interval: str = "100ms"
+    ticker_interval: str = "100ms"
+    market_ping_s: float = 0.2
+    trading_ping_s: float = 2.0
+    market_dead_s: float = 5.0
+    trading_dead_s: float = 15.0
+    request_timeout_s: float = 3.0
+    read_timeout_s: float = 10.0
+    clock_every_s: float = 10.0
+    listing_every_s: float = 600.0
+    rate_per_s: float = 30.0
+    rate_burst: float = 60.0
+    retry: RetrySettings = field(default_factory=RetrySettings)

@@ -1,0 +1,404 @@
+"""The trading socket: our orders, fills and balances. One socket, so that its loss cancels its orders."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from atomizer.domain.bookings import Fill
+from atomizer.domain.commands import AmendOrder, CancelOrder, PlaceOrder, QueryOrder, ReadAccount
+from atomizer.domain.events import (
+    AmendRefused,
+    CancelRefused,
+    Event,
+    FeedAlive,
+    FeedDown,
+    FeedUp,
+    OrderEnded,
+    OrderNotFound,
+    PlaceRefused,
+    RequestTimedOut,
+)
+from atomizer.domain.identity import label
+from atomizer.domain.instruments import Instrument
+from atomizer.domain.ports import Sink
+from atomizer.net.session import HandshakeError, NotSentError, Session, SessionError, SessionSettings
+from atomizer.net.transport import Clock, Transport
+from atomizer.venues.deribit import codec, reader, wire
+from atomizer.venues.deribit.listing import Listing
+from atomizer.venues.deribit.rpc import Rpc, VenueRefusedError
+from atomizer.venues.deribit.settings import DeribitSettings
+
+log = logging.getLogger(__name__)
+K = TypeVar("K")
+V = TypeVar("V")
+
+FEED = "deribit/trading"
+NS_PER_MS = 1_000_000
+ALIVE_EVERY_S = 0.5
+# Orders remembered for what may still arrive about them.
+REMEMBERED = 20_000
+ORDER_CHANNEL, TRADE_CHANNEL = "user.orders.any.any.raw", "user.trades.any.any.raw"
+
+
+class Verb(Enum):
+    """What a request in flight asks for."""
+
+    PLACE = auto()
+    AMEND = auto()
+    CANCEL = auto()
+
+
+class Sent(NamedTuple):
+    """A request in flight."""
+
+    verb: Verb
+    order_id: int
+    listed: Instrument
+    venue_order_id: str = ""
+
+
+class TradingSocket:
+    """Owns the session of the trading connection. Its methods for commands never raise for the venue."""
+
+    def __init__(
+        self,
+        settings: DeribitSettings,
+        transport: Transport,
+        clock: Clock,
+        rng: random.Random,
+        listing: Listing,
+        clock_offset_ns: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._listing = listing
+        self._offset_ns = clock_offset_ns
+        self._post_only: set[int] = set()
+        self._cancel_sent: dict[int, None] = {}
+        self._ours: dict[str, int] = {}
+        self._alive_s = 0.0
+        self._answers: list[Event] = []
+        self.sink: Sink
+        self.session: Session[Sent] = Session(
+            SessionSettings(
+                name=FEED,
+                url=settings.ws_url,
+                heartbeat_s=settings.trading_ping_s,
+                dead_after_s=settings.trading_dead_s,
+                rate_per_s=settings.rate_per_s,
+                rate_burst=settings.rate_burst,
+                retry=settings.retry,
+            ),
+            transport,
+            self,
+            rng,
+        )
+        self.rpc = Rpc(self.session, settings, clock)
+
+    # --- the session's owner ---
+
+    async def handshake(self) -> None:
+        await self.rpc.heartbeat()
+        await self.rpc.measure_clock()
+        self.session.keep_authenticated(await self._authenticate(), self._authenticate)
+        await self.rpc.message("private/enable_cancel_on_disconnect", {"scope": "connection"})
+        if not self._listing.complete:
+            await self._listing.load(self.rpc)
+        channels = [ORDER_CHANNEL, TRADE_CHANNEL]
+        channels += [f"user.portfolio.{currency}" for currency in self._settings.currencies]
+        missing = await self.rpc.subscribe("private", channels)
+        if missing:
+            raise HandshakeError(
+                f"{FEED}: expected the channels {', '.join(missing)}, the venue left them out; "
+                "without them fills would go unseen"
+            )
+
+    async def _authenticate(self) -> float:
+        return await self.rpc.authenticate(self._rng)
+
+    def up(self) -> None:
+        self.sink.put(FeedUp(FEED))
+        self.sink.flush()
+
+    def down(self, why: str) -> None:
+        self.sink.put(FeedDown(FEED, why))
+        self.sink.flush()
+
+    def heartbeat(self) -> None:
+        self.rpc.fire("public/test", {})
+
+    def timed_out(self, context: Sent) -> None:
+        self.sink.put(RequestTimedOut(context.order_id))
+        self.sink.flush()
+
+    def message(self, data: bytes, last: bool) -> None:
+        try:
+            self._hear(codec.decode_message(data))
+        except msgspec.DecodeError as error:
+            self.session.drop(f"{FEED}: a message of another shape than documented ({error})")
+            return
+        now = asyncio.get_running_loop().time()
+        if now - self._alive_s >= ALIVE_EVERY_S and self.session.is_up:
+            self._alive_s = now
+            self.sink.put(FeedAlive(FEED))
+        if last:
+            self.sink.flush()
+
+    def _hear(self, message: wire.Message) -> None:
+        if message.id is not None:
+            answer = self.session.answer(message.id, message)
+            if answer is not None:
+                self._reply(answer.context, message)
+        elif message.params is None:
+            return
+        elif message.method == "subscription":
+            self._push(message.params.channel, message.params.data)
+        elif message.method == "heartbeat" and message.params.type == "test_request":
+            self.rpc.fire("public/test", {})
+
+    # --- commands ---
+
+    def place(self, command: PlaceOrder, listed: Instrument) -> None:
+        number = self.rpc.next_number()
+        data = codec.place(number, command, listed, self._valid_until_ms(command.deadline_ns))
+        if command.post_only:
+            self._post_only.add(command.order_id)
+        try:
+            self.session.send_request(
+                data,
+                number,
+                self._deadline_s(command.deadline_ns),
+                Sent(Verb.PLACE, command.order_id, listed),
+            )
+        except NotSentError as error:
+            self._later(PlaceRefused(command.order_id, error.code, str(error)))
+
+    def amend(self, command: AmendOrder, listed: Instrument) -> None:
+        number = self.rpc.next_number()
+        data = codec.amend(
+            number,
+            command,
+            listed,
+            self._valid_until_ms(command.deadline_ns),
+            post_only=command.order_id in self._post_only,
+        )
+        sent = Sent(Verb.AMEND, command.order_id, listed, command.venue_order_id)
+        try:
+            self.session.send_request(data, number, self._deadline_s(command.deadline_ns), sent)
+        except NotSentError as error:
+            self._later(AmendRefused(command.order_id, error.code, str(error)))
+
+    def cancel(self, command: CancelOrder, listed: Instrument) -> None:
+        number = self.rpc.next_number()
+        if command.venue_order_id:
+            data = codec.request(number, "private/cancel", {"order_id": command.venue_order_id})
+        else:
+            params = {"label": label(command.order_id), "currency": listed.settlement}
+            data = codec.request(number, "private/cancel_by_label", params)
+        _remember(self._cancel_sent, command.order_id, None)
+        sent = Sent(Verb.CANCEL, command.order_id, listed, command.venue_order_id)
+        deadline_s = asyncio.get_running_loop().time() + self._settings.request_timeout_s
+        try:
+            self.session.send_request(data, number, deadline_s, sent)
+        except NotSentError as error:
+            self._later(CancelRefused(command.order_id, error.code, str(error)))
+
+    def query(self, command: QueryOrder, listed: Instrument) -> None:
+        if not self.session.is_up:
+            self._later(RequestTimedOut(command.order_id))
+            return
+        self.session.spawn(self._query(command.order_id, listed, command.venue_order_id))
+
+    def read(self, command: ReadAccount) -> None:
+        if not self.session.is_up:
+            for event in reader.failed(command, f"{FEED} is {self.session.state.value}"):
+                self._later(event)
+            return
+        self.session.spawn(
+            reader.read(command, self.rpc, self._listing, self._settings, self.sink, self._order, self._fill)
+        )
+
+    def _valid_until_ms(self, deadline_ns: int) -> int:
+        """Our deadline on the venue's clock."""
+        return (deadline_ns + self._offset_ns()) // NS_PER_MS
+
+    def _deadline_s(self, deadline_ns: int) -> float:
+        return asyncio.get_running_loop().time() + (deadline_ns - self._clock.now_ns()) / 1e9
+
+    def later(self, event: Event) -> None:
+        """An answer found here and now is told in a later batch, never from inside `send`."""
+        self._later(event)
+
+    def _later(self, event: Event) -> None:
+        if not self._answers:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._answers.append(event)
+
+    def _tell(self) -> None:
+        answers, self._answers = self._answers, []
+        for event in answers:
+            self.sink.put(event)
+        self.sink.flush()
+
+    # --- answers ---
+
+    def _reply(self, sent: Sent, message: wire.Message) -> None:
+        if message.error is not None:
+            self._refusal(sent, message.error)
+        elif sent.verb is Verb.CANCEL:
+            self._cancelled(sent, message.result)
+        else:
+            result = codec.decode_order_and_trades(message.result)
+            for trade in result.trades:
+                self.sink.put(self._fill(trade))
+            self._order(result.order, sent.listed, reply=True)
+
+    def _refusal(self, sent: Sent, error: wire.ErrorData) -> None:
+        code, text = str(error.code), codec.error_text(error)
+        if error.code in codec.UNKNOWN_OUTCOME_CODES:
+            log.warning("%s: outcome of a request unknown: %s %s", FEED, code, text)
+            self.sink.put(RequestTimedOut(sent.order_id))
+        elif sent.verb is Verb.PLACE:
+            self._post_only.discard(sent.order_id)
+            self.sink.put(PlaceRefused(sent.order_id, code, text))
+        elif sent.verb is Verb.AMEND:
+            self.sink.put(AmendRefused(sent.order_id, code, text))
+            if error.code in codec.GONE_CODES:
+                self.session.spawn(self._query(sent.order_id, sent.listed, sent.venue_order_id))
+        else:
+            self._cancel_sent.pop(sent.order_id, None)
+            gone = error.code in codec.GONE_CODES
+            self.sink.put(CancelRefused(sent.order_id, code, text, gone))
+
+    def _cancelled(self, sent: Sent, result: msgspec.Raw) -> None:
+        if sent.venue_order_id:
+            self._order(codec.decode_order(result), sent.listed)
+        elif codec.decode_count(result) == 0:
+            text = f"no open order with label {label(sent.order_id)}"
+            self.sink.put(CancelRefused(sent.order_id, "none_cancelled", text, gone=True))
+        else:
+            self.session.spawn(self._query(sent.order_id, sent.listed, ""))
+
+    async def _query(self, order_id: int, listed: Instrument, venue_order_id: str) -> None:
+        """How an order stands, its fills first; a failure leaves the outcome unknown."""
+        try:
+            found = await self._find(order_id, listed, venue_order_id)
+            if found is None:
+                self._post_only.discard(order_id)
+                self.sink.put(OrderNotFound(order_id))
+            else:
+                if found.filled_amount > 0:
+                    params = {"order_id": found.order_id}
+                    for trade in await self.rpc.call(
+                        "private/get_user_trades_by_order", params, codec.decode_trades
+                    ):
+                        self.sink.put(self._fill(trade))
+                self._order(found, listed)
+        except SessionError as error:
+            log.warning("%s: query of order %s failed: %s", FEED, label(order_id), error)
+            self.sink.put(RequestTimedOut(order_id))
+        self.sink.flush()
+
+    async def _find(self, order_id: int, listed: Instrument, venue_order_id: str) -> wire.OrderData | None:
+        if venue_order_id:
+            try:
+                return await self.rpc.call(
+                    "private/get_order_state", {"order_id": venue_order_id}, codec.decode_order
+                )
+            except VenueRefusedError as error:
+                if error.code in codec.GONE_CODES:
+                    return None
+                raise
+        params = {"currency": listed.settlement, "label": label(order_id)}
+        found = await self.rpc.call("private/get_order_state_by_label", params, codec.decode_orders)
+        return max(found, key=lambda order: order.last_update_timestamp, default=None)
+
+    # --- pushes ---
+
+    def _push(self, channel: str, data: msgspec.Raw) -> None:
+        if channel.startswith("user.orders."):
+            raw = channel.endswith(".raw")
+            self._orders([codec.decode_order(data)] if raw else codec.decode_orders(data))
+        elif channel.startswith("user.trades."):
+            self._trades(codec.decode_trades(data))
+        elif channel.startswith("user.portfolio."):
+            self.sink.put(codec.balance(codec.decode_portfolio(data), self._settings.account))
+        elif channel.startswith("user.changes."):
+            changes = codec.decode_changes(data)
+            self._trades(changes.trades)
+            self._orders(changes.orders)
+            for position in changes.positions:
+                self.sink.put(codec.position(position, self._settings.account))
+
+    def _orders(self, orders: list[wire.OrderData]) -> None:
+        for order in orders:
+            listed = self._listing.by_name.get(order.instrument_name)
+            if listed is None:
+                self.session.spawn(self._after_listing(order.instrument_name, [], [order]))
+            else:
+                self._order(order, listed)
+
+    def _trades(self, trades: list[wire.TradeData]) -> None:
+        for trade in trades:
+            if trade.instrument_name in self._listing.by_name:
+                self.sink.put(self._fill(trade))
+            else:
+                self.session.spawn(self._after_listing(trade.instrument_name, [trade], []))
+
+    async def _after_listing(
+        self, name: str, trades: list[wire.TradeData], orders: list[wire.OrderData]
+    ) -> None:
+        """What happened in an instrument outside the listing waits until its terms are read."""
+        listed = None
+        try:
+            listed = await self._listing.require(self.rpc, name)
+        except VenueRefusedError as error:
+            log.warning("%s: terms of %s unknown, told as they are: %s", FEED, name, error)
+        for trade in trades:
+            self.sink.put(self._fill(trade))
+        for order in orders:
+            if listed is not None:
+                self._order(order, listed)
+        self.sink.flush()
+
+    def _order(self, order: wire.OrderData, listed: Instrument, *, reply: bool = False) -> None:
+        number = codec.order_number(order.label)
+        event = codec.order_event(
+            order,
+            listed,
+            self._settings.account,
+            reply=reply,
+            cancel_sent=number in self._cancel_sent,
+        )
+        if number:
+            _remember(self._ours, order.order_id, number)
+            if isinstance(event, OrderEnded):
+                self._post_only.discard(number)
+            elif order.post_only:
+                self._post_only.add(number)
+        self.sink.put(event)
+
+    def _fill(self, trade: wire.TradeData) -> Fill:
+        """A booking; a trade without label belongs to the order its venue id was seen with."""
+        booked = codec.fill(trade, self._settings.account)
+        if not booked.order_id and trade.order_id in self._ours:
+            return msgspec.structs.replace(booked, order_id=self._ours[trade.order_id])
+        return booked
+
+    async def run(self) -> None:
+        await self.session.run()
+
+
+def _remember(known: dict[K, V], key: K, value: V) -> None:
+    """Keep the newest; the oldest makes room."""
+    known[key] = value
+    if len(known) > REMEMBERED:
+        del known[next(iter(known))]
