@@ -68,6 +68,13 @@ def test_wrong_state_after_a_step_fails_and_stops_the_sequence() -> None:
     assert len(problems({"sequences": [broken]})) == 4
 
 
+def test_malformed_cases_and_sequences_fail_without_ending_the_run() -> None:
+    assert problems({"math": {"getSqrtRatioAtTick": [{"tock": "5"}, {"tick": "five"}]}})
+    assert problems({"sequences": [{"name": "x", "fee": "500"}]})
+    steps = [{"op": "initialize"}, {"op": "mint"}]
+    assert problems({"sequences": [{"name": "x", "fee": "500", "tickSpacing": "10", "steps": steps}]})
+
+
 def test_wrong_pool_address_fails() -> None:
     case = {
         "factory": "0x1F98431c8aD98523631AE4a59f267346ea31F984",

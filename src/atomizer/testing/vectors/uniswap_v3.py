@@ -14,7 +14,7 @@ from atomizer.models.uniswap_v3.errors import PoolError
 from atomizer.testing.vectors import uniswap_v3_math as pure_math
 from atomizer.testing.vectors.runner import CaseResult
 from atomizer.testing.vectors.uniswap_v3_compiled import COMPILED
-from atomizer.testing.vectors.uniswap_v3_sequences import FORMS, Replay
+from atomizer.testing.vectors.uniswap_v3_sequences import FORMS, MALFORMED, Replay
 
 
 def check(document: dict[str, Any], *, slow: bool) -> Iterator[CaseResult]:
@@ -50,8 +50,8 @@ def _problem(function: Callable[[dict[str, Any]], dict[str, Any]], case: dict[st
     except PoolError as error:
         expected = case.get("revert")
         return "" if expected is True or (expected and expected == error.code) else f"raised {error}"
-    except KeyError as error:
-        return f"the case has no field {error}"
+    except MALFORMED as error:
+        return f"the case cannot be read: {error!r}"
     if "revert" in case:
         return f"expected revert {case['revert']!r}, found {found}"
     wrong = {key: (case.get(key), value) for key, value in found.items() if case.get(key) != value}
@@ -64,15 +64,19 @@ def _problem(function: Callable[[dict[str, Any]], dict[str, Any]], case: dict[st
 def _address_problem(case: dict[str, Any], code_hash: bytes) -> str:
     try:
         found = pool_address(case["factory"], case["token0"], case["token1"], int(case["fee"]), code_hash)
-    except (KeyError, ValueError) as error:
+    except MALFORMED as error:
         return f"cannot be computed: {error!r}"
     return "" if found == case["pool"] else f"expected {case['pool']}, found {found}"
 
 
 def _check_sequence(sequence: dict[str, Any], form: str) -> Iterator[CaseResult]:
     name = sequence.get("name", "unnamed")
-    replay = Replay(sequence, form)
-    for number, step in enumerate(sequence["steps"]):
+    try:
+        replay = Replay(sequence, form)
+    except MALFORMED as error:
+        yield CaseResult(f"sequence ({form})", name, f"the sequence cannot be read: {error!r}")
+        return
+    for number, step in enumerate(replay.steps):
         problem = replay.step(step)
         yield CaseResult(f"sequence {step.get('op')} ({form})", f"{name} #{number}", problem)
         if problem and "revert" not in step:

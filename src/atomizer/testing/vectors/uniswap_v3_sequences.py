@@ -11,6 +11,7 @@ from atomizer.models.uniswap_v3.position_manager import PositionManager
 from atomizer.models.uniswap_v3.quoter import quote
 from atomizer.models.uniswap_v3.state import NO_POSITION
 
+MALFORMED = (KeyError, ValueError, TypeError, AttributeError, IndexError)
 Step = dict[str, Any]
 Swap = Callable[[Pool, bool, int, int | None, int], tuple[int, int]]
 
@@ -38,7 +39,8 @@ class Replay:
         self.manager = PositionManager(self.pool)
         self.swap = FORMS[form]
         self.final = sequence.get("finalBeforeClose")
-        self.closing = _first_of_closing(sequence["steps"]) if self.final else -1
+        self.steps: list[Step] = sequence["steps"]
+        self.closing = _first_of_closing(self.steps) if self.final else -1
         self.count = 0
 
     def step(self, step: Step) -> str:
@@ -55,6 +57,8 @@ class Replay:
             expected = step.get("revert")
             right = expected is True or (expected and expected == error.code)
             return problem if right else f"{problem} raised {error}"
+        except MALFORMED as error:
+            return f"{problem} the step cannot be read: {error!r}"
         if "revert" in step:
             return f"expected revert {step['revert']!r}, found {found}"
         if "state" in step:
