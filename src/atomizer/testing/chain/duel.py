@@ -327,6 +327,23 @@ class PoolDuel:
         except CallRevertedError as error:
             contract = error.reason
         self._expect("observe", str(agos), model, contract)
+        if self.pool.ticks:
+            lower, upper = sorted(self.random.choices(sorted(self.pool.ticks), k=2))
+            self._compare_inside(lower, upper)
+
+    def _compare_inside(self, lower: int, upper: int) -> None:
+        try:
+            model: Any = self.pool.seconds_inside(lower, upper, now=self.now)
+        except PoolError as error:
+            model = error.code
+        signature = "snapshotCumulativesInside(int24,int24)"
+        try:
+            contract: Any = self.chain.read(
+                [(self.address, signature, (lower, upper), ("int56", "uint160", "uint32"))]
+            )[0]
+        except CallRevertedError as error:
+            contract = error.reason
+        self._expect(signature, f"{lower}, {upper}", model, contract)
 
     def _wander(self) -> None:
         """Do things to the models only and take them back: snapshots must leave no trace."""

@@ -9,6 +9,7 @@ from typing import Any
 from atomizer.models.uniswap_v3.errors import PoolError, ZeroLiquidityError
 from atomizer.models.uniswap_v3.pool import Pool
 from atomizer.models.uniswap_v3.position_manager import PositionManager
+from atomizer.models.uniswap_v3.quoter import quote
 from atomizer.models.uniswap_v3.state import NO_POSITION
 from atomizer.models.uniswap_v3.tick_math import MAX_TICK, MIN_TICK, sqrt_ratio_at_tick
 from atomizer.testing.chain.duel import (
@@ -190,6 +191,7 @@ class ManagerDuel:
         signed = amount if exact_in else -amount
         bound = 0 if exact_in else 2**200
         arguments = (*tokens, self.fee, self.node.account, FAR, amount, bound, limit)
+        self._compare_quote(down, signed, limit, (*tokens, amount, self.fee, limit))
         self._perform(
             self.chain.router,
             f"{name}((address,address,uint24,address,uint256,uint256,uint256,uint160))",
@@ -198,11 +200,26 @@ class ManagerDuel:
             lambda receipt: event_data(receipt, self.address, SWAP_EVENT, SWAP_TYPES)[:2],
         )
 
-    def _routed(self, down: bool, amount: int, limit: int, now: int) -> Numbers:
-        """A swap as the router allows it: its callback refuses one that moves no input at all."""
+    def _compare_quote(self, down: bool, amount: int, limit: int, arguments: tuple[Any, ...]) -> None:
+        name = "quoteExactInputSingle" if amount > 0 else "quoteExactOutputSingle"
+        signature = f"{name}((address,address,uint256,uint24,uint160))"
+        try:
+            self._require_movement(down, amount, limit)
+            model: Any = tuple(quote(self.pool, down, amount, limit))
+        except PoolError:
+            return  # the quoter hides the pool's reason behind its own
+        types = ("uint256", "uint160", "uint32", "uint256")
+        contract = self.chain.read([(self.chain.quoter, signature, (arguments,), types)])[0]
+        self._expect(signature, model, contract[:3])
+
+    def _require_movement(self, down: bool, amount: int, limit: int) -> None:
         end = self.pool.quote(down, amount, limit)
         if end.amount0 <= 0 and end.amount1 <= 0:
             raise ZeroLiquidityError("a routed swap through a range without liquidity")
+
+    def _routed(self, down: bool, amount: int, limit: int, now: int) -> Numbers:
+        """A swap as the router allows it: its callback refuses one that moves no input at all."""
+        self._require_movement(down, amount, limit)
         return self.pool.swap(down, amount, limit, now=now)
 
     def _perform(self, to: str, signature: str, argument: Any, model: Model, events: Events) -> None:

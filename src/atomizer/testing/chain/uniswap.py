@@ -65,7 +65,7 @@ def event_data(
 
 
 class UniswapChain:
-    """Factory, position manager, router, two tokens and three payers that own positions."""
+    """Factory, position manager, router, quoter, two tokens and three payers that own positions."""
 
     def __init__(self, node: Node, packages: Path) -> None:
         self.node = node
@@ -80,6 +80,10 @@ class UniswapChain:
         )
         self.router = self.deploy(
             f"{PERIPHERY}/SwapRouter.sol/SwapRouter.json",
+            encode_call("f(address,address)", self.factory, ZERO)[4:],
+        )
+        self.quoter = self.deploy(
+            f"{PERIPHERY}/lens/QuoterV2.sol/QuoterV2.json",
             encode_call("f(address,address)", self.factory, ZERO)[4:],
         )
         self.payers = [self._create(payer_code(self.token0, self.token1)) for _ in range(3)]
