@@ -20,7 +20,6 @@ from atomizer.models.uniswap_v3.batch import (
     swap_one,
 )
 from atomizer.models.uniswap_v3.errors import LockedError, PriceLimitError, UintOverflowError, ZeroAmountError
-from atomizer.models.uniswap_v3.kernel import RATIO, STEP, STEP_PLAIN, TICK
 from atomizer.models.uniswap_v3.sqrt_price import UINT128
 from atomizer.models.uniswap_v3.swap_step import compute_swap_step
 from atomizer.models.uniswap_v3.tick_math import (
@@ -148,7 +147,7 @@ def check_steps(seed: int, count: int) -> None:
     words = encode((abs(value) for case in cases for value in case), 4).reshape(-1, 5, 4)
     flags = np.array([(0, case[3] >= 0) for case in cases], np.uint8)
     expected = [value for case in cases for value in compute_swap_step(*case)]
-    for operation in (STEP, STEP_PLAIN):
+    for operation in ("step", "step in contract order"):
         results, status = evaluate(operation, words, flags)
         assert not status.any()
         found = decode(results.reshape(-1, 4))
@@ -172,12 +171,12 @@ def test_compiled_tick_functions_equal_the_readable_ones_on_all_ticks() -> None:
         words = np.zeros((len(part), 5, 4), np.uint64)
         words[:, 0, 0] = part + TICK_BIAS
         flags = np.zeros((len(part), 2), np.uint8)
-        results, _status = evaluate(RATIO, words, flags)
+        results, _status = evaluate("ratio", words, flags)
         ratio = sqrt_ratio_at_tick.__wrapped__
         assert decode(results[:, 0]) == [ratio(tick) for tick in part.tolist()]
         words[:, 0] = results[:, 0]
         inside = part < MAX_TICK
-        back, _status = evaluate(TICK, words[inside], flags[inside])
+        back, _status = evaluate("tick", words[inside], flags[inside])
         assert (back[:, 0, 0].astype(np.int64) - TICK_BIAS == part[inside]).all()
 
 

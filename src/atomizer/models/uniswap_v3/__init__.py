@@ -1,7 +1,7 @@
 """The exact Uniswap V3 pool, in integers.
 
 `Pool` and `PositionManager` are the readable form. The compiled form for long runs of swaps is
-`atomizer.models.uniswap_v3.batch`; it is imported only by name, as it compiles for seconds once.
+`atomizer.models.uniswap_v3.batch`; it stays out of this surface, as its first call compiles for seconds.
 """
 
 from atomizer.models.uniswap_v3.address import pool_address

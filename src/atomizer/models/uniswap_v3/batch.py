@@ -1,21 +1,22 @@
 """Runs of swaps through the compiled kernel, against the same `Pool` that the readable form uses.
 
 Made for replays and studies: hand over all swaps up to the next mint or burn at once. One swap a
-call gains little over `Pool.swap`; thousands a call run some fifteen times as fast. Importing this
-module loads the kernel, which compiles for some seconds the first time on a machine.
+call gains little over `Pool.swap`; thousands a call run some twenty times as fast. The kernel is loaded
+by the first call that needs it, and compiles for some seconds the first time on a machine.
 """
 
 from __future__ import annotations
 
+import importlib
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from atomizer.models.uniswap_v3 import kernel
 from atomizer.models.uniswap_v3.errors import (
     PoolError,
     PriceLimitError,
@@ -37,11 +38,11 @@ from atomizer.models.uniswap_v3.ticks import UINT32, Tick
 
 Words = npt.NDArray[np.uint64]
 TICK_BIAS = 1 << 20
-_ERRORS: dict[int, tuple[type[PoolError], str]] = {
-    kernel.ZERO_AMOUNT: (ZeroAmountError, "a swap of nothing"),
-    kernel.PRICE_LIMIT: (PriceLimitError, "the limit is on the wrong side of the price or out of bounds"),
-    kernel.OVERFLOW: (UintOverflowError, "a step's fee over its liquidity is too large"),
-}
+
+
+def _kernel() -> ModuleType:
+    """The compiled code, loaded when first used: it takes seconds, and trading never needs it."""
+    return importlib.import_module("atomizer.models.uniswap_v3.kernel")
 
 
 def encode(values: Iterable[int], limbs: int) -> Words:
@@ -111,11 +112,15 @@ class BatchResult(NamedTuple):
 
     def error(self, index: int) -> PoolError | None:
         """Why a swap was refused, None if it went through."""
-        code = int(self.status[index])
+        kernel, code = _kernel(), int(self.status[index])
         if code == kernel.OK:
             return None
-        kind, text = _ERRORS[code]
-        return kind(f"swap {index} of the batch: {text}")
+        which = f"swap {index} of the batch"
+        if code == kernel.ZERO_AMOUNT:
+            return ZeroAmountError(f"{which} is of nothing")
+        if code == kernel.PRICE_LIMIT:
+            return PriceLimitError(f"{which} has its limit on the wrong side of the price or out of bounds")
+        return UintOverflowError(f"{which} has a step whose fee over its liquidity is too large")
 
 
 @lru_cache(maxsize=16)
@@ -128,17 +133,18 @@ def _edge_prices(spacing: int) -> Words:
     biased = np.clip(edges, MIN_TICK, MAX_TICK) + TICK_BIAS
     values = np.zeros((len(edges), 5, 4), np.uint64)
     values[:, 0, 0] = biased.astype(np.uint64)
-    results, _status = evaluate(kernel.RATIO, values, np.zeros((len(edges), 2), np.uint8))
+    results, _status = evaluate("ratio", values, np.zeros((len(edges), 2), np.uint8))
     return np.ascontiguousarray(results[:, 0, :3])
 
 
 def evaluate(
-    operation: int, values: Words, flags: npt.NDArray[np.uint8]
+    operation: str, values: Words, flags: npt.NDArray[np.uint8]
 ) -> tuple[Words, npt.NDArray[np.uint8]]:
-    """One of the kernel's library functions over many cases; see `kernel.evaluate`."""
+    """One of `kernel.OPERATIONS` over many cases: (result words, status), as `kernel.evaluate` says."""
+    kernel = _kernel()
     results = np.zeros((len(values), 4, 4), np.uint64)
     status = np.zeros(len(values), np.uint8)
-    kernel.evaluate(operation, values, flags, results, status)
+    kernel.evaluate(kernel.OPERATIONS[operation], values, flags, results, status)
     return results, status
 
 
@@ -188,7 +194,7 @@ class CompiledPool:
             batch.kind, np.zeros(count, np.uint8), np.zeros((count, 13), np.uint64), np.zeros(count, np.int64)
         )
         written, written_seconds = np.empty((count, 2), np.int64), np.empty((count, 3), np.uint64)
-        observations = kernel.swap_batch(
+        observations = _kernel().swap_batch(
             self._state,
             self._numbers,
             self._index,

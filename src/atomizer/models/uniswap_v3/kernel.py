@@ -38,6 +38,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 OK, ZERO_AMOUNT, PRICE_LIMIT, OVERFLOW = 0, 1, 2, 3
 RATIO, TICK, AMOUNT0, AMOUNT1, NEXT_IN, NEXT_OUT, STEP, STEP_PLAIN, MUL_DIV = range(9)
+OPERATIONS = {
+    "ratio": RATIO,
+    "tick": TICK,
+    "amount0": AMOUNT0,
+    "amount1": AMOUNT1,
+    "next price from input": NEXT_IN,
+    "next price from output": NEXT_OUT,
+    "step": STEP,
+    "step in contract order": STEP_PLAIN,
+    "mul_div": MUL_DIV,
+}
 
 _I64, _I128 = ir.IntType(64), ir.IntType(128)
 _LOW = 1.0 - 2.0**-48

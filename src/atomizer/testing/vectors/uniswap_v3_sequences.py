@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from atomizer.models.uniswap_v3.batch import swap_one
 from atomizer.models.uniswap_v3.errors import PoolError
 from atomizer.models.uniswap_v3.pool import Pool
 from atomizer.models.uniswap_v3.position_manager import PositionManager
 from atomizer.models.uniswap_v3.quoter import quote
 from atomizer.models.uniswap_v3.state import NO_POSITION
 
-MALFORMED = (KeyError, ValueError, TypeError, AttributeError, IndexError)
+MALFORMED = (KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError)
 Step = dict[str, Any]
 Swap = Callable[[Pool, bool, int, int | None, int], tuple[int, int]]
 
@@ -23,8 +24,6 @@ def _swap_pure(pool: Pool, zero_for_one: bool, amount: int, limit: int | None, n
 def _swap_compiled(
     pool: Pool, zero_for_one: bool, amount: int, limit: int | None, now: int
 ) -> tuple[int, int]:
-    from atomizer.models.uniswap_v3.batch import swap_one
-
     return swap_one(pool, zero_for_one, amount, limit, now=now)
 
 
