@@ -579,12 +579,12 @@ def _write(a: Any, i: int, value: Any) -> None:
 @_entry(
     [
         (
-            uint64[
-                :, ::1
-            ],  # state: price, liquidity, growths, protocol fees, last seconds, paid in and out (5 limbs)
-            int64[
-                ::1
-            ],  # numbers: tick, spacing, fee, two protocol shares, last time and cumulative, tick's place
+            # state, rows of 5 limbs: price, liquidity, two growths, two protocol fees, seconds per
+            # liquidity at the last observation, then what tokens 0 and 1 took in and paid out
+            uint64[:, ::1],
+            # numbers: tick, spacing, fee, two protocol shares, time and cumulative of the last
+            # observation, place of the last initialised tick at or below the current one
+            int64[::1],
             int64[::1],  # tick_index
             uint64[:, ::1],  # tick_price
             uint64[:, ::1],  # tick_net
