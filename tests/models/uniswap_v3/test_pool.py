@@ -38,6 +38,9 @@ Act = Callable[[Pool], object]
 REFUSALS: list[tuple[str, Act, type[errors.PoolError], str]] = [
     ("mint of nothing", lambda p: p.mint("a", -60, 60, 0), errors.ZeroLiquidityError, ""),
     ("mint too large", lambda p: p.mint("a", -60, 60, 2**127), errors.UintOverflowError, ""),
+    ("mint below zero", lambda p: p.mint("a", -60, 60, -1), errors.UintOverflowError, ""),
+    ("burn below zero", lambda p: p.burn("b", -600, 1200, -1), errors.UintOverflowError, ""),
+    ("observation to come", lambda p: p.observe([-1], now=1000), errors.UintOverflowError, ""),
     ("mint over the cap", lambda p: p.mint("a", -60, 60, 2**126), errors.LiquidityCapError, "LO"),
     ("mint off spacing", lambda p: p.mint("a", -61, 60, 5), errors.TickSpacingError, ""),
     ("mint upside down", lambda p: p.mint("a", 60, 60, 5), errors.TickOrderError, "TLU"),

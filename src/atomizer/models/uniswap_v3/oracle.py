@@ -104,10 +104,12 @@ class Oracle:
         """The sums as of `seconds_ago` before `now`, interpolated between observations.
 
         Raises:
-            OracleUninitializedError, ObservationTooOldError
+            OracleUninitializedError, ObservationTooOldError, UintOverflowError
         """
         if not self.cardinality:
             raise OracleUninitializedError("the oracle has no observation")
+        if not 0 <= seconds_ago < UINT32:
+            raise UintOverflowError(f"{seconds_ago} seconds ago is not an unsigned 32-bit number")
         now %= UINT32
         last = self.observations[self.index]
         target = (now - seconds_ago) % UINT32

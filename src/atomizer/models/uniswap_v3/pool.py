@@ -134,6 +134,7 @@ class Pool(PoolState):
             TickSpacingError, LiquidityCapError, LiquidityOverflowError, UintOverflowError
         """
         self.require_open()
+        _require_uint128(liquidity)
         if liquidity == 0:
             raise ZeroLiquidityError("a mint of no liquidity")
         amount0, amount1 = self._change_liquidity((owner, tick_lower, tick_upper), liquidity, now)
@@ -153,6 +154,7 @@ class Pool(PoolState):
             UpperTickError, UintOverflowError
         """
         self.require_open()
+        _require_uint128(liquidity)
         key = (owner, tick_lower, tick_upper)
         amount0, amount1 = self._change_liquidity(key, -liquidity, now)
         if amount0 or amount1:
