@@ -300,7 +300,9 @@ def run(quick: bool) -> list[dict[str, Any]]:
     for per_read in (1, 10):
         frames = list(book_frames(repetitions * reads * per_read + 1))
 
-        async def work(bench: Bench, frames: list[bytes] = frames, per_read: int = per_read) -> dict[str, float]:
+        async def work(
+            bench: Bench, frames: list[bytes] = frames, per_read: int = per_read
+        ) -> dict[str, float]:
             return await measure(bench, frames, per_read, repetitions)
 
         found.append(run_node(work, [TwoSided()], {}, expiries=4))

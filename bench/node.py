@@ -48,9 +48,7 @@ T = TypeVar("T")
 
 INDEX = 4000.0
 PERPETUAL = "deribit:ETH-PERPETUAL"
-HEDGE = HedgeMarket(
-    underlying="ETH", venue="deribit", account="main", instrument=PERPETUAL, index="eth_usd"
-)
+HEDGE = HedgeMarket(underlying="ETH", venue="deribit", account="main", instrument=PERPETUAL, index="eth_usd")
 KEY = EthereumKey("0x" + "17" * 32)
 CHAIN_ID = 84532
 CONTRACT, STABLE, ASSET = (Address(bytes([byte]) * 20) for byte in (1, 2, 3))

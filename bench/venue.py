@@ -115,7 +115,9 @@ class ScriptedVenues:
         return plain[method]() if method in plain else "ok"
 
 
-def option_listing(now_ns: int, index: float, *, expiries: int = 4, strikes: int = 12) -> list[dict[str, Any]]:
+def option_listing(
+    now_ns: int, index: float, *, expiries: int = 4, strikes: int = 12
+) -> list[dict[str, Any]]:
     """An inverse perpetual and calls and puts around the index on `expiries` Fridays."""
     listing = [_perpetual()]
     first_s = (now_ns // NS_PER_S // 86_400 + 4) * 86_400 + 8 * 3600
@@ -167,9 +169,7 @@ def _option(expiry_s: int, strike: int, right: str) -> dict[str, Any]:
 
 def push(channel: str, data: Any) -> bytes:
     """A Deribit notification."""
-    return encode(
-        {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": channel, "data": data}}
-    )
+    return encode({"jsonrpc": "2.0", "method": "subscription", "params": {"channel": channel, "data": data}})
 
 
 def ticker_frame(listed: dict[str, Any], now_ns: int, index: float, vol: float = 0.6) -> bytes:

@@ -489,7 +489,7 @@ class Engine:
         touched = self.ledger.touched
         if not touched and not self.ledger.booked_now:
             return
-        self._stale_exposure = True
+        self.exposure.orders_changed()
         for number in dict.fromkeys(touched):
             order = self.ledger.find(number)
             if order is None:
@@ -508,6 +508,7 @@ class Engine:
         touched.clear()
         if self.ledger.booked_now:
             self.ledger.booked_now.clear()
+            self._stale_exposure = True
             self._all_dirty()
         if self.ledger.external:
             for fill in self.ledger.external:
@@ -745,6 +746,7 @@ class Engine:
             watched = order.order_id
         else:
             watched = self._place(number, key, instrument, ticks, lots, target)
+        self.exposure.orders_changed()
         patience = self.capabilities[instrument.venue].query_after_ms * MS
         heapq.heappush(self._watch, (self.now_ns + patience, watched))
 
@@ -768,8 +770,6 @@ class Engine:
         )
         self.slots.occupy(number, new)
         self.emit(command)
-        order = self.ledger.orders[new]
-        self.exposure.add_order(order, self.now_ns)
         return new
 
     def _claim(self, key: SlotKey, target: Target, instrument: Instrument) -> Held | None:

@@ -47,27 +47,17 @@ class SlotTable:
         self._columns(GROWTH)
 
     def _columns(self, capacity: int) -> None:
-        names = (
-            "state",
-            "asked_px",
-            "asked_left",
-            "want_px",
-            "want_qty",
-            "want_until",
-            "min_move",
-            "rest_until",
-        )
-        for name in names:
-            column = np.zeros(capacity, np.int64)
-            if self.keys:
-                column[: self.reserve] = getattr(self, name)[: self.reserve]
-            setattr(self, name, column)
+        columns = np.zeros((len(kernels.SLOT_COLUMNS), capacity), np.int64)
+        if self.keys:
+            columns[:, : self.reserve] = self._table
+        self._table = columns
+        for name, row in zip(kernels.SLOT_COLUMNS, columns, strict=True):
+            setattr(self, name, row)
         self.min_move[self.reserve :] = 1
         self.reserve = capacity
-        self._slot_out = np.zeros(capacity, np.int64)
-        self._action_out = np.zeros(capacity, np.int64)
-        self._wake_out = np.zeros(1, np.int64)
+        self._out = np.zeros((capacity + 1, 2), np.int64)
 
+    _table: np.ndarray[tuple[int, int], np.dtype[np.int64]]
     state: np.ndarray[tuple[int], np.dtype[np.int64]]
     asked_px: np.ndarray[tuple[int], np.dtype[np.int64]]
     asked_left: np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -153,7 +143,7 @@ class SlotTable:
         number = order.slot
         if number >= len(self.keys) or self.order_of[number] != order.order_id:
             return False
-        self.state[number] = order.state
+        self.state[number] = int(order.state)
         self.asked_px[number] = order.ticks
         self.asked_left[number] = order.asked_left
         if order.state is not OrderState.DONE:
@@ -197,22 +187,9 @@ class SlotTable:
         count = len(self.keys)
         if not count:
             return [], NEVER
-        found = kernels.plan_slots(
-            now_ns,
-            self.state[:count],
-            self.asked_px[:count],
-            self.asked_left[:count],
-            self.want_px[:count],
-            self.want_qty[:count],
-            self.want_until[:count],
-            self.min_move[:count],
-            self.rest_until[:count],
-            self._slot_out,
-            self._action_out,
-            self._wake_out,
-        )
-        pairs = [(int(self._slot_out[i]), int(self._action_out[i])) for i in range(found)]
-        return pairs, int(self._wake_out[0])
+        found = kernels.plan_slots(now_ns, count, self._table, self._out)
+        pairs = [(slot, action) for slot, action in self._out[:found].tolist()] if found else []
+        return pairs, self._out.item(self.reserve, 0)
 
     def of_instrument(self, instrument: str) -> Iterator[int]:
         """Slots of an instrument that hold an order."""
