@@ -13,10 +13,12 @@ import time
 KERNEL_MODULES: tuple[str, ...] = (
     "atomizer.models.black",
     "atomizer.models.keccak",
+    "atomizer.models.rfq",
     "atomizer.engine.kernels",
     "atomizer.engine.pricing",
     "atomizer.sim.pricing",
-    "atomizer.sim.market",
+    "atomizer.sim.paths",
+    "atomizer.sim.deribit.flow",
     "atomizer.sim.matching",
 )
 
