@@ -17,14 +17,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from bench.node import INDEX, PERPETUAL, Bench, first_book, run_node
-from bench.venue import Wire, push
 
 from atomizer.domain.events import BookChange, BookSnapshot, Event
 from atomizer.domain.instruments import Side
 from atomizer.engine.core import Engine
 from atomizer.engine.market import NEVER
 from atomizer.engine.strategy import Level, Target
+from bench.node import INDEX, PERPETUAL, Bench, first_book, run_node
+from bench.venue import Wire, push
 
 TICK, SPREAD, SIZE = 0.05, 2.0, 500.0
 SKEW_PER_COIN = 0.01

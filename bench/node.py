@@ -11,15 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from bench.venue import (
-    DERIBIT_URL,
-    RYSK_URL,
-    ScriptedVenues,
-    index_frame,
-    option_listing,
-    push,
-    ticker_frame,
-)
 
 from atomizer.domain.capabilities import RateBudget
 from atomizer.domain.ports import Port
@@ -43,6 +34,15 @@ from atomizer.venues.keys import HmacKey
 from atomizer.venues.rysk.adapter import RyskPort, RyskSettings
 from atomizer.venues.rysk.capabilities import RYSK
 from atomizer.venues.rysk.networks import quote_domain
+from bench.venue import (
+    DERIBIT_URL,
+    RYSK_URL,
+    ScriptedVenues,
+    index_frame,
+    option_listing,
+    push,
+    ticker_frame,
+)
 
 T = TypeVar("T")
 

@@ -679,17 +679,19 @@ class Engine:
         actions, self._wake_ns = self.slots.plan(self.now_ns)
         if not actions:
             return
-        ranked = sorted((self._rank(number, action), number, action) for number, action in actions)
-        for _, number, action in ranked:
+        if len(actions) > 1:
+            actions.sort(key=self._rank)
+        for number, action in actions:
             if action == ACT_CANCEL:
                 self._cancel(number)
             else:
                 self._send(number, action)
         self._after_orders()
 
-    def _rank(self, number: int, action: int) -> int:
+    def _rank(self, planned: tuple[int, int]) -> tuple[int, int]:
+        number, action = planned
         target = self.slots.targets[number]
-        return int(Purpose.CANCEL) if action == ACT_CANCEL or target is None else int(target.purpose)
+        return (Purpose.CANCEL if action == ACT_CANCEL or target is None else target.purpose), number
 
     def _token(self, venue: str, purpose: Purpose) -> bool:
         budget = self._budgets[venue]
@@ -722,10 +724,13 @@ class Engine:
         instrument = self.market.instruments[key.level.instrument]
         ticks, lots = int(self.slots.want_px[number]), int(self.slots.want_qty[number])
         order = self.ledger.orders.get(self.slots.order_of[number]) if action == ACT_AMEND else None
-        held = self._claim(key, target, instrument) or self.gate.approve_order(
-            instrument, key.level.side, ticks, lots, target, self.now_ns, order
-        )
-        if held is None and self._clears_own(key, instrument, ticks, target):
+        immediate = target.time_in_force is TimeInForce.IOC
+        held = None if immediate else self._claim(key, instrument)
+        if held is None:
+            held = self.gate.approve_order(
+                instrument, key.level.side, ticks, lots, target, self.now_ns, order
+            )
+        if held is None and immediate and self._clears_own(key, instrument, ticks):
             return
         if held is not None:
             self._hold(number, key, held)
@@ -765,18 +770,14 @@ class Engine:
         self.emit(command)
         return new
 
-    def _claim(self, key: SlotKey, target: Target, instrument: Instrument) -> Held | None:
-        if target.time_in_force is TimeInForce.IOC:
-            return None
+    def _claim(self, key: SlotKey, instrument: Instrument) -> Held | None:
         owner = self._claims.get(instrument.key)
         if owner != key.strategy:
             return Held(Reason.NOT_CLAIMED, f"{instrument.key} is not claimed by this strategy")
         return None
 
-    def _clears_own(self, key: SlotKey, instrument: Instrument, ticks: int, target: Target) -> bool:
+    def _clears_own(self, key: SlotKey, instrument: Instrument, ticks: int) -> bool:
         """An immediate order that would meet our own resting one cancels that first."""
-        if target.time_in_force is not TimeInForce.IOC:
-            return False
         side, waiting = key.level.side, False
         for other in self.slots.of_instrument(instrument.key):
             resting = self.ledger.orders.get(self.slots.order_of[other])

@@ -38,7 +38,7 @@ class SlotTable:
 
     def __init__(self) -> None:
         self.keys: list[SlotKey] = []
-        self.index: dict[SlotKey, int] = {}
+        self.index: dict[int, dict[Level, int]] = {}
         self.targets: list[Target | None] = []
         self.order_of: list[int] = []
         self.back_off_ns: list[int] = []
@@ -69,14 +69,15 @@ class SlotTable:
 
     def slot(self, key: SlotKey) -> int:
         """The number of this slot, made on first use."""
-        found = self.index.get(key)
+        mine = self.index.setdefault(key.strategy, {})
+        found = mine.get(key.level)
         if found is not None:
             return found
         number = len(self.keys)
         if number == self.reserve:
             self._columns(self.reserve * 2)
         self.keys.append(key)
-        self.index[key] = number
+        mine[key.level] = number
         self.targets.append(None)
         self.order_of.append(0)
         self.back_off_ns.append(0)
@@ -97,14 +98,18 @@ class SlotTable:
         Raises:
             OffGridError: a price is not finite; nothing of this level is changed.
         """
+        mine = self.index.setdefault(strategy, {})
         for level, target in targets.items():
-            number = self.slot(SlotKey(strategy, level))
-            if self._immediate(number) and self.order_of[number]:
+            number = mine.get(level)
+            if number is None:
+                number = self.slot(SlotKey(strategy, level))
+            if self.order_of[number] and self._immediate(number):
                 continue  # its order is on its way; the strategy restates when that one is done
             self._want(number, target, instruments[level.instrument], level, now_ns)
-        for number, key in enumerate(self.keys):
-            if key.strategy == strategy and key.level not in targets:
-                self.clear(number)
+        if len(mine) > len(targets):
+            for level, number in mine.items():
+                if level not in targets:
+                    self.clear(number)
 
     def _immediate(self, number: int) -> bool:
         target = self.targets[number]
