@@ -531,7 +531,7 @@ class Engine:
 
     def net_delta(self, underlying: str) -> float:
         """Net delta of what is booked, in coins."""
-        return self.exposure.of(underlying, "delta").base
+        return self.exposure.net(underlying, "delta")
 
     def _mark(self) -> None:
         if self.now_ns - self._marked_ns < self._marks_ns:

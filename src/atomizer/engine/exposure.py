@@ -101,6 +101,10 @@ class Exposure:
             self._count_orders()
         return self._sums(underlying, greek)
 
+    def net(self, underlying: str, greek: str) -> float:
+        """What is held: positions and coins, nothing that is only working or quoted."""
+        return self._sums(underlying, greek).base
+
     def _sums(self, underlying: str, greek: str) -> Sums:
         by_greek = self.sums.get(underlying)
         if by_greek is None:
