@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tests.system.mortal import POINTS, Doom, Killed, Life, MortalTransport, journal_of
-from tests.system.verdict import Verdict, judge
 
 from atomizer.config.schema import Seconds
 from atomizer.domain.events import Event, IndexPrice
@@ -33,6 +31,8 @@ from atomizer.runtime.world import World, WorldPlan
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.faults import FaultSpec, FaultyApplication, parse_faults
 from atomizer.sim.rysk.settings import Acceptance, Behaviour, Faults
+from tests.system.mortal import POINTS, Doom, Killed, Life, MortalTransport, journal_of
+from tests.system.verdict import Verdict, judge
 
 S = 1_000_000_000
 PERPETUAL = "deribit:ETH-PERPETUAL"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+
 from tests.system.kills import run_seed
 
 KILLS_PER_SEED = 12

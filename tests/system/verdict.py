@@ -10,9 +10,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.independent.deribit_client import deribit_truth
-from tests.independent.rysk_client import rysk_state, rysk_truth
-
 from atomizer.domain.bookings import RfqTrade
 from atomizer.domain.commands import PlaceOrder, SendQuote
 from atomizer.domain.identity import from_label, strategy_of
@@ -20,6 +17,8 @@ from atomizer.engine.ledger import Ledger
 from atomizer.runtime.node import fold
 from atomizer.runtime.world import DERIBIT_PORT, HOST, RYSK_PORT, World
 from atomizer.storage.journal import read
+from tests.independent.deribit_client import deribit_truth
+from tests.independent.rysk_client import rysk_state, rysk_truth
 
 CENT = Decimal("0.000001")
 

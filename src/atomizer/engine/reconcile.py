@@ -175,7 +175,9 @@ class Reconciler:
         if gaps and not self._capabilities[venue].orders:
             for record in self._explained(scope, gaps, bracket, now_ns):
                 verdict.records.append(record)
-                for holding in [item for item in gaps if item.instrument == _instrument_of(record, self._ledger)]:
+                for holding in [
+                    item for item in gaps if item.instrument == _instrument_of(record, self._ledger)
+                ]:
                     self._unexplained.pop(holding, None)
                     del gaps[holding]
         for holding in gaps:
