@@ -75,7 +75,7 @@ def attribution(path: Path) -> None:
     """What the greeks explain of an option's P&L as the forward moves."""
     figure = Figure(figsize=(9.0, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    moves = np.linspace(-0.1, 0.1, 101)
+    moves = np.linspace(-0.04, 0.04, 101)
     pnl = [
         attribute_option(
             start_forward=FORWARD,
