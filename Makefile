@@ -59,7 +59,7 @@ lock: $(VENV)/.boot
 	@$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt
 	@$(LOCK) pyproject.toml --group build -o requirements/run.txt
 	@$(LOCK) pyproject.toml --all-extras --group build --group test --group lint -c requirements/run.txt -o requirements/dev.txt
-	@$(LOCK) requirements/ccxt.in -o requirements/ccxt.txt
+	@for name in ccxt derive grvt thalex binance; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean:
 	@rm -rf $(VENV) .venv-* .mypy_cache .pytest_cache .ruff_cache

@@ -279,6 +279,59 @@ def test_grvt_orders_match_the_official_sdk() -> None:
     assert [sign_grvt(given) for given in requests] == ask("grvt", "sign_grvt.py", requests)
 
 
+def builder_order(rng: random.Random) -> grvt.OrderMessage:
+    return grvt.OrderMessage(
+        sub_account_id=wide(rng, 64),
+        is_market=rng.random() < 0.2,
+        time_in_force=rng.choice(list(grvt.TimeInForce)),
+        post_only=rng.random() < 0.5,
+        reduce_only=rng.random() < 0.5,
+        legs=tuple(
+            grvt.OrderLeg(wide(rng, 256), wide(rng, 64), wide(rng, 64), rng.random() < 0.5)
+            for _ in range(rng.randint(1, 3))
+        ),
+        nonce=wide(rng, 32),
+        expiration_ns=wide(rng, 63),
+        builder=Address(rng.randbytes(20)),
+        builder_fee=wide(rng, 32),
+    )
+
+
+@pytest.mark.system
+def test_grvt_orders_with_a_builder_match_ccxt() -> None:
+    rng = random.Random(7)
+    requests = []
+    found = []
+    for _ in range(MESSAGES):
+        order, key, network = builder_order(rng), hex_key(rng), rng.choice(("mainnet", "testnet", "dev"))
+        legs = [
+            {
+                "assetID": leg.asset_id,
+                "contractSize": leg.contract_size,
+                "limitPrice": leg.limit_price,
+                "isBuyingContract": leg.is_buying_contract,
+            }
+            for leg in order.legs
+        ]
+        message = {
+            "subAccountID": order.sub_account_id,
+            "isMarket": order.is_market,
+            "timeInForce": int(order.time_in_force),
+            "postOnly": order.post_only,
+            "reduceOnly": order.reduce_only,
+            "legs": legs,
+            "builder": str(order.builder),
+            "builderFee": order.builder_fee,
+            "nonce": order.nonce,
+            "expiration": order.expiration_ns,
+        }
+        domain = grvt.domain(network)
+        requests.append({"chain_id": domain.chain_id, "key": key, "message": message})
+        signed = grvt.sign_order(domain, order, EthereumKey(key))
+        found.append({"r": signed.r, "s": signed.s, "v": signed.v})
+    assert found == ask("ccxt", "sign_grvt_builder.py", requests)
+
+
 def rsa_pem() -> str:
     return (
         rsa.generate_private_key(public_exponent=65537, key_size=2048)

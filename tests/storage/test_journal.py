@@ -221,6 +221,17 @@ def test_a_segment_cut_before_the_last_is_damage(opened: Opened, cancel: Cancel,
         list(read(tmp_path))
 
 
+@pytest.mark.parametrize("kept_lines", [0, 1, 2])
+def test_a_first_segment_cut_between_lines_is_damage(
+    opened: Opened, cancel: Cancel, tmp_path: Path, kept_lines: int
+) -> None:
+    rolled(opened, cancel)
+    path = segment_path(tmp_path, 1)
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:kept_lines]))
+    with pytest.raises(JournalDamagedError, match="found"):
+        list(read(tmp_path))
+
+
 def test_archived_old_segments_are_not_missed(opened: Opened, cancel: Cancel, tmp_path: Path) -> None:
     rolled(opened, cancel)
     segment_path(tmp_path, 1).unlink()

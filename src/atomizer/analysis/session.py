@@ -11,6 +11,7 @@ from typing import Any
 from atomizer.analysis.attribution import PARTS, Attribution
 from atomizer.domain.bookings import RfqTrade
 from atomizer.domain.commands import Marks, PlaceOrder, Refused, RunEnded, SendQuote
+from atomizer.domain.events import PositionReport, ReadBegun, ReadEnded
 from atomizer.domain.orders import Purpose
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.ledger import Ledger
@@ -51,6 +52,8 @@ class Session:
     stats: dict[str, Any] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     attribution: Attribution = field(default_factory=Attribution)
+    reads: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
+    _open_read: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
     _rfq_ids: set[str] = field(default_factory=set)
     _hedges: list[int] = field(default_factory=list)
 
@@ -76,6 +79,21 @@ class Session:
             self._marks(record, ts_ns)
         elif isinstance(record, RunEnded):
             self.stats = record.stats
+        else:
+            self._read(record)
+
+    def _read(self, record: Any) -> None:
+        """Keep the positions of the last complete read of each account."""
+        if isinstance(record, ReadBegun):
+            self._open_read[record.venue, record.account] = {}
+        elif isinstance(record, PositionReport):
+            found = self._open_read.get((record.venue, record.account))
+            if found is not None:
+                found[record.instrument] = record.size
+        elif isinstance(record, ReadEnded):
+            found = self._open_read.pop((record.venue, record.account), None)
+            if found is not None and not record.error:
+                self.reads[record.venue, record.account] = found
 
     def _marks(self, marks: Marks, ts_ns: int) -> None:
         if not self.first_marks_ns:
@@ -134,6 +152,23 @@ class Session:
         row["residual_bound"] = max(RESIDUAL_SHARE * parts.gross(), RESIDUAL_FLOOR_USD)
         row["currency"] = "USD"
         return row
+
+    def reconciliation(self) -> list[dict[str, Any]]:
+        """Per venue what its last complete read and the fold disagree about."""
+        rows = []
+        for (venue, account), told in sorted(self.reads.items()):
+            ours = {
+                key.instrument: size
+                for key, size in self.ledger.position_sizes().items()
+                if (key.venue, key.account) == (venue, account)
+            }
+            differences = [
+                {"instrument": name, "ours": str(ours.get(name, 0)), "theirs": str(told.get(name, 0))}
+                for name in sorted(set(ours) | set(told))
+                if ours.get(name, Decimal(0)) != told.get(name, Decimal(0))
+            ]
+            rows.append({"venue": venue, "differences": differences})
+        return rows
 
     def dead_letters(self) -> int:
         """What needs a person: open differences, bookings that contradict each other."""

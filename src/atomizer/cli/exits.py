@@ -24,7 +24,7 @@ BY_ERROR: dict[str, Exit] = {
     "atomizer.config.errors.ConfigError": Exit.CONFIG,
     "atomizer.net.transport.TransportError": Exit.NETWORK,
     "atomizer.runtime.control.ControlError": Exit.NETWORK,
-    "atomizer.desk.sweepers.SweepError": Exit.NETWORK,
+    "atomizer.desk.errors.SweepError": Exit.NETWORK,
 }
 _PACKAGE = "atomizer."
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 import msgspec
 
-from atomizer.cli import options
-from atomizer.desk.words import one_line, time_text
+from atomizer.config import flags
 from atomizer.storage import records
 from atomizer.storage.journal import read, verify
+from atomizer.storage.words import one_line, time_text
 
 
 @click.group()
@@ -22,10 +22,10 @@ def command() -> None:
 
 
 @command.command()
-@options.data_dir
+@flags.data_dir
 @click.option("--type", "tags", multiple=True, help="Only records of this type (fill, place, refused, ...).")
 @click.option("--last", type=click.IntRange(min=1), help="Only the last N of them.")
-@options.as_json
+@flags.as_json
 def show(data_dir: Path, tags: tuple[str, ...], last: int | None, as_json: bool) -> None:
     """Print the records in order.
 
@@ -52,8 +52,8 @@ def show(data_dir: Path, tags: tuple[str, ...], last: int | None, as_json: bool)
 
 
 @command.command("verify")
-@options.data_dir
-@options.as_json
+@flags.data_dir
+@flags.as_json
 def verify_command(data_dir: Path, as_json: bool) -> None:
     """Check every line against its checksum and its neighbours; exit code 1 when damaged.
 

@@ -11,7 +11,7 @@ import types
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -55,9 +55,7 @@ class Leaf(msgspec.Struct, frozen=True):
 
     @property
     def is_list(self) -> bool:
-        return any(
-            (get_origin(kind) or kind) in (list, tuple, set, frozenset) for kind in _members(self.type)
-        )
+        return any(_is_list(kind) for kind in _members(self.type))
 
     @property
     def wants_text(self) -> bool:
@@ -114,9 +112,15 @@ def type_name(leaf: Leaf) -> str:
         Path: "a path",
         type(None): "nothing",
     }
-    return " or ".join(
-        words.get(kind, "a list" if leaf.is_list else str(kind)) for kind in _members(leaf.type)
-    )
+    return " or ".join(words.get(kind) or _other_name(kind) for kind in _members(leaf.type))
+
+
+def _other_name(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(str(value) or 'nothing' for value in get_args(kind))}"
+    if _is_list(kind):
+        return "a list"
+    return "a mapping" if (get_origin(kind) or kind) is dict else str(kind)
 
 
 def _from_text(leaf: Leaf, value: str) -> object:
@@ -150,6 +154,10 @@ def _members(kind: Any) -> tuple[Any, ...]:
     if get_origin(kind) in (Union, types.UnionType):
         return tuple(member for arg in get_args(kind) for member in _members(arg))
     return (kind,)
+
+
+def _is_list(kind: Any) -> bool:
+    return (get_origin(kind) or kind) in (list, tuple, set, frozenset)
 
 
 def _tightest(kind: Any) -> str:

@@ -274,7 +274,7 @@ class Operator(msgspec.Struct, frozen=True, tag="operator", omit_defaults=True):
 
 
 class StorageState(msgspec.Struct, frozen=True, tag="storage"):
-    """The journal fell back to its reserve (`full`), to nothing (`dead`), or recovered (`ok`)."""
+    """The journal fell back to its reserve (`reserve`), to nothing (`dead`), or recovered (`ok`)."""
 
     state: str
 

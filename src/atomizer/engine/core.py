@@ -115,6 +115,7 @@ class Engine:
         self.counters = Counters()
         self.run = run
         self.now_ns = now_ns
+        self._started_ns = now_ns
         self._strategies = sorted(strategies, key=lambda item: item.number)
         self._responders = responders
         self._dirty: dict[int, bool] = {strategy.number: True for strategy in self._strategies}
@@ -264,6 +265,11 @@ class Engine:
         self.ledger.apply(record, self.now_ns)
         self._out.append(record)
 
+    def want_reads(self) -> None:
+        """Read every account in the next pass, whatever the time."""
+        for item in self.settings.accounts:
+            self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
+
     def want_marks(self) -> None:
         """Value positions in the next pass, whatever the time."""
         self._marked_ns = 0
@@ -353,8 +359,9 @@ class Engine:
         if event.word == "kill":
             halts.kill_level = max(halts.kill_level, event.level)
             self._pull(everything=event.level >= 3)
-        elif event.word == "resume":
-            halts.kill_level = 0
+        elif event.word in ("resume", "accept"):
+            if not event.scope:
+                halts.kill_level = 0
             halts.paused.pop(event.scope, None)
             halts.naked.pop(event.scope, None)
         elif event.word == "pause":
@@ -391,7 +398,8 @@ class Engine:
     # --- reading accounts ---
 
     def _read(self, venue: str, account: str) -> None:
-        since = self.ledger.last_seen.get((venue, account), 0)
+        # What was traded before the first run is part of the opening positions, not of its history.
+        since = self.ledger.last_seen.get((venue, account), self._started_ns)
         self.emit(ReadAccount(venue=venue, account=account, asked_ns=self.now_ns, since_ns=since))
         self._reads[venue, account] = (self.now_ns + READ_TIMEOUT_NS, self.now_ns)
 

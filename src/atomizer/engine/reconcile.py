@@ -128,7 +128,7 @@ class Reconciler:
                 kind=CashKind.DEPOSIT,
                 reference="opening",
                 currency=currency,
-                amount=amount,
+                amount=amount - self._ledger.accounts.balance(venue, account, currency),
                 ts_ns=now_ns,
             )
             for currency, amount in sorted(bracket.cash.items())
@@ -139,12 +139,12 @@ class Reconciler:
                 account=account,
                 instrument=instrument,
                 reference="opening",
-                size=size,
+                size=size - self._ledger.accounts.size(venue, account, instrument),
                 why="held before the first run",
                 ts_ns=now_ns,
             )
             for instrument, size in sorted(bracket.positions.items())
-            if size
+            if size != self._ledger.accounts.size(venue, account, instrument)
         ]
         return moves
 

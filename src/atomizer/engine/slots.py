@@ -170,7 +170,7 @@ class SlotTable:
             self.want_qty[number] = 0
             self.targets[number] = None
         ours = order.end in (EndReason.FILLED, EndReason.CANCELLED_BY_US) or (
-            immediate and order.end is EndReason.CANCELLED_BY_VENUE
+            immediate and order.end in (EndReason.EXPIRED, EndReason.CANCELLED_BY_VENUE)
         )
         if ours:
             self.back_off_ns[number] = 0

@@ -119,9 +119,14 @@ class _End:
         """Our own end is over at once; the handler hears of it after the current callback."""
         self.open = False
         self.inbound.drop_messages()
+        self._never_opened(reason)
+        asyncio.get_running_loop().call_soon(self.handler.closed, reason)
+
+    def _never_opened(self, reason: str) -> None:
+        """Tell who waits for the opening; nobody waits at a server's end, and that is no fault."""
         if not self.opened.done():
             self.opened.set_exception(TransportError(f"{self._peer}: {reason} while connecting"))
-        asyncio.get_running_loop().call_soon(self.handler.closed, reason)
+            self.opened.exception()
 
     def _deliver(self, kind: _Kind, data: bytes, last: bool) -> None:
         if not self.open:
@@ -135,8 +140,7 @@ class _End:
         else:
             self.open = False
             reason = data.decode()
-            if not self.opened.done():
-                self.opened.set_exception(TransportError(f"{self._peer}: {reason} while connecting"))
+            self._never_opened(reason)
             self.handler.closed(reason)
 
 

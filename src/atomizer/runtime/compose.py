@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from atomizer.config.load import plain
@@ -18,10 +19,16 @@ from atomizer.engine.settings import (
 from atomizer.net.transport import Clock, Transport
 from atomizer.runtime.dry import DryPort
 from atomizer.runtime.node import NodePlan
-from atomizer.runtime.settings import NodeSettings, deribit_url, rysk_url
+from atomizer.runtime.settings import (
+    Settings,
+    deribit_url,
+    hedger_settings,
+    responder_settings,
+    rysk_url,
+)
 from atomizer.strategies.delta_hedger import DeltaHedger
 from atomizer.strategies.rfq_responder import RfqResponder
-from atomizer.venues.deribit.adapter import DeribitPort
+from atomizer.venues.deribit.adapter import DeribitMarketPort, DeribitPort
 from atomizer.venues.deribit.auth import LoginKey
 from atomizer.venues.deribit.capabilities import DERIBIT
 from atomizer.venues.deribit.settings import DeribitSettings
@@ -36,10 +43,10 @@ HEDGER_NUMBER = 2
 ZERO_ADDRESS = "0x" + "0" * 40
 
 
-def hedge_market(settings: NodeSettings) -> HedgeMarket:
+def hedge_market(settings: Settings) -> HedgeMarket:
     """The market that prices and hedges the configured underlying."""
-    underlying = settings.rysk.underlying
-    name = settings.hedge_instrument or f"{underlying}-PERPETUAL"
+    underlying = settings.rfq.underlying
+    name = settings.hedge.instrument or f"{underlying}-PERPETUAL"
     return HedgeMarket(
         underlying=underlying,
         venue="deribit",
@@ -49,7 +56,7 @@ def hedge_market(settings: NodeSettings) -> HedgeMarket:
     )
 
 
-def engine_settings(settings: NodeSettings) -> EngineSettings:
+def engine_settings(settings: Settings) -> EngineSettings:
     """Limits, allow-lists and accounts of one node."""
     rysk = settings.rysk
     chain = AllowedChain(
@@ -59,7 +66,8 @@ def engine_settings(settings: NodeSettings) -> EngineSettings:
         verifying_contract=rysk.verifying_contract.lower(),
         premium_tokens=(rysk.stable.lower(),),
         assets=tuple(
-            AllowedAsset(address=address.lower(), underlying=rysk.underlying) for address in rysk.assets
+            AllowedAsset(address=address.lower(), underlying=settings.rfq.underlying)
+            for address in settings.rfq.asset_addresses
         ),
     )
     return EngineSettings(
@@ -75,13 +83,13 @@ def engine_settings(settings: NodeSettings) -> EngineSettings:
         ),
         chains=(chain,),
         hedge_markets=(hedge_market(settings),),
-        longest_validity_s=round(settings.quote_valid_duration),
+        longest_validity_s=round(settings.rfq.valid),
     )
 
 
-def deribit_settings(settings: NodeSettings) -> DeribitSettings:
+def deribit_settings(settings: Settings) -> DeribitSettings:
     """The adapter's settings; in dry run without any key."""
-    section, underlying = settings.deribit, settings.rysk.underlying
+    section, underlying = settings.deribit, settings.rfq.underlying
     return DeribitSettings(
         ws_url=deribit_url(settings),
         account=section.account,
@@ -94,11 +102,9 @@ def deribit_settings(settings: NodeSettings) -> DeribitSettings:
     )
 
 
-def deribit_key(settings: NodeSettings) -> LoginKey | None:
-    """The login key of the configured kind, None in dry run."""
+def deribit_key(settings: Settings) -> LoginKey | None:
+    """The login key of the configured kind, None when there is none."""
     section = settings.deribit
-    if settings.mode == "dry-run":
-        return None
     if section.use_ed25519 and section.private_key_ed25519 is not None:
         key = private_key_from_pem(section.private_key_ed25519.reveal())
         if isinstance(key, Ed25519Key):
@@ -106,19 +112,21 @@ def deribit_key(settings: NodeSettings) -> LoginKey | None:
     return HmacKey(section.api_secret.reveal()) if section.api_secret else None
 
 
-def rysk_port(settings: NodeSettings, transport: Transport, clock: Clock, rng: random.Random) -> RyskPort:
+def rysk_port(settings: Settings, transport: Transport, clock: Clock, rng: random.Random) -> RyskPort:
     """The maker's port; without a key in dry run."""
     section = settings.rysk
     domain = quote_domain(section.chain_id, Address.parse(section.verifying_contract))
     key = None
-    if settings.mode != "dry-run" and section.private_key is not None:
-        key = EthereumKey.parse(section.private_key.reveal())
+    if settings.mode == "live" and section.private_key is not None:
+        key = EthereumKey(section.private_key.reveal())
     return RyskPort(
         RyskSettings(
             ws_url=rysk_url(settings),
             account=section.account,
             maker=section.maker_address or ZERO_ADDRESS,
-            assets=dict.fromkeys((address.lower() for address in section.assets), section.underlying),
+            assets=dict.fromkeys(
+                (address.lower() for address in settings.rfq.asset_addresses), settings.rfq.underlying
+            ),
             stables={section.stable.lower(): section.stable_decimals},
         ),
         DomainAllowList((domain,)),
@@ -130,36 +138,35 @@ def rysk_port(settings: NodeSettings, transport: Transport, clock: Clock, rng: r
 
 
 def plan(
-    settings: NodeSettings,
+    settings: Settings,
     transport: Transport,
     clock: Clock,
     rng: random.Random,
     *,
     hedge: bool = True,
-    on_outputs: Callable[[Sequence[Any]], None] | None = None,
+    on_turn: Callable[[Sequence[Any]], None] | None = None,
     **options: Any,
 ) -> NodePlan:
     """Compose a node. `options` are further fields of `NodePlan`."""
-    responder = settings.responder
-    market = hedge_market(settings)
-    hedger = DeltaHedger(settings.hedger, market, HEDGER_NUMBER)
-    ports: list[Port] = [
-        DeribitPort(deribit_settings(settings), transport, clock, rng),
-        rysk_port(settings, transport, clock, rng),
-    ]
-    if settings.mode == "dry-run":
-        ports = [DryPort(port, settings.deribit.account, clock) for port in ports]
+    hedger = DeltaHedger(hedger_settings(settings), hedge_market(settings), HEDGER_NUMBER)
+    deribit, rysk = deribit_settings(settings), rysk_port(settings, transport, clock, rng)
+    ports: list[Port]
+    if settings.mode == "live":
+        ports = [DeribitPort(deribit, transport, clock, rng), rysk]
+    else:
+        keyless = replace(deribit, key=None)
+        ports = [DryPort(DeribitMarketPort(keyless, transport, clock, rng), clock), DryPort(rysk, clock)]
     return NodePlan(
         network=settings.network,
         mode=settings.mode,
-        directory=settings.directory,
+        directory=settings.data_directory,
         engine=engine_settings(settings),
         ports=ports,
         strategies=[hedger] if hedge else [],
-        responders={"rysk": RfqResponder(responder)},
+        responders={"rysk": RfqResponder(responder_settings(settings))},
         capabilities={"deribit": DERIBIT, "rysk": RYSK},
         settings_shown=plain(settings),
         tape=settings.tape,
-        on_outputs=on_outputs,
+        on_turn=on_turn,
         **options,
     )

@@ -89,7 +89,7 @@ class Driver:
         tape: TapeWriter | None = None,
         worker: Worker | None = None,
         stopwatch: Callable[[], int] | None = None,
-        on_outputs: Callable[[Sequence[Any]], None] | None = None,
+        on_turn: Callable[[Sequence[Any]], None] | None = None,
     ) -> None:
         self.engine = engine
         self._ports = {port.venue: port for port in ports}
@@ -98,7 +98,7 @@ class Driver:
         self._tape = tape
         self._worker = worker or InlineWorker({}, 0.0)
         self._stopwatch = stopwatch or clock.now_ns
-        self._on_outputs = on_outputs
+        self._on_turn = on_turn
         self._batch: list[Event] = []
         self._received = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -137,6 +137,8 @@ class Driver:
             outputs = self._commit(now_ns, records, out) if records or out else out
             if outputs:
                 self._send(outputs, batch)
+            if self._on_turn is not None and (records or outputs):
+                self._on_turn([*records, *outputs])
         finally:
             self._handling = False
         self._arm()
@@ -200,8 +202,6 @@ class Driver:
             if port is not None:
                 port.send(commands)
         self._measure(outputs, batch)
-        if self._on_outputs is not None:
-            self._on_outputs(outputs)
 
     def _job_done(self, event: JobDone) -> None:
         self.put(event)

@@ -30,11 +30,10 @@ ALIVE_EVERY_S = 1.0
 class DryPort:
     """Wraps a listening port. `PAPER_CASH` stands in for balances, in whatever the venue counts."""
 
-    def __init__(self, inner: Port, account: str, clock: Clock) -> None:
+    def __init__(self, inner: Port, clock: Clock) -> None:
         self.venue = inner.venue
         self.capabilities = inner.capabilities
         self._inner = inner
-        self._account = account
         self._clock = clock
         self._sink: Sink | None = None
         self._feed = f"{self.venue}/trading" if self.capabilities.orders else f"{self.venue}/maker"

@@ -7,7 +7,6 @@ rests, wait until nothing of ours is working, say so in the journal.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +50,7 @@ class NodePlan:
     sync_interval_s: float | None = 0.05
     worker: Worker | None = None
     stopwatch: Callable[[], int] | None = None
-    on_outputs: Callable[[Sequence[Any]], None] | None = None
+    on_turn: Callable[[Sequence[Any]], None] | None = None
     journal_factory: Callable[..., Journal] = Journal.open
 
 
@@ -117,7 +116,7 @@ class Node:
             tape=tape,
             worker=plan.worker,
             stopwatch=plan.stopwatch,
-            on_outputs=plan.on_outputs,
+            on_turn=plan.on_turn,
         )
 
     @property
@@ -160,12 +159,23 @@ class Node:
             self._stopping.set()
 
     async def _wind_down(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_PATIENCE_S):
-                while not self.engine.idle:
-                    await asyncio.sleep(STOP_POLL_S)
+        """Until nothing of ours is working; then one last look at every account and at every price."""
+        await self._until(lambda: self.engine.idle)
+        asked_ns = self._clock.now_ns()
+        self.engine.want_reads()
         self.engine.want_marks()
         self.driver.start()
+        scopes = [(item.venue, item.account) for item in self.plan.engine.accounts]
+        await self._until(lambda: all(self.ledger.read_ns.get(scope, 0) > asked_ns for scope in scopes))
+        self.engine.want_marks()
+        self.driver.start()
+
+    async def _until(self, done: Callable[[], bool]) -> None:
+        """Wait with patience; what is missing after that is the next start-up's to find."""
+        for _ in range(round(STOP_PATIENCE_S / STOP_POLL_S)):
+            if done():
+                return
+            await asyncio.sleep(STOP_POLL_S)
 
     def _close_run(self) -> None:
         """A run is clean only when nothing of ours is working anywhere."""

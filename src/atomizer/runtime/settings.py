@@ -1,83 +1,118 @@
-"""The settings of a node, composed of what each package declares, and what flat names set them.
+"""What a user can set, put together from sections, with the operations page's names for the environment.
 
-Modes: `dry-run` (default) prices and decides, holds no key and cannot send; `live` sends. Networks: `sim`
-allows loopback addresses and one chain id only, which is how a node knows that it faces simulated venues.
+The keys are the reference of docs/configuration.md. Rules that span sections are in `check`.
 """
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from atomizer.config.errors import ConfigError
+from atomizer.config.load import Loaded, load
 from atomizer.config.schema import Seconds
 from atomizer.config.secret import Secret
 from atomizer.engine.settings import Freshness, Limits
 from atomizer.strategies.delta_hedger import HedgerSettings
 from atomizer.strategies.rfq_responder import ResponderSettings
 
-SIM_CHAIN_ID = 31337
+SMALLEST_WINS = msgspec.Meta(ge=0, extra={"tightest": "smallest"})
 BUILT_VENUES = ("deribit", "rysk")
+HEDGE_VENUES = ("deribit",)
+SIM_CHAIN_ID = 31337
+DERIBIT_URLS = {"test": "wss://test.deribit.com/ws/api/v2", "live": "wss://www.deribit.com/ws/api/v2"}
+RYSK_URLS = {"test": "wss://rip-testnet.rysk.finance/", "live": "wss://v12.rysk.finance/"}
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+Numeraire = Literal["", "usd", "coin"]
 
-Smallest = msgspec.Meta(extra={"tightest": "smallest"})
 
-
-class ExchangeSection(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to hedge: `name` of the venue; `test_mode` picks its test network."""
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue that hedges and prices. `test_mode` false is refused outside `network: live`."""
 
     name: str = "deribit"
-    test_mode: bool = False
+    test_mode: bool = True
 
 
-class DeribitSection(msgspec.Struct, frozen=True, kw_only=True):
-    """Deribit connection and account; `numeraire` is what the account counts in (`coin` or `usd`)."""
+class Deribit(msgspec.Struct, frozen=True, kw_only=True):
+    """One Deribit account. `numeraire`: what its profit is counted in; no default in live."""
 
     ws_url: str = ""
-    account: str = "main"
+    account: str = "deribit"
     api_key: str = ""
     api_secret: Secret | None = None
     use_ed25519: bool = False
     private_key_ed25519: Secret | None = None
-    numeraire: Literal["coin", "usd", ""] = ""
+    numeraire: Numeraire = ""
 
 
-class RyskSection(msgspec.Struct, frozen=True, kw_only=True):
-    """Rysk connection and what may be signed there.
+class Rysk(msgspec.Struct, frozen=True, kw_only=True):
+    """One Rysk maker and what it may sign.
 
-    `assets` are token addresses, `underlying` what each of them is (the same for all here); `live_ok` is
-    the explicit word that live use needs while the venue's message flow has no independent judge.
+    The socket's address is the base; `/rfqs/<asset>` and `/maker` follow it. Chain, verifying contract and
+    stable token are the allow-list of signing. `live_ok` is the explicit word that `network: live` needs
+    while no independent judge has checked the venue's message flow.
     """
 
     ws_url: str = ""
-    account: str = "main"
-    maker_address: str = ""
+    account: str = "rysk"
     private_key: Secret | None = None
+    maker_address: str = ""
+    numeraire: Numeraire = ""
     chain_id: int = 0
     verifying_contract: str = ""
     stable: str = ""
     stable_decimals: int = 6
-    assets: tuple[str, ...] = ()
-    underlying: str = "ETH"
-    numeraire: Literal["coin", "usd", ""] = ""
     live_ok: bool = False
 
 
-class RiskSection(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits; of several sources the tightest wins. Units as in `engine.settings.Limits`."""
+class RfqSection(msgspec.Struct, frozen=True, kw_only=True):
+    """Answering RFQs: tokens whose options are answered, what they are, how long a signature lives."""
 
-    max_delta: Annotated[float, Smallest] = 10.0
-    max_gamma: Annotated[float, Smallest] = 50.0
-    max_vega: Annotated[float, Smallest] = 5_000.0
-    max_notional: Annotated[float, Smallest] = 5_000_000.0
-    max_position_size: Annotated[float, Smallest] = 100.0
-    max_premium_per_quote: Annotated[float, Smallest] = 50_000.0
-    quotes_per_terms: Annotated[int, Smallest] = 3
-    quotes_per_taker: Annotated[int, Smallest] = 20
-    collar: Annotated[float, Smallest] = 0.02
+    asset_addresses: tuple[str, ...] = ()
+    underlying: str = "ETH"
+    valid: Seconds = Seconds(30)
+    min_liquidity_score: float = 0.5
+
+
+class Hedge(msgspec.Struct, frozen=True, kw_only=True):
+    """Hedging: thresholds in coins of delta, `ratio` 1 is a full hedge.
+
+    `instrument` is the hedge's name at the venue (empty: the underlying's perpetual); `cross_bps` how far
+    through the touch an order may reach; past `alarm_ms` with more than `naked_stop` coins unhedged,
+    quoting stops.
+    """
+
+    venue: str = "deribit"
+    instrument: str = ""
+    enable_delta: bool = True
+    delta_threshold: Annotated[float, msgspec.Meta(ge=0)] = 0.1
+    cross_bps: float = 10.0
+    alarm_ms: int = 5_000
+    naked_stop: float = 1.0
+    enable_gamma: bool = False
+    gamma_threshold: Annotated[float, msgspec.Meta(ge=0)] = 0.5
+    ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+
+
+class Risk(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits; the tightest of file, environment and flag counts. Units as in `engine.settings.Limits`."""
+
+    max_delta: Annotated[float, SMALLEST_WINS] = 10.0
+    max_gamma: Annotated[float, SMALLEST_WINS] = 50.0
+    max_vega: Annotated[float, SMALLEST_WINS] = 5_000.0
+    max_notional: Annotated[float, SMALLEST_WINS] = 5_000_000.0
+    max_position_size: Annotated[float, SMALLEST_WINS] = 100.0
+    max_premium_per_quote: Annotated[float, SMALLEST_WINS] = 50_000.0
+    quotes_per_terms: Annotated[int, SMALLEST_WINS] = 3
+    quotes_per_taker: Annotated[int, SMALLEST_WINS] = 20
+    collar: Annotated[float, SMALLEST_WINS] = 0.02
 
     def limits(self) -> Limits:
         return Limits(
@@ -93,30 +128,28 @@ class RiskSection(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class NodeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a node is told."""
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything. With nothing set: the simulated network, and nothing is sent."""
 
-    network: Literal["sim", "testnet", "mainnet"] = "sim"
-    mode: Literal["dry-run", "live"] = "dry-run"
+    network: Literal["sim", "test", "live"] = "sim"
+    mode: Literal["dry-run", "paper", "live"] = "dry-run"
     data_dir: Path | None = None
     log_dir: Path = Path("logs")
-    tape: bool = False
-    hedge_instrument: str = ""
-    quote_valid_duration: Seconds = Seconds(10.0)
-    exchange: ExchangeSection = ExchangeSection()
-    deribit: DeribitSection = DeribitSection()
-    rysk: RyskSection = RyskSection()
-    risk: RiskSection = RiskSection()
+    exchange: Exchange = Exchange()
+    deribit: Deribit = Deribit()
+    rysk: Rysk = Rysk()
+    rfq: RfqSection = RfqSection()
+    hedge: Hedge = Hedge()
+    risk: Risk = Risk()
     freshness: Freshness = Freshness()
     responder: ResponderSettings = ResponderSettings()
-    hedger: HedgerSettings = HedgerSettings()
+    tape: bool = False
 
     @property
-    def directory(self) -> Path:
+    def data_directory(self) -> Path:
         return self.data_dir or Path("data") / self.network
 
 
-# Flat environment names that users know, and the key each sets.
 ALIASES: dict[str, str] = {
     "EXCHANGE_NAME": "exchange.name",
     "EXCHANGE_TEST_MODE": "exchange.test_mode",
@@ -124,129 +157,182 @@ ALIASES: dict[str, str] = {
     "DERIBIT_API_SECRET": "deribit.api_secret",
     "DERIBIT_USE_ED25519": "deribit.use_ed25519",
     "DERIBIT_PRIVATE_KEY_ED25519": "deribit.private_key_ed25519",
+    "DERIBIT_WS_URL": "deribit.ws_url",
     "RYSK_PRIVATE_KEY": "rysk.private_key",
     "RYSK_MAKER_ADDRESS": "rysk.maker_address",
     "RYSK_WS_URL": "rysk.ws_url",
-    "RFQ_ASSET_ADDRESSES": "rysk.assets",
-    "QUOTE_VALID_DURATION": "quote_valid_duration",
+    "RFQ_ASSET_ADDRESSES": "rfq.asset_addresses",
+    "QUOTE_VALID_DURATION": "rfq.valid",
+    "MIN_LIQUIDITY_SCORE": "rfq.min_liquidity_score",
     "MAX_POSITION_DELTA": "risk.max_delta",
     "MAX_POSITION_SIZE": "risk.max_position_size",
-    "HEDGE_RATIO": "hedger.ratio",
-    "DELTA_THRESHOLD": "hedger.threshold",
-    "ENABLE_DELTA_HEDGE": "hedger.enabled",
+    "ENABLE_DELTA_HEDGE": "hedge.enable_delta",
+    "DELTA_THRESHOLD": "hedge.delta_threshold",
+    "ENABLE_GAMMA_HEDGING": "hedge.enable_gamma",
+    "GAMMA_THRESHOLD": "hedge.gamma_threshold",
+    "HEDGE_RATIO": "hedge.ratio",
+    "HEDGE_VENUE": "hedge.venue",
 }
 
-# Names of the operations page that belong to parts that are not built: said at start, never silent.
+
+# Names of the operations page whose parts are not built: said at start, never silent.
 NOT_BUILT: dict[str, str] = {
     "DERIVE_PRIVATE_KEY": "the venue derive",
     "DERIVE_WALLET_ADDRESS": "the venue derive",
-    "WS_URL": "the venue derive (it is Derive's socket, not Rysk's: that is RYSK_WS_URL)",
+    "WS_URL": "the venue derive (this is its socket; Rysk's is RYSK_WS_URL)",
     "MIN_LIQUIDITY_SCORE": "liquidity scoring",
-    "ENABLE_GAMMA_HEDGING": "gamma hedging",
-    "GAMMA_THRESHOLD": "gamma hedging",
     "GAMMA_HEDGE_RATIO": "gamma hedging",
-    "HEDGE_VENUE": "hedging on a venue other than --exchange",
 }
 
-DERIBIT_URLS = {
-    "testnet": "wss://test.deribit.com/ws/api/v2",
-    "mainnet": "wss://www.deribit.com/ws/api/v2",
-}
-RYSK_URLS = {"testnet": "wss://rip-testnet.rysk.finance/", "mainnet": "wss://v12.rysk.finance/"}
+
+def check(settings: Settings) -> None:
+    """Rules that no single key can state.
+
+    Raises:
+        ConfigError: every one that is broken.
+    """
+    faults = [*_venue_faults(settings), *_address_faults(settings), *_sending_faults(settings)]
+    if faults:
+        raise ConfigError(faults)
 
 
-def deribit_url(settings: NodeSettings) -> str:
+def _venue_faults(settings: Settings) -> Iterator[str]:
+    for key, venue in (("exchange.name", settings.exchange.name), ("hedge.venue", settings.hedge.venue)):
+        if venue not in HEDGE_VENUES:
+            yield (
+                f"{key}: expected a venue that is built and takes orders ({', '.join(HEDGE_VENUES)}), "
+                f"found {venue!r}; built are {', '.join(BUILT_VENUES)}"
+            )
+    if settings.hedge.enable_gamma:
+        yield "hedge.enable_gamma: expected false, found true; gamma hedging is not built, only delta"
+    if settings.responder.dummy_price is not None and settings.network != "sim":
+        yield (
+            f"responder.dummy_price: expected none on network {settings.network}, found "
+            f"{settings.responder.dummy_price}; placeholder prices exist against simulated venues only"
+        )
+    if settings.network != "live" and not settings.exchange.test_mode:
+        yield (
+            f"exchange.test_mode: expected true on network {settings.network}, found false; set network:"
+            " live or test_mode: true"
+        )
+
+
+def _address_faults(settings: Settings) -> Iterator[str]:
+    addresses = [("rysk.maker_address", settings.rysk.maker_address)] if settings.rysk.maker_address else []
+    addresses += [("rfq.asset_addresses", address) for address in settings.rfq.asset_addresses]
+    for key, address in addresses:
+        if not _ADDRESS.fullmatch(address):
+            yield f"{key}: expected 0x and 40 hexadecimal digits, found {address!r}; copy it from the venue"
+    if settings.network != "sim":
+        return
+    for key, url in (("deribit.ws_url", settings.deribit.ws_url), ("rysk.ws_url", settings.rysk.ws_url)):
+        if url and urlsplit(url).hostname not in _LOOPBACK:
+            yield (
+                f"{key}: expected a loopback address on network sim, found {urlsplit(url).hostname!r}; start"
+                " `atomizer sim` or choose another network"
+            )
+
+
+def _sending_faults(settings: Settings) -> Iterator[str]:
+    """What is needed before anything is signed and sent."""
+    if settings.mode != "live":
+        return
+    if settings.network == "live" and not settings.rysk.live_ok:
+        yield (
+            "rysk.live_ok: expected true on network live, found false; no independent judge has checked "
+            "Rysk's message flow: record a test-network run first"
+        )
+    for key, numeraire in (
+        ("deribit.numeraire", settings.deribit.numeraire),
+        ("rysk.numeraire", settings.rysk.numeraire),
+    ):
+        if not numeraire:
+            yield f"{key}: expected usd or coin in mode live, found nothing; say what profit is counted in"
+    if settings.rysk.private_key is None:
+        yield "rysk.private_key: expected a secret in mode live, found nothing; set RYSK_PRIVATE_KEY"
+    deribit = settings.deribit
+    if deribit.use_ed25519 and deribit.private_key_ed25519 is None:
+        yield "deribit.private_key_ed25519: expected a secret, found nothing; set DERIBIT_PRIVATE_KEY_ED25519"
+    if not deribit.use_ed25519 and deribit.api_secret is None:
+        yield "deribit.api_secret: expected a secret in mode live, found nothing; set DERIBIT_API_SECRET"
+
+
+def deribit_url(settings: Settings) -> str:
+    """The socket's address: the configured one, else the network's."""
     return settings.deribit.ws_url or DERIBIT_URLS.get(settings.network, "")
 
 
-def rysk_url(settings: NodeSettings) -> str:
+def rysk_url(settings: Settings) -> str:
+    """The base address: the configured one, else the network's."""
     return settings.rysk.ws_url or RYSK_URLS.get(settings.network, "")
 
 
-def check(settings: NodeSettings) -> NodeSettings:
-    """What types cannot say.
+def hedger_settings(settings: Settings) -> HedgerSettings:
+    """The hedger's own settings."""
+    hedge = settings.hedge
+    return HedgerSettings(
+        enabled=hedge.enable_delta,
+        ratio=hedge.ratio,
+        threshold=hedge.delta_threshold,
+        cross_bps=hedge.cross_bps,
+        alarm_ms=hedge.alarm_ms,
+        naked_stop=hedge.naked_stop,
+    )
+
+
+def responder_settings(settings: Settings) -> ResponderSettings:
+    """The responder's own settings; the validity is the RFQ section's, in whole seconds."""
+    return msgspec.structs.replace(settings.responder, validity_s=max(1, round(settings.rfq.valid)))
+
+
+def check_node(settings: Settings) -> Settings:
+    """What running a node needs beyond a consistent configuration.
 
     Raises:
         ConfigError: every fault found.
     """
-    faults = [
-        *_venue_faults(settings),
-        *_network_faults(settings),
-        *_secret_faults(settings),
-        *_mode_faults(settings),
-    ]
+    faults = [*_endpoint_faults(settings), *_signing_faults(settings)]
     if faults:
         raise ConfigError(faults)
     return settings
 
 
-def _venue_faults(settings: NodeSettings) -> list[str]:
-    name = settings.exchange.name
-    if name != "deribit":
-        return [
-            f"exchange.name: expected a venue that can hedge, found {name!r}; built are "
-            f"{', '.join(BUILT_VENUES)}, of which deribit takes orders"
-        ]
-    if settings.responder.dummy_price is not None and settings.network != "sim":
-        return [
-            f"responder.dummy_price: expected none on network {settings.network}, found "
-            f"{settings.responder.dummy_price}; placeholder prices exist against simulated venues only"
-        ]
-    return []
-
-
-def _network_faults(settings: NodeSettings) -> list[str]:
-    faults = []
+def _endpoint_faults(settings: Settings) -> Iterator[str]:
     for key, url in (("deribit.ws_url", deribit_url(settings)), ("rysk.ws_url", rysk_url(settings))):
         parts = urlsplit(url)
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
-            faults.append(f"{key}: expected a ws:// or wss:// address, found {url!r}; set it")
-        elif settings.network == "sim" and not _loopback(parts.hostname):
-            faults.append(
-                f"{key}: expected a loopback address on network sim, found {parts.hostname}; "
-                "set network to testnet or mainnet for real venues"
-            )
-    chain = settings.rysk.chain_id
-    if settings.network == "sim" and chain != SIM_CHAIN_ID:
-        faults.append(f"rysk.chain_id: expected {SIM_CHAIN_ID} on network sim, found {chain}")
-    if not settings.rysk.assets:
-        faults.append("rysk.assets: expected at least one token address; set RFQ_ASSET_ADDRESSES")
-    return faults
+            yield f"{key}: expected a ws:// or wss:// address, found {url!r}; set it, or start `atomizer sim`"
 
 
-def _loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _signing_faults(settings: Settings) -> Iterator[str]:
+    rysk = settings.rysk
+    if not settings.rfq.asset_addresses:
+        yield "rfq.asset_addresses: expected at least one token address, found none; set RFQ_ASSET_ADDRESSES"
+    for key, address in (("rysk.verifying_contract", rysk.verifying_contract), ("rysk.stable", rysk.stable)):
+        if not _ADDRESS.fullmatch(address):
+            yield f"{key}: expected 0x and 40 hexadecimal digits, found {address!r}; copy it from the venue"
+    if settings.network == "sim" and rysk.chain_id != SIM_CHAIN_ID:
+        yield f"rysk.chain_id: expected {SIM_CHAIN_ID} on network sim, found {rysk.chain_id}"
+    if settings.mode == "live" and not rysk.maker_address:
+        yield "rysk.maker_address: expected the maker's address in mode live, found none"
 
 
-def _secret_faults(settings: NodeSettings) -> list[str]:
-    if settings.mode == "dry-run":
-        return []
-    faults, deribit = [], settings.deribit
-    if not deribit.api_key:
-        faults.append("deribit.api_key: missing; set DERIBIT_API_KEY")
-    if deribit.use_ed25519 and deribit.private_key_ed25519 is None:
-        faults.append("deribit.private_key_ed25519: missing; set DERIBIT_PRIVATE_KEY_ED25519 or .._FILE")
-    if not deribit.use_ed25519 and deribit.api_secret is None:
-        faults.append("deribit.api_secret: missing; set DERIBIT_API_SECRET or DERIBIT_API_SECRET_FILE")
-    if settings.rysk.private_key is None:
-        faults.append("rysk.private_key: missing; set RYSK_PRIVATE_KEY or RYSK_PRIVATE_KEY_FILE")
-    return faults
+def configured(
+    files: Sequence[Path] = (), flags: Mapping[str, Any] | None = None, *, live: bool = False
+) -> Loaded[Settings]:
+    """The settings of this process: flags over its environment over files over defaults, checked.
+
+    Raises:
+        ConfigError: anything wrong with them, rules between sections included.
+    """
+    loaded = load(Settings, flags=flags, environment=os.environ, files=files, aliases=ALIASES, live=live)
+    check(loaded.settings)
+    return loaded
 
 
-def _mode_faults(settings: NodeSettings) -> list[str]:
-    if settings.mode != "live" or settings.network == "sim":
-        return []
-    faults = [
-        f"{name}.numeraire: expected usd or coin in live, found none; say what the account counts in"
-        for name, section in (("deribit", settings.deribit), ("rysk", settings.rysk))
-        if not section.numeraire
-    ]
-    if settings.network == "mainnet" and not settings.rysk.live_ok:
-        faults.append(
-            "rysk.live_ok: expected true for live use: no independent judge has checked Rysk's message "
-            "flow; record a test-network run first"
-        )
-    return faults
+def order_venues(settings: Settings) -> Mapping[str, Any]:
+    """Venues where orders can rest and credentials are at hand, with their adapters' settings."""
+    from atomizer.runtime.compose import deribit_settings
+
+    made = deribit_settings(settings)
+    return {"deribit": made} if made.key is not None and made.client_id else {}

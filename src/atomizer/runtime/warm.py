@@ -10,7 +10,15 @@ import importlib
 import sys
 import time
 
-KERNEL_MODULES: tuple[str, ...] = ()
+KERNEL_MODULES: tuple[str, ...] = (
+    "atomizer.models.black",
+    "atomizer.models.keccak",
+    "atomizer.engine.kernels",
+    "atomizer.engine.pricing",
+    "atomizer.sim.pricing",
+    "atomizer.sim.market",
+    "atomizer.sim.matching",
+)
 
 
 def warm(modules: tuple[str, ...] = KERNEL_MODULES) -> dict[str, float]:

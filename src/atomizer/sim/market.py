@@ -39,7 +39,7 @@ class Behaviour:
     """How the generated market moves. Vols and rates are annual fractions, half-lives in seconds.
 
     The defaults make delta dominate an option's P&L over five minutes: spot moves by about 0.3 %, the
-    implied level by about 0.3 vol points.
+    implied level by about a tenth of a vol point.
     """
 
     index: float
@@ -50,7 +50,7 @@ class Behaviour:
     jumps_per_hour: float = 10.0
     jump_low: float = 0.001
     jump_high: float = 0.004
-    level_sd: float = 0.004
+    level_sd: float = 0.001
     level_half_life_s: float = 600.0
     skew: float = -0.2
     skew_sd: float = 0.01

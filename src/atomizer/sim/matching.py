@@ -284,7 +284,7 @@ class MatchingBook:
         head, fills = self._head, self._fills
         row = _place(
             self._orders, head, self._sides, self._free, fills,
-            order_id, owner, 0 if side > 0 else 1, ticks, lots, mode, self_trade,
+            order_id, owner, 0 if side > 0 else 1, ticks, lots, int(mode), int(self_trade),
         )  # fmt: skip
         if row >= 0:
             self._rows[order_id] = row

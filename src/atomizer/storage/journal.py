@@ -7,7 +7,6 @@ given, in order, and says plainly when it cannot.
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -17,7 +16,6 @@ from typing import Any
 
 import msgspec
 
-from atomizer import __version__
 from atomizer.storage import lines, records
 from atomizer.storage.errors import (
     JournalDamagedError,
@@ -27,7 +25,8 @@ from atomizer.storage.errors import (
     JournalLockedError,
     RecordError,
 )
-from atomizer.storage.lines import Header, Record
+from atomizer.storage.files import new_segment
+from atomizer.storage.lines import Record
 from atomizer.storage.lock import DirectoryLock
 from atomizer.storage.reader import Report, read, verify
 from atomizer.storage.records import LedgerSnapshot
@@ -285,8 +284,8 @@ class Journal:
                 return numbers[-1], fd
             path.unlink()  # a crash came between making the file and its first line
             numbers.pop()
-        text, walk.check = lines.header_line(_header(1, 0, 0))
-        return 1, self._new_file(1, text)
+        text, walk.check = lines.header_line(lines.header(1, 0, 0))
+        return 1, new_segment(segment_path(self._directory, 1), text, durable=self._durable)
 
     def _roll_due(self, now_ns: int) -> bool:
         day, before = now_ns // _DAY_NS, self._day
@@ -295,7 +294,7 @@ class Journal:
 
     def _roll(self, now_ns: int) -> None:
         """Begin a new segment with the ledger as it is now; on a full disk stay with the old one."""
-        text, check = lines.header_line(_header(self._number + 1, self._sequence, self._check))
+        text, check = lines.header_line(lines.header(self._number + 1, self._sequence, self._check))
         sequence = self._sequence
         if self._snapshot is not None:
             sequence += 1
@@ -306,7 +305,8 @@ class Journal:
             with self._files:
                 if self._durable:
                     os.fdatasync(self._fd)  # the old segment must not end before the new one begins
-                fd = self._new_file(self._number + 1, text)
+                path = segment_path(self._directory, self._number + 1)
+                fd = new_segment(path, text, durable=self._durable)
                 os.close(self._fd)
                 self._fd = fd
         except OSError as error:
@@ -314,21 +314,6 @@ class Journal:
             return
         self._number += 1
         self._offset, self._sequence, self._check = len(text), sequence, check
-
-    def _new_file(self, number: int, text: bytes) -> int:
-        """Descriptor of a new segment that holds `text`; no file is left behind when there is no room."""
-        path = segment_path(self._directory, number)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            _write_whole(fd, text)
-            if self._durable:
-                os.fsync(fd)
-                _sync_directory(self._directory)
-        except OSError:
-            os.close(fd)
-            path.unlink()
-            raise
-        return fd
 
     # --- the reserve, and durability ---
 
@@ -369,26 +354,3 @@ class Journal:
                     self._reserve.sync()
         except OSError as error:
             self._sync_error = error
-
-
-def _header(number: int, sequence: int, check: int) -> Header:
-    return Header(
-        journal=lines.FORMAT_VERSION,
-        segment=number,
-        first=sequence + 1,
-        previous=f"{check:08x}",
-        version=__version__,
-    )
-
-
-def _write_whole(fd: int, text: bytes) -> None:
-    if os.write(fd, text) < len(text):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

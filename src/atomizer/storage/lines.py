@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from atomizer import __version__
+
 FORMAT_VERSION = 1
 CHECK_BYTES = len(b',"c":"00000000"}')
 _CHECK = b',"c":"%08x"}\n'
@@ -59,8 +61,19 @@ def line(sequence: int, ts_ns: int, record_json: bytes, check: int) -> tuple[byt
     return seal(_HEAD % (sequence, ts_ns) + record_json, check)
 
 
-def header_line(header: Header) -> tuple[bytes, int]:
-    return seal(msgspec.json.encode(header)[:-1], int(header.previous, 16))
+def header(segment: int, last: int, check: int) -> Header:
+    """The header of a segment that follows record number `last` with checksum `check`."""
+    return Header(
+        journal=FORMAT_VERSION,
+        segment=segment,
+        first=last + 1,
+        previous=f"{check:08x}",
+        version=__version__,
+    )
+
+
+def header_line(stated: Header) -> tuple[bytes, int]:
+    return seal(msgspec.json.encode(stated)[:-1], int(stated.previous, 16))
 
 
 def found_check(text: bytes) -> int | None:

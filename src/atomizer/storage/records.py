@@ -39,8 +39,6 @@ _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(RecordUnion)
 _NULL = b"null"
 
-encode_json = _ENCODER.encode
-
 
 def tag_of(record_type: type[msgspec.Struct]) -> str:
     """The word that names this type of record in the journal."""

@@ -54,6 +54,7 @@ class Walk:
     def __init__(self) -> None:
         self.sequence = 0
         self.check = 0
+        self._begun = False
         self.good_bytes = 0  # of the file last read
         self.copied_bytes = 0  # of the reserve: lines a segment holds already
         self.version = "unknown"  # of the program that began the segment last read
@@ -71,10 +72,12 @@ class Walk:
                     self._header(path, text[:-1])
                 else:
                     raw = self.line(f"{path} line {number}", text[:-1])
-                    self.good_bytes += len(text)
                     yield number, raw
-                    continue
                 self.good_bytes += len(text)
+        if not self.good_bytes and not last:
+            raise JournalDamagedError(
+                f"{path}: expected a segment since a later one exists, found an empty file; {_REMEDY}"
+            )
 
     def reserve(self, path: Path) -> Iterator[tuple[int, RawLine]]:
         """The reserve's lines that no segment holds yet."""
@@ -127,7 +130,8 @@ class Walk:
 
     def _header(self, path: Path, text: bytes) -> None:
         header = self._parsed_header(path, text)
-        if not self.sequence:  # the first segment read; older ones may have been archived
+        if not self._begun:  # older segments may have been archived
+            self._begun = True
             self.sequence, self.check = header.first - 1, int(header.previous, 16)
         found = (header.segment, header.first, int(header.previous, 16))
         expected = (int(path.stem.split("-")[1]), self.sequence + 1, self.check)

@@ -31,8 +31,8 @@ MEAN_POSITIVE_NORMAL = 0.4  # E max(0, N(0,1)) = 1/sqrt(2 pi), rounded up
 class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Units in the names; `bps` of the underlying's value, `vol` in vol points (0.01).
 
-    `edge_*`: the largest of the three is charged, times `edge_scale`. `dummy_price` (USD per unit) replaces the model's fair
-    value and is accepted on simulated networks only.
+    `edge_*`: the largest of the three is charged, times `edge_scale`. `dummy_price` (USD per unit) replaces
+    the model's fair value and is accepted on simulated networks only.
     """
 
     validity_s: int = 10
@@ -43,7 +43,7 @@ class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True):
     hedge_half_spread_bps: float = 1.0
     hedge_fee_bps: float = 5.0
     slippage_bps: float = 1.0
-    rehedge_interval_s: float = 3600.0
+    rehedge_interval_s: float = 86_400.0
     margin_rate: float = 0.05
     margin_share: float = 0.02
     funding_rate: float = 0.0

@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 HASH_BYTES = 32
+_STRUCT = re.compile(r"[A-Z]\w*(\[\])?")
 
 
 class DomainRefusedError(SigningError):
@@ -101,7 +102,7 @@ def _encoder(type_name: str) -> Callable[[Any, str], bytes]:
     if matched := re.fullmatch(r"(u?)int(\d+)", type_name):
         bits = int(matched[2])
         return _uint_encoder(bits) if matched[1] else _int_encoder(bits)
-    if re.fullmatch(r"[A-Z]\w*(\[\])?", type_name):
+    if _STRUCT.fullmatch(type_name):
         return _hash_word
     raise ValueError(f"EIP-712 type: expected a Solidity type, found {type_name!r}; correct the type string")
 
@@ -151,7 +152,9 @@ class Words:
         self._prefix = prefix
         self._encoders = tuple(_encoder(type_name) for type_name in types)
         rows = [_FAST.get(type_name, _FAST["bytes32"]) for type_name in types]
-        self._exact = tuple(row[0] for row in rows)
+        # A type with no row of its own is always checked, unless it enters as a struct's hash.
+        fast = all(type_name in _FAST or _STRUCT.fullmatch(type_name) for type_name in types)
+        self._exact = tuple(row[0] for row in rows) if fast else None
         self._pack = struct.Struct(f">{len(prefix)}s" + "".join(row[1] for row in rows)).pack
         self._convert = tuple((i, row[2]) for i, row in enumerate(rows) if row[2] is not None)
 

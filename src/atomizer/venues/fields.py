@@ -77,7 +77,7 @@ def scaled_exactly(value: Decimal, decimals: int, field: str) -> int:
     whole, rest = _scaled(value, decimals, field)
     if rest:
         raise FieldRangeError(
-            f"{field}: expected at most {decimals} decimals, found {value}; round it before signing"
+            f"{field}: expected at most {decimals} decimals, found {value:f}; round it before signing"
         )
     return whole
 

@@ -190,10 +190,10 @@ def test_every_rfq_fault_can_be_drawn(fault):
 def test_generated_flow_is_what_it_claims():
     rfqs = [rfq["result"] for rfq in flow(3, 1800.0)]
     count = len(rfqs)
-    assert 520 < count < 680
+    assert 1080 < count < 1320
     buys = sum(rfq.get("isTakerBuy", False) for rfq in rfqs)
-    assert 0.15 < buys / count < 0.25
-    assert 0.35 < sum(rfq["isPut"] for rfq in rfqs) / count < 0.65
+    assert 0.07 < buys / count < 0.13
+    assert 0.15 < sum(rfq["isPut"] for rfq in rfqs) / count < 0.25
     sizes = [int(rfq["quantity"]) for rfq in rfqs]
     assert (min(sizes), max(sizes)) == (E18 // 10, 20 * E18)
     assert len({rfq["taker"] for rfq in rfqs}) == 6

@@ -60,6 +60,7 @@ class Exchange:
         self.listings = list_instruments(market)
         self.books = {name: VenueBook(listing) for name, listing in self.listings.items()}
         self.perpetual = self.listings[f"{market.underlying}-PERPETUAL"]
+        self._option_names = [option.name for option in market.options]
         self.options = [listing for listing in self.listings.values() if listing.option]
         deposit = settings.deposit or DEPOSITS.get(market.underlying, DEFAULT_DEPOSIT)
         names = dict.fromkeys(credential.account for credential in settings.credentials)
@@ -88,19 +89,26 @@ class Exchange:
     def state(self) -> MarketState:
         return self.market.state(self._clock.now_ns())
 
+    def index(self) -> float:
+        """The index in USD."""
+        return round(self.state().index, 4)
+
+    def perpetual_mark(self) -> float:
+        """Mark of the perpetual in USD."""
+        return round(self.state().perpetual, 4)
+
     def marks(self) -> Marks:
         """Marks of every instrument now: the generator's fair values."""
         state = self.state()
         if self._marks is None or state.step != self._marks_step:
             prices = self.market.prices(state)
-            fair = (prices[pricing.USD] / state.index).tolist()
-            deltas = prices[pricing.DELTA].tolist()
-            mark = {self.perpetual.name: round(state.perpetual, 4)}
-            delta = {self.perpetual.name: 1.0}
-            for listing in self.options:
-                mark[listing.name] = round(fair[listing.row], 6)
-                delta[listing.name] = deltas[listing.row]
-            self._marks = Marks(round(state.index, 4), mark, delta)
+            mark = dict(
+                zip(self._option_names, (prices[pricing.USD] / state.index).round(6).tolist(), strict=True)
+            )
+            delta = dict(zip(self._option_names, prices[pricing.DELTA].tolist(), strict=True))
+            mark[self.perpetual.name] = self.perpetual_mark()
+            delta[self.perpetual.name] = 1.0
+            self._marks = Marks(self.index(), mark, delta)
             self._marks_step = state.step
         return self._marks
 

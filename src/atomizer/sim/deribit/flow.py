@@ -129,6 +129,7 @@ class Flow:
         self._ticks = np.zeros((2, count), np.int64)
         self._vols = np.zeros((2, count))
         self._touch_step = -1
+        self._sizes: dict[tuple[int, int], int] = {}
 
     def touch(self, state: MarketState, listing: Listing) -> Touch:
         """Best prices of all options; `listing` gives the options' common grid."""
@@ -150,14 +151,22 @@ class Flow:
             self._touch_step = state.step
         return Touch(self._ticks[0], self._ticks[1], self._vols[0], self._vols[1])
 
-    def size_at(self, listing: Listing, ticks: int, state: MarketState) -> int:
+    def size_at(self, listing: Listing, ticks: int) -> int:
         """Lots that makers rest at a price: seeded, and the same whenever the price is visited."""
+        key = (listing.number, ticks)
+        lots = self._sizes.get(key)
+        if lots is None:
+            lots = self._sizes[key] = self._size(listing, ticks)
+        return lots
+
+    def _size(self, listing: Listing, ticks: int) -> int:
         share = ((ticks * SIZE_MIX ^ self._salt ^ listing.number * 40_503) & 0xFFFF) / 0xFFFF
         if listing.option is None:
-            usd = self.perpetual.level_usd * (0.4 + 1.2 * share)
-            return max(int(usd / float(listing.lot)), 1)
-        coins = self.option.level_coins * (0.3 + 1.4 * share) * min(4000.0 / state.index, 1.0)
-        return max(int(coins / float(listing.lot)), 1)
+            size = self.perpetual.level_usd * (0.4 + 1.2 * share)
+        else:
+            cheaper = min(4000.0 / self._market.behaviour.index, 1.0)
+            size = self.option.level_coins * (0.3 + 1.4 * share) * cheaper
+        return max(int(size / float(listing.lot)), 1)
 
     def refresh(self, book: VenueBook, state: MarketState) -> None:
         """Move the makers of a book to where they want to be; what they meet on the way they trade with."""
@@ -172,7 +181,7 @@ class Flow:
             for ticks in wanted[side]:
                 if ladder.get(ticks, 0) in book.matching:
                     continue
-                lots = self.size_at(book.listing, ticks, state)
+                lots = self.size_at(book.listing, ticks)
                 ladder[ticks] = self._trade(book, side, ticks, lots, Mode.REST)
                 changed = True
         if changed:

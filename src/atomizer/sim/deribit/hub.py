@@ -132,11 +132,9 @@ class Hub:
         if channel.feed == "quote":
             return _encode(self._quote(exchange.listings[channel.scope]))
         if channel.feed == "perpetual":
-            return _encode(
-                {"timestamp": exchange.now_ms, "interest": 0.0, "index_price": exchange.marks().index}
-            )
+            return _encode({"timestamp": exchange.now_ms, "interest": 0.0, "index_price": exchange.index()})
         if channel.feed == "deribit_price_index":
-            index = exchange.marks().index
+            index = exchange.index()
             return _encode({"index_name": channel.scope, "price": index, "timestamp": exchange.now_ms})
         if channel.feed == "markprice":
             return _encode(self._mark_prices())

@@ -18,7 +18,7 @@ from atomizer.sim.rysk.settings import PRICE_UNIT, QUANTITY_UNIT, STRIKE_UNIT, B
 
 WEEK_S = 7 * 86_400
 MIN_TENOR_S = 86_400
-MAX_DEVIATIONS = 2.0
+MAX_DEVIATIONS = 1.5
 STRIKE_RANGE = (0.25, 4.0)
 RIVAL_EARLIEST = 0.05
 RIVAL_LATEST = 0.9
@@ -83,7 +83,9 @@ def draw_request(
     suitable = [option for option in market.options if _suitable(option, state, now_ns)]
     if not suitable:
         return None
-    option = suitable[int(random.integers(len(suitable)))]
+    wants_put = bool(random.random() < behaviour.put_share)
+    kind = [option for option in suitable if option.is_call is not wants_put] or suitable
+    option = kind[int(random.integers(len(kind)))]
     strike_e8 = round(option.strike * STRIKE_UNIT)
     expiry_s = option.expiry_ns // NS_PER_S
     if random.random() < behaviour.off_strike_share:
@@ -131,7 +133,7 @@ def reservation(
 
 
 def _suitable(option: ListedOption, state: MarketState, now_ns: int) -> bool:
-    """Strikes within two deviations of the forward, more than a day before expiry."""
+    """Strikes within one and a half deviations of the forward, more than a day before expiry."""
     if option.expiry_ns - now_ns < MIN_TENOR_S * NS_PER_S:
         return False
     if not STRIKE_RANGE[0] <= option.strike / state.index <= STRIKE_RANGE[1]:

@@ -103,16 +103,18 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     A client sells at `fair - e` or better, `e` exponential with mean `client_vol_points` x (USD per vol
     point) + `client_bps` of the index; a rival quotes around fair less a log-normal width of the same form.
+    Most clients write covered calls: `put_share` of them ask for puts.
     """
 
     acceptance: Acceptance = Acceptance.MARKET
-    rfq_interval_s: float = 3.0
-    taker_buy_share: float = 0.2
+    rfq_interval_s: float = 1.5
+    taker_buy_share: float = 0.1
+    put_share: float = 0.2
     off_strike_share: float = 0.15
     off_expiry_share: float = 0.1
     client_vol_points: float = 3.0
     client_bps: float = 8.0
-    rivals: int = 3
+    rivals: int = 2
     rival_answers: float = 0.6
     rival_vol_points: float = 1.75
     rival_bps: float = 5.0
@@ -132,7 +134,7 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             value = getattr(self, name)
             if not value >= 0.0:
                 raise SettingsError(f"{name}: expected zero or more, found {value}")
-        for name in ("taker_buy_share", "off_strike_share", "off_expiry_share", "rival_answers"):
+        for name in ("taker_buy_share", "put_share", "off_strike_share", "off_expiry_share", "rival_answers"):
             value = getattr(self, name)
             if not 0.0 <= value <= 1.0:
                 raise SettingsError(f"{name}: expected a share in [0, 1], found {value}")

@@ -1,7 +1,7 @@
 """Binance symbols: `BTCUSDT` (perpetual and spot alike), dated `BTCUSDT_260327`, streams in lower case.
 
 A symbol does not say whether it is spot, nor where the base ends: the caller names the market, and
-the quote is the longest known currency at the end. Where the venue's listing is at hand, its
+the quote is the known currency at the end. Where the venue's listing is at hand, its
 `baseAsset` and `quoteAsset` decide. All USD-M contracts are linear.
 """
 
@@ -16,7 +16,7 @@ from atomizer.venues.naming import check_listing, date_of, expiry_of, unknown_na
 
 __all__ = ["Market", "parse", "render", "stream_symbol"]
 
-# Longest first, so that FDUSD is not read as USD behind FD.
+# None ends in another, so a symbol has one reading.
 QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "USD1", "BTC", "ETH", "BNB", "EUR", "TRY")
 FORMS = "BTCUSDT or BTCUSDT_260327"
 _SYMBOL = re.compile(r"([A-Z0-9]+)(?:_([0-9]{2})([0-9]{2})([0-9]{2}))?", re.ASCII)
@@ -50,8 +50,8 @@ def render(parts: NameParts) -> str:
     """The symbol of a contract on Binance.
 
     Raises:
-        InstrumentNameError: an option, an inverse contract, an unknown quote, or a pair whose symbol
-            would be read as another pair.
+        InstrumentNameError: an option, an inverse contract, an unknown quote, or other than letters and
+            digits in the underlying.
     """
     check_listing("binance", parts, quotes=QUOTES, inverse=False)
     if parts.kind is Kind.OPTION:
@@ -59,10 +59,10 @@ def render(parts: NameParts) -> str:
             "binance: expected spot, a perpetual or a future, found an option; not traded here"
         )
     pair = f"{parts.underlying}{parts.quote}"
-    if _SYMBOL.fullmatch(pair) is None or _split(pair, pair) != (parts.underlying, parts.quote):
+    if _SYMBOL.fullmatch(pair) is None:
         raise InstrumentNameError(
-            f"binance: expected a pair that its symbol says, found {parts.underlying!r:.20} in {parts.quote} "
-            f"as {pair!r:.40}; take the symbol from the venue's listing"
+            f"binance: expected upper-case letters and digits, found {pair!r:.40}; "
+            "take the symbol from the venue's listing"
         )
     if parts.kind is Kind.FUTURE:
         return f"{pair}_{date_of(parts.expiry_s).strftime('%y%m%d')}"

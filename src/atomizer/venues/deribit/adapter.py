@@ -27,7 +27,7 @@ from atomizer.domain.instruments import Instrument
 from atomizer.domain.ports import Sink
 from atomizer.net.transport import Clock, Transport
 from atomizer.venues.deribit import codec
-from atomizer.venues.deribit.capabilities import CAPABILITIES
+from atomizer.venues.deribit.capabilities import DERIBIT
 from atomizer.venues.deribit.listing import Listing
 from atomizer.venues.deribit.market import MarketSocket
 from atomizer.venues.deribit.settings import DeribitSettings
@@ -37,14 +37,18 @@ OrderCommand = PlaceOrder | AmendOrder | CancelOrder | QueryOrder
 
 
 class DeribitPort:
-    """A `Port`. Feeds: `deribit/market`, and `deribit/trading`, the socket that tells of fills."""
+    """A `Port`. Feeds: `deribit/market`, and `deribit/trading`, the socket that tells of fills.
+
+    Without a key in its settings it listens to public data and refuses every order.
+    """
 
     venue = codec.VENUE
-    capabilities: Capabilities = CAPABILITIES
+    capabilities: Capabilities = DERIBIT
 
     def __init__(
         self, settings: DeribitSettings, transport: Transport, clock: Clock, rng: random.Random
     ) -> None:
+        self._can_trade = settings.key is not None
         self._listing = Listing(settings, clock)
         self._market = MarketSocket(settings, transport, clock, rng, self._listing)
         self._trading = TradingSocket(
@@ -52,11 +56,12 @@ class DeribitPort:
         )
 
     async def run(self, sink: Sink) -> None:
-        """Serve until cancelled."""
+        """Serve until cancelled; without a key the market-data socket only."""
         self._listing.sink = self._market.sink = self._trading.sink = sink
         async with asyncio.TaskGroup() as group:
             group.create_task(self._market.run())
-            group.create_task(self._trading.run())
+            if self._can_trade:
+                group.create_task(self._trading.run())
 
     def send(self, commands: Sequence[Command]) -> None:
         for command in commands:
@@ -83,6 +88,29 @@ class DeribitPort:
     def instrument(self, name: str) -> Instrument | None:
         """What the venue lists under this name, once read."""
         return self._listing.by_name.get(name)
+
+
+class DeribitMarketPort:
+    """The market-data half alone: no key, no trading socket, nothing to send an order through."""
+
+    venue = codec.VENUE
+    capabilities: Capabilities = DERIBIT
+
+    def __init__(
+        self, settings: DeribitSettings, transport: Transport, clock: Clock, rng: random.Random
+    ) -> None:
+        self._listing = Listing(settings, clock)
+        self._market = MarketSocket(settings, transport, clock, rng, self._listing)
+
+    async def run(self, sink: Sink) -> None:
+        """Serve until cancelled."""
+        self._listing.sink = self._market.sink = sink
+        await self._market.run()
+
+    def send(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            if isinstance(command, Resubscribe):
+                self._market.resubscribe(command.instrument.removeprefix(codec.PREFIX))
 
 
 def _unlisted(command: OrderCommand) -> Event:

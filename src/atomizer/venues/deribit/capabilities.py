@@ -5,7 +5,7 @@ from __future__ import annotations
 from atomizer.domain.capabilities import Capabilities, DisconnectScope, RateBudget, Replace
 
 # The lowest tier of the matching engine: 5 requests a second, burst 20. Higher tiers come from settings.
-CAPABILITIES = Capabilities(
+DERIBIT = Capabilities(
     venue="deribit",
     orders=True,
     replace=Replace.AMEND,

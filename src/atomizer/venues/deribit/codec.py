@@ -210,7 +210,7 @@ def order_event(
         venue_order_id=data.order_id,
         instrument=listed.key,
         side=side(data.direction),
-        ticks=whole(data.price, listed.grid.tick) if isinstance(data.price, Decimal) else 0,
+        ticks=whole(Decimal(repr(data.price)), listed.grid.tick) if isinstance(data.price, float) else 0,
         lots=whole(data.amount, listed.lot),
         filled_lots=filled,
         reply=reply,

@@ -88,6 +88,8 @@ class Rpc:
     async def authenticate(self, rng: random.Random) -> float:
         """`public/auth` for this connection; the life of the token in seconds."""
         settings = self._settings
+        if settings.key is None:
+            raise HandshakeError("deribit: expected a key to log in with, found none; set it or listen only")
         if settings.grant == "client_credentials" and isinstance(settings.key, HmacKey):
             params = auth.client_credentials_params(settings.client_id, settings.key)
         else:

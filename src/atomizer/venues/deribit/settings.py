@@ -15,14 +15,14 @@ class DeribitSettings:
     `currencies`: for `get_instruments` and account summaries (linear contracts are under USDC).
     `books`: instruments whose whole book is followed, hedges among them. `option_underlyings`: coins whose
     options' tickers are followed, up to `option_days` ahead. `grant` is `client_credentials` or
-    `client_signature`; asymmetric keys always sign. Times in seconds; pings are sent when a socket is quiet
-    that long, so they bound the age of what is known.
+    `client_signature`; asymmetric keys always sign; no `key` means public data only. Times in seconds;
+    pings are sent when a socket is quiet that long, so they bound the age of what is known.
     """
 
     ws_url: str
     account: str
     client_id: str
-    key: LoginKey
+    key: LoginKey | None
     currencies: tuple[str, ...] = ("ETH",)
     books: tuple[str, ...] = ("ETH-PERPETUAL",)
     option_underlyings: tuple[str, ...] = ("ETH",)

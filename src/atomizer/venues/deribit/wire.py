@@ -99,14 +99,14 @@ class InstrumentData(msgspec.Struct):
 
 
 class OrderData(msgspec.Struct):
-    """An order; `price` is the text `market_price` for market orders."""
+    """An order; `price` is the text `market_price` for market orders, else a number of at most 15 digits."""
 
     order_id: str
     order_state: str
     instrument_name: str
     direction: str
     amount: Decimal
-    price: Decimal | str = Decimal(0)
+    price: float | str = 0.0
     filled_amount: Decimal = Decimal(0)
     label: str = ""
     time_in_force: str = ""

@@ -200,6 +200,7 @@ def sign_action(network: DeriveNetwork, action: Action, key: EthereumKey) -> str
     Raises:
         SigningError: the key is not the action's signer, or the module is not the network's.
     """
+    digest = action_digest(network, action)
     if action.signer != key.address:
         raise SigningError(
             f"derive action: expected the key of signer {action.signer.checksum}, found that of "
@@ -210,7 +211,7 @@ def sign_action(network: DeriveNetwork, action: Action, key: EthereumKey) -> str
             f"derive action: expected the trade or RFQ module of {network.generation} {network.name}, found "
             f"{action.module.checksum}; not signed"
         )
-    return "0x" + key.sign_digest(action_digest(network, action)).hex()
+    return "0x" + key.sign_digest(digest).hex()
 
 
 def login_signature(timestamp_ms: int, key: EthereumKey) -> str:

@@ -6,53 +6,46 @@ Withdrawals are signed by the same key and are out of reach from here (`treasury
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Sequence
 
 import msgspec
 
+from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import Command, ReadAccount, SendQuote
-from atomizer.domain.events import (
-    BalanceReport,
-    FeedAlive,
-    FeedDown,
-    FeedUp,
-    QuoteRefused,
-    ReadBegun,
-    ReadEnded,
-)
+from atomizer.domain.events import Event, FeedDown, FeedUp, InstrumentListed, QuoteRefused
 from atomizer.domain.ports import Sink
-from atomizer.net.session import NotSentError, Session, SessionError, SessionSettings
+from atomizer.net.session import NotSentError, Session, SessionSettings
 from atomizer.net.transport import Clock, Transport
 from atomizer.venues.eip712 import DomainAllowList
 from atomizer.venues.ethereum import Address, EthereumKey
-from atomizer.venues.rysk import wire
+from atomizer.venues.fields import SigningError
+from atomizer.venues.rysk import codec
 from atomizer.venues.rysk.capabilities import RYSK
-from atomizer.venues.rysk.codec import PREMIUM_CURRENCY, VENUE, Codec, WireError, stable_balance
+from atomizer.venues.rysk.maker import MakerSocket
+from atomizer.venues.rysk.settings import RyskSettings
+
+__all__ = ["RyskPort", "RyskSettings"]
 
 log = logging.getLogger(__name__)
 
-QUERY_TIMEOUT_S = 5.0
-HEARTBEAT_S = 3.0
 
-
-class RyskSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`ws_url` is the base address; `assets` maps token addresses to underlyings, `stables` to decimals."""
-
-    ws_url: str
-    account: str
-    maker: str
-    assets: dict[str, str]
-    stables: dict[str, int]
+class RyskSettingsError(SigningError):
+    """The settings contradict each other."""
 
 
 class RyskPort:
-    """A `Port`. Without a key it listens and prices nothing into signatures."""
+    """A `Port`. Feeds: `rysk/maker`, the socket that tells of trades, and `rysk/rfqs-ADDRESS` per asset.
 
-    venue = VENUE
-    capabilities = RYSK
+    Without a key nothing can be signed: every quote is refused.
+
+    Raises:
+        RyskSettingsError: the maker's address is not the key's.
+    """
+
+    venue = codec.VENUE
+    capabilities: Capabilities = RYSK
 
     def __init__(
         self,
@@ -63,200 +56,131 @@ class RyskPort:
         clock: Clock,
         rng: random.Random,
     ) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._sink: Sink | None = None
-        self._reads: asyncio.Queue[ReadAccount] = asyncio.Queue(maxsize=4)
-        self._asked = 0
-        self.malformed = 0
-        assets = {address.lower(): underlying for address, underlying in settings.assets.items()}
-        self._stables = {address.lower(): decimals for address, decimals in settings.stables.items()}
-        self.codec = Codec(settings.account, Address.parse(settings.maker), assets, domains, key)
-        base = settings.ws_url if settings.ws_url.endswith("/") else settings.ws_url + "/"
-        self._maker = Session(
-            SessionSettings(
-                name="rysk maker", url=f"{base}maker", heartbeat_s=HEARTBEAT_S, dead_after_s=12.0
-            ),
-            transport,
-            _MakerOwner(self),
-            rng,
-        )
-        self._rfqs = [
-            Session(
-                SessionSettings(name=f"rysk rfqs {address}", url=f"{base}rfqs/{address}", heartbeat_s=0.0),
-                transport,
-                _RfqOwner(self, address),
-                rng,
+        maker = Address.parse(settings.maker)
+        if key is not None and not settings.contract_wallet and key.address != maker:
+            raise RyskSettingsError(
+                f"rysk: expected the private key of the maker {maker.checksum}, found the key of "
+                f"{key.address.checksum}; correct one of them, or say that the maker is a contract wallet"
             )
+        self._domains = domains
+        self._key = key
+        self._maker_address = maker
+        self._clock = clock
+        self._answers: list[Event] = []
+        self._sink: Sink
+        assets = {address.lower(): underlying for address, underlying in settings.assets.items()}
+        options = codec.Options(assets)
+        base = settings.ws_url.rstrip("/")
+        self._maker = MakerSocket(settings, f"{base}/maker", domains, transport, rng, options)
+        self._rfqs = [
+            RfqSocket(settings, f"{base}/rfqs/{address}", address, transport, rng, options)
             for address in sorted(assets)
         ]
 
     async def run(self, sink: Sink) -> None:
         """Serve until cancelled."""
-        self._sink = sink
+        self._sink = self._maker.sink = sink
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._maker.run())
-            group.create_task(self._serve_reads())
-            for session in self._rfqs:
-                group.create_task(session.run())
+            group.create_task(self._maker.session.run())
+            for socket in self._rfqs:
+                socket.sink = sink
+                group.create_task(socket.session.run())
+
+    @property
+    def malformed(self) -> int:
+        """Messages that could not be read."""
+        return self._maker.malformed + sum(socket.malformed for socket in self._rfqs)
 
     def send(self, commands: Sequence[Command]) -> None:
         for command in commands:
             if isinstance(command, SendQuote):
-                self._send_quote(command)
+                self._quote(command)
             elif isinstance(command, ReadAccount):
-                with contextlib.suppress(asyncio.QueueFull):  # the reads before it answer the same question
-                    self._reads.put_nowait(command)
+                self._maker.read(command, self._later)
 
-    def _send_quote(self, command: SendQuote) -> None:
+    def _quote(self, command: SendQuote) -> None:
+        """Sign and send; what cannot leave is not signed either, except when the backstop refuses it."""
+        if not self._maker.session.is_up:
+            self._refuse(command, "not_connected", "rysk/maker is not connected; not signed")
+            return
+        if self._key is None:
+            self._refuse(command, "no_key", "there is no maker key here; not signed")
+            return
         try:
-            self._maker.send(self.codec.quote(command))
+            data = codec.quote(command, self._maker_address, self._key, self._domains)
+        except SigningError as error:
+            self._refuse(command, "not_signed", str(error))
+            return
+        try:
+            self._maker.quote(command, data)
         except NotSentError as error:
-            refused = QuoteRefused(VENUE, command.rfq_id, error.code, str(error), self._clock.now_ns())
-            asyncio.get_running_loop().call_soon(self.tell, refused)
+            self._refuse(command, error.code, str(error))
 
-    # --- events ---
+    def _refuse(self, command: SendQuote, code: str, text: str) -> None:
+        self._later(QuoteRefused(codec.VENUE, command.rfq_id, code, text, self._clock.now_ns()))
 
-    def put(self, event: object) -> None:
-        if self._sink is not None:
-            self._sink.put(event)  # type: ignore[arg-type]  # the codec makes events only
+    def _later(self, event: Event) -> None:
+        """An answer found here and now is told in a later batch, never from inside `send`."""
+        if not self._answers:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._answers.append(event)
 
-    def flush(self) -> None:
-        if self._sink is not None:
-            self._sink.flush()
+    def _tell(self) -> None:
+        answers, self._answers = self._answers, []
+        for event in answers:
+            self._sink.put(event)
+        self._sink.flush()
 
-    def tell(self, event: object) -> None:
-        """One event as a batch of its own."""
-        self.put(event)
-        self.flush()
 
-    def rfq_message(self, data: bytes, last: bool) -> None:
-        try:
-            for event in self.codec.rfq(wire.FRAME.decode(data), self._clock.now_ns()):
-                self.put(event)
-        except (msgspec.DecodeError, WireError) as error:
-            self._malformed("RFQ", error)
-        if last:
-            self.flush()
+class RfqSocket:
+    """Owns the session of one asset's RFQs."""
 
-    def maker_message(self, data: bytes, last: bool) -> None:
-        try:
-            frame = wire.FRAME.decode(data)
-            if isinstance(frame.id, str) and frame.id.startswith("atm-"):
-                self._maker.answer(frame.id, frame)
-            else:
-                for event in self.codec.maker_message(frame, self._clock.now_ns()):
-                    self.put(event)
-        except (msgspec.DecodeError, WireError) as error:
-            self._malformed("maker message", error)
-        self.put(FeedAlive(f"{VENUE}/maker"))
-        if last:
-            self.flush()
-
-    def _malformed(self, what: str, error: Exception) -> None:
-        self.malformed += 1
-        log.warning("rysk: %s could not be read and is ignored: %s", what, error)
-
-    # --- reads ---
-
-    def ping(self) -> None:
-        """A query nobody waits for; its answer is the sign of life."""
-        with contextlib.suppress(NotSentError):
-            self._maker.send(self.codec.query("balances", self._next_id()))
-
-    def _next_id(self) -> str:
-        self._asked += 1
-        return f"atm-{self._asked}"
-
-    async def _serve_reads(self) -> None:
-        """One read at a time, each as a bracket of events."""
-        while True:
-            command = await self._reads.get()
-            self.put(ReadBegun(VENUE, command.account, command.asked_ns))
-            error = ""
-            try:
-                await self._read()
-            except (SessionError, WireError, msgspec.DecodeError, ArithmeticError) as failure:
-                error = str(failure) or type(failure).__name__
-            self.tell(ReadEnded(VENUE, command.account, command.asked_ns, error))
-
-    async def _read(self) -> None:
-        balances = await self._ask("balances")
-        cash = stable_balance(msgspec.json.decode(balances), self._stables)
-        if cash is None:
-            raise WireError("balances: none of the configured stable tokens is named in the answer")
-        positions = self.codec.positions(await self._ask("positions"), self._clock.now_ns())
-        for event in positions:
-            self.put(event)
-        self.put(
-            BalanceReport(
-                venue=VENUE,
-                account=self._settings.account,
-                currency=PREMIUM_CURRENCY,
-                cash=cash,
-                equity=cash,
-                excess=cash,
-                ts_ns=self._clock.now_ns(),
-            )
+    def __init__(
+        self,
+        settings: RyskSettings,
+        url: str,
+        address: str,
+        transport: Transport,
+        rng: random.Random,
+        options: codec.Options,
+    ) -> None:
+        self._account = settings.account
+        self._options = options
+        self._feed = f"{codec.VENUE}/rfqs-{address}"
+        self.malformed = 0
+        self.sink: Sink
+        # A quiet market is no sign of a dead socket: the transport's own pings look after it.
+        self.session: Session[None] = Session(
+            SessionSettings(name=self._feed, url=url, heartbeat_s=0.0), transport, self, rng
         )
-
-    async def _ask(self, method: str) -> msgspec.Raw:
-        request_id = self._next_id()
-        frame: wire.Frame = await self._maker.ask(
-            self.codec.query(method, request_id), request_id, QUERY_TIMEOUT_S
-        )
-        if frame.error is not None or frame.result is None:
-            told = frame.error.message if frame.error else "no result"
-            raise WireError(f"{method}: {told}")
-        return frame.result
-
-
-class _MakerOwner:
-    """What the maker session calls."""
-
-    def __init__(self, port: RyskPort) -> None:
-        self._port = port
-
-    async def handshake(self) -> None:
-        """Nothing: signatures in the messages prove who we are."""
-
-    def up(self) -> None:
-        self._port.tell(FeedUp(f"{VENUE}/maker"))
-
-    def down(self, why: str) -> None:
-        self._port.tell(FeedDown(f"{VENUE}/maker", why))
-
-    def message(self, data: bytes, last: bool) -> None:
-        self._port.maker_message(data, last)
-
-    def heartbeat(self) -> None:
-        self._port.ping()
-
-    def timed_out(self, context: object) -> None:
-        """Queries are awaited and quotes are not matched: nothing is kept in the request table."""
-
-
-class _RfqOwner:
-    """What the session of one asset's RFQs calls."""
-
-    def __init__(self, port: RyskPort, address: str) -> None:
-        self._port = port
-        self._feed = f"{VENUE}/rfqs-{address}"
 
     async def handshake(self) -> None:
         """Nothing: RFQs are pushed at once."""
 
     def up(self) -> None:
-        self._port.tell(FeedUp(self._feed))
+        self.sink.put(FeedUp(self._feed))
+        self.sink.flush()
 
     def down(self, why: str) -> None:
-        self._port.tell(FeedDown(self._feed, why))
-
-    def message(self, data: bytes, last: bool) -> None:
-        self._port.rfq_message(data, last)
+        self.sink.put(FeedDown(self._feed, why))
+        self.sink.flush()
 
     def heartbeat(self) -> None:
-        """Off: a quiet market is no sign of a dead socket."""
+        """Off."""
 
-    def timed_out(self, context: object) -> None:
+    def timed_out(self, context: None) -> None:
         """Nothing is asked here."""
+
+    def message(self, data: bytes, last: bool) -> None:
+        try:
+            event, new = codec.rfq(codec.decode_rfq(data), self._account, self._options)
+        except (msgspec.DecodeError, ValueError) as error:
+            self.malformed += 1
+            log.warning("%s: an RFQ could not be read and is ignored: %s", self._feed, error)
+        else:
+            if new is not None:
+                self.sink.put(InstrumentListed(new))
+            if event is not None:
+                self.sink.put(event)
+        if last:
+            self.sink.flush()

@@ -1,22 +1,18 @@
-"""Bytes to events and commands to bytes, pure. Signing is part of encoding a quote."""
+"""Rysk bytes to events, commands to signed Rysk bytes. Pure: no clock, no socket.
+
+Whatever an RFQ says, a quote is signed only for a domain of the allow-list. What cannot be a listed option
+(another asset, an impossible strike or expiry) becomes an RFQ without an underlying, which the core refuses.
+"""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from atomizer.domain.bookings import RfqTrade
 from atomizer.domain.commands import SendQuote
-from atomizer.domain.events import (
-    Event,
-    InstrumentListed,
-    PositionReport,
-    QuoteBest,
-    QuoteOutbid,
-    QuoteRefused,
-)
+from atomizer.domain.events import QuoteBest, QuoteOutbid, QuoteRefused
 from atomizer.domain.instruments import Instrument, Kind, PriceGrid, Side, instrument_key
 from atomizer.domain.names import InstrumentNameError
 from atomizer.domain.rfq import OnchainTerms, Rfq
@@ -26,95 +22,51 @@ from atomizer.venues.rysk import names, wire
 from atomizer.venues.rysk.auth import QuoteMessage, sign_quote
 
 VENUE = "rysk"
-NS_PER_S = 1_000_000_000
+NS_PER_S, NS_PER_MS = 10**9, 10**6
 QUANTUM = Decimal("1e-18")
-STRIKE_IN_POSITIONS = 10**10
 PREMIUM_CURRENCY = "USD"
+# Times beyond this are milliseconds: as seconds they would lie in the year 5138.
+MILLISECONDS_FROM = 100_000_000_000
+
+decode_rfq = msgspec.json.Decoder(wire.RfqPush).decode
+decode_maker = msgspec.json.Decoder(wire.MakerMessage).decode
+decode_payload = msgspec.json.Decoder(wire.MakerPayload).decode
+_encode = msgspec.json.Encoder().encode
 
 
-class WireError(ValueError):
-    """A message that is not what the protocol says; the text names the field."""
+class Options:
+    """Option instruments by their terms, made once each."""
 
+    __slots__ = ("_known", "_underlyings")
 
-class Codec:
-    """For one maker. `assets` maps token addresses (lower case) to underlyings."""
+    def __init__(self, underlyings: dict[str, str]) -> None:
+        self._underlyings = underlyings
+        self._known: dict[tuple[str, int, int, bool], Instrument | None] = {}
 
-    def __init__(
-        self,
-        account: str,
-        maker: Address,
-        assets: dict[str, str],
-        domains: DomainAllowList,
-        key: EthereumKey | None,
-    ) -> None:
-        self._account = account
-        self._maker = maker
-        self._assets = assets
-        self._domains: dict[int, Domain] = {domain.chain_id: domain for domain in domains}
-        self._key = key
-        self._listed: set[str] = set()
+    def underlying(self, asset: str) -> str:
+        """The coin behind a token address in lower case; empty when it is not configured."""
+        return self._underlyings.get(asset, "")
 
-    # --- in ---
+    def find(
+        self, asset: str, expiry_s: int, strike_e8: int, *, is_put: bool
+    ) -> tuple[Instrument | None, bool]:
+        """The instrument of these terms (None: there can be none) and whether it was met just now."""
+        key = (asset, expiry_s, strike_e8, is_put)
+        if key in self._known:
+            return self._known[key], False
+        made = self._make(*key)
+        self._known[key] = made
+        return made, made is not None
 
-    def rfq(self, frame: wire.Frame, now_ns: int) -> list[Event]:
-        """An RFQ push in either envelope, preceded by its option when that is new.
-
-        Raises:
-            WireError: no RFQ, or a field that cannot be read.
-        """
-        body = frame.result if frame.result is not None else frame.params
-        if body is None or frame.id is None:
-            raise WireError("expected an RFQ with an id, found neither result nor params")
-        push = _decode(wire.RFQ, body)
-        quantity, strike = _uint(push.quantity, "quantity"), _uint(push.strike, "strike")
-        asset = push.asset.lower()
-        underlying = self._assets.get(asset, "")
-        terms = OnchainTerms(
-            chain_id=push.chain_id,
-            asset=asset,
-            premium_token=_premium_token(push),
-            collateral_token=push.collateral_asset.lower(),
-            strike_e8=strike,
-            quantity_e18=quantity,
-            expiry_s=push.expiry,
-            is_put=push.is_put,
-            is_taker_buy=push.is_taker_buy,
-            **_named_domain(push),
-        )
-        events: list[Event] = []
-        name = f"unknown-{asset}"
-        if underlying:
-            instrument = self._instrument(underlying, push.expiry, strike, is_put=push.is_put)
-            name = instrument.name
-            if instrument.key not in self._listed:
-                self._listed.add(instrument.key)
-                events.append(InstrumentListed(instrument))
-        events.append(
-            Rfq(
-                rfq_id=str(frame.id),
-                venue=VENUE,
-                account=self._account,
-                instrument=instrument_key(VENUE, name),
-                underlying=underlying,
-                side=Side.SELL if push.is_taker_buy else Side.BUY,
-                size=Decimal(quantity).scaleb(-18),
-                strike=Decimal(strike).scaleb(-8),
-                is_call=not push.is_put,
-                expiry_ns=push.expiry * NS_PER_S,
-                taker=push.taker.lower(),
-                terms=terms,
-                closes_ns=(push.auction_deadline or 0) * 1_000_000,
-                ts_ns=now_ns,
-            )
-        )
-        return events
-
-    def _instrument(self, underlying: str, expiry_s: int, strike_e8: int, *, is_put: bool) -> Instrument:
+    def _make(self, asset: str, expiry_s: int, strike_e8: int, is_put: bool) -> Instrument | None:
+        underlying = self._underlyings.get(asset)
+        if underlying is None:
+            return None
         try:
             parts = names.parts_of_terms(underlying, names.OptionTerms(expiry_s, strike_e8, is_put))
             name = names.render(parts)
-        except InstrumentNameError as error:
-            raise WireError(str(error)) from error
+        except InstrumentNameError:
+            return None
         return Instrument(
             key=instrument_key(VENUE, name),
             venue=VENUE,
@@ -123,211 +75,208 @@ class Codec:
             underlying=underlying,
             quote=PREMIUM_CURRENCY,
             settlement=PREMIUM_CURRENCY,
-            grid=PriceGrid(tick=QUANTUM),
+            grid=PriceGrid(QUANTUM),
             lot=QUANTUM,
             strike=parts.strike,
-            is_call=parts.is_call,
+            is_call=not is_put,
             expiry_ns=expiry_s * NS_PER_S,
         )
 
-    def maker_message(self, frame: wire.Frame, now_ns: int) -> list[Event]:
-        """A quote's answer, an outbid notice or a confirmation; queries are answered elsewhere.
 
-        Raises:
-            WireError: a message of a known kind with a field that cannot be read.
-        """
-        if frame.error is not None:
-            return [QuoteRefused(VENUE, str(frame.id), str(frame.error.code), frame.error.message, now_ns)]
-        if frame.method == "rfq_confirmation" and frame.params is not None:
-            return self._confirmation(frame.params, now_ns)
-        if frame.result is None:
-            return []
-        body = bytes(frame.result)
-        if body == b'"OK"':
-            return [QuoteBest(VENUE, str(frame.id), now_ns)]
-        if b'"newBest"' in body:
-            notice = _decode(wire.NOTIFICATION, frame.result)
-            best, ours = _uint(notice.new_best, "newBest"), _uint(notice.yours, "yours")
-            return [QuoteOutbid(VENUE, notice.rfq_id, best, ours, now_ns)]
-        if b'"quoteNonce"' in body:
-            return self._confirmation(frame.result, now_ns)
-        return []
+def e18(value: int) -> Decimal:
+    """An 18-decimal integer as an exact Decimal, however many digits it has."""
+    return Decimal(f"{value}E-18")
 
-    def _confirmation(self, body: msgspec.Raw, now_ns: int) -> list[Event]:
-        told = _decode(wire.CONFIRMATION, body)
-        if told.maker.lower() != self._maker.wire:
-            return []
-        underlying = self._assets.get(told.asset_address.lower(), "")
-        if not underlying:
-            raise WireError(f"confirmation of nonce {told.quote_nonce}: asset {told.asset_address} unknown")
-        strike = _uint(told.strike, "strike")
-        instrument = self._instrument(underlying, told.expiry, strike, is_put=told.is_put)
-        trade = RfqTrade(
-            venue=VENUE,
-            account=self._account,
-            instrument=instrument.key,
-            nonce=_uint(told.quote_nonce, "quoteNonce"),
-            side=Side.SELL if told.is_taker_buy else Side.BUY,
-            price=None,
-            size=Decimal(_uint(told.quantity, "quantity")).scaleb(-18),
-            premium_currency=PREMIUM_CURRENCY,
-            taker=told.taker.lower(),
-            ts_ns=told.created_at * NS_PER_S or now_ns,
-        )
-        return [*self.listed(instrument), trade]
 
-    def listed(self, instrument: Instrument) -> list[Event]:
-        """The listing of an option not seen before."""
-        if instrument.key in self._listed:
-            return []
-        self._listed.add(instrument.key)
-        return [InstrumentListed(instrument)]
+def rfq(push: wire.RfqPush, account: str, options: Options) -> tuple[Rfq | None, Instrument | None]:
+    """The RFQ and, when its option was not met before, the instrument to list first.
 
-    def positions(self, result: msgspec.Raw, now_ns: int) -> list[Event]:
-        """Option tokens held, each preceded by its listing when new.
-
-        Raises:
-            WireError: not a list of positions.
-        """
-        events: list[Event] = []
-        for item in _decode(wire.POSITIONS, result):
-            underlying = self._assets.get(item.underlying.lower(), "")
-            if not underlying:
-                raise WireError(f"position in an option on {item.underlying}, an asset not configured")
-            strike, rest = divmod(_uint(item.strike, "strike"), STRIKE_IN_POSITIONS)
-            if rest:
-                raise WireError(f"position: expected a strike in steps of 1e-8, found {item.strike}")
-            instrument = self._instrument(underlying, item.expiry, strike, is_put=item.is_put)
-            size = Decimal(_uint(item.balance, "balance")).scaleb(-18)
-            signed = -size if item.premium.startswith("-") else size
-            events += self.listed(instrument)
-            events.append(PositionReport(VENUE, self._account, instrument.key, signed, now_ns))
-        return events
-
-    # --- out ---
-
-    def quote(self, command: SendQuote) -> bytes:
-        """The signed frame of a quote.
-
-        Raises:
-            SigningError: no key here, a chain without an allowed domain, or a field that does not fit.
-        """
-        if self._key is None:
-            raise WireError("expected a maker key, found none: this process cannot sign")
-        terms = command.terms
-        domain = self._domains.get(terms.chain_id)
-        if domain is None:
-            raise WireError(f"expected an allowed signing domain of chain {terms.chain_id}, found none")
-        signature = sign_quote(
-            domain,
-            QuoteMessage(
-                asset_address=Address.parse(terms.asset),
-                chain_id=terms.chain_id,
-                is_put=terms.is_put,
-                strike=terms.strike_e8,
-                expiry=terms.expiry_s,
-                maker=self._maker,
-                nonce=command.nonce,
-                price=command.price_e18,
-                quantity=terms.quantity_e18,
-                is_taker_buy=terms.is_taker_buy,
-                valid_until=command.valid_until_s,
-                usd=Address.parse(terms.premium_token),
-                collateral_asset=Address.parse(terms.collateral_token),
-            ),
-            self._key,
-        )
-        params = wire.QuoteParams(
-            asset_address=terms.asset,
+    Raises:
+        ValueError: a number that is none.
+    """
+    terms = push.result or push.params
+    if terms is None:
+        return None, None
+    asset = terms.asset.lower()
+    strike_e8, quantity = int(terms.strike), int(terms.quantity)
+    found, new = options.find(asset, terms.expiry, strike_e8, is_put=terms.is_put)
+    domain = terms.type_data_domain
+    event = Rfq(
+        rfq_id=str(push.id or terms.id),
+        venue=VENUE,
+        account=account,
+        instrument=found.key if found is not None else instrument_key(VENUE, asset),
+        underlying=found.underlying if found is not None else "",
+        side=Side.SELL if terms.is_taker_buy else Side.BUY,
+        size=e18(quantity),
+        strike=Decimal(f"{strike_e8}E-8"),
+        is_call=not terms.is_put,
+        expiry_ns=terms.expiry * NS_PER_S,
+        taker=terms.taker.lower(),
+        terms=OnchainTerms(
             chain_id=terms.chain_id,
-            expiry=terms.expiry_s,
+            asset=asset,
+            premium_token=_premium_token(terms),
+            collateral_token=terms.collateral_asset.lower(),
+            strike_e8=strike_e8,
+            quantity_e18=quantity,
+            expiry_s=terms.expiry,
             is_put=terms.is_put,
             is_taker_buy=terms.is_taker_buy,
-            maker=self._maker.wire,
-            nonce=str(command.nonce),
-            price=str(command.price_e18),
-            quantity=str(terms.quantity_e18),
-            strike=str(terms.strike_e8),
-            signature=signature,
-            valid_until=command.valid_until_s,
-            usd=terms.premium_token,
-            collateral_asset=terms.collateral_token,
-        )
-        return wire.ENCODER.encode(wire.Request(command.rfq_id, "quote", params))
-
-    def query(self, method: str, request_id: str) -> bytes:
-        """A `balances` or `positions` query."""
-        return wire.ENCODER.encode(wire.Request(request_id, method, {"account": self._maker.wire}))
+            domain_name=_domain_name(domain, terms.chain_id) if domain is not None else "",
+            domain_version=domain.version if domain is not None else "",
+            verifying_contract=domain.verifying_contract.lower() if domain is not None else "",
+        ),
+        closes_ns=terms.auction_deadline * NS_PER_MS,
+        ts_ns=moment_ns(terms.created_at),
+    )
+    return event, found if new else None
 
 
-def stable_balance(result: Any, tokens: dict[str, int]) -> Decimal | None:
-    """The deposit in the allowed stable tokens (address -> decimals) from any shape that names them.
-
-    The shape is not documented: addresses may be keys over amounts or values beside them, at any depth.
-    None: none of the tokens is named.
-    """
-    found: list[Decimal] = []
-    _collect(result, tokens, found)
-    return sum(found, Decimal(0)) if found else None
+def _premium_token(terms: wire.RfqTerms) -> str:
+    """The token that is signed; one that differs from a named premium asset is on nobody's allow-list."""
+    signed, named = terms.usd.lower(), terms.premium_asset.lower()
+    return signed if not named or named == signed else f"{signed} (premium paid in {named})"
 
 
-def _collect(value: Any, tokens: dict[str, int], found: list[Decimal]) -> None:
-    if isinstance(value, dict):
-        named = next(
-            (
-                str(item).lower()
-                for item in value.values()
-                if isinstance(item, str) and item.lower() in tokens
-            ),
-            None,
-        )
-        amount = next((value[key] for key in ("balance", "amount", "total") if key in value), None)
-        if named is not None and isinstance(amount, str | int):
-            found.append(Decimal(amount).scaleb(-tokens[named]))
-            return
-        for key, item in value.items():
-            if str(key).lower() in tokens and isinstance(item, str | int):
-                found.append(Decimal(item).scaleb(-tokens[str(key).lower()]))
-            else:
-                _collect(item, tokens, found)
-    elif isinstance(value, list):
-        for item in value:
-            _collect(item, tokens, found)
-
-
-def _decode(decoder: msgspec.json.Decoder[Any], body: msgspec.Raw) -> Any:
+def _domain_name(domain: wire.SigningDomain, chain_id: int) -> str:
+    """The domain's name; one of another chain than the RFQ's is on nobody's allow-list."""
+    text = str(domain.chain_id)
     try:
-        return decoder.decode(body)
-    except msgspec.DecodeError as error:
-        raise WireError(str(error)) from error
-
-
-def _uint(text: str, what: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise WireError(f"{what}: expected an unsigned decimal integer as text, found {text[:40]!r}")
-    return int(text)
-
-
-def _premium_token(push: wire.RfqPush) -> str:
-    """The token of the premium; two that differ become a name that no allow-list holds."""
-    usd = push.usd.lower()
-    other = (push.premium_asset or usd).lower()
-    return usd if other == usd else f"{usd} or {other}"
-
-
-def _named_domain(push: wire.RfqPush) -> dict[str, str]:
-    """The signing domain an RFQ names; one of another chain becomes a name that no allow-list holds."""
-    domain = push.type_data_domain
-    if domain is None:
-        return {}
-    chain = domain.chain_id
-    try:
-        number = int(chain, 0) if isinstance(chain, str) else chain
+        named = int(text, 16 if text[:2] in ("0x", "0X") else 10)
     except ValueError:
-        number = -1
-    name = domain.name if number == push.chain_id else f"{domain.name} of chain {chain}"
-    return {
-        "domain_name": name,
-        "domain_version": domain.version,
-        "verifying_contract": domain.verifying_contract.lower(),
-    }
+        named = -1
+    return domain.name if named == chain_id else f"{domain.name} (chain {text:.20})"
+
+
+def moment_ns(value: int) -> int:
+    """A time the venue gives in seconds or, in newer messages, milliseconds."""
+    return value * (NS_PER_MS if value >= MILLISECONDS_FROM else NS_PER_S)
+
+
+# --- quotes ---
+
+
+def domain_of(terms: OnchainTerms, allowed: DomainAllowList) -> Domain:
+    """The allowed domain to sign for.
+
+    Raises:
+        SigningError: the RFQ names another, or its chain is not allowed.
+    """
+    if not terms.verifying_contract:
+        return allowed.for_chain(terms.chain_id)
+    contract = Address.parse(terms.verifying_contract)
+    return allowed.require(terms.domain_name, terms.domain_version, terms.chain_id, contract)
+
+
+def quote(command: SendQuote, maker: Address, key: EthereumKey, allowed: DomainAllowList) -> bytes:
+    """The signed quote. From here on its signature is a bearer order.
+
+    Raises:
+        SigningError: domain not allowed, a term out of range; nothing was signed.
+    """
+    terms = command.terms
+    signature = sign_quote(
+        domain_of(terms, allowed),
+        QuoteMessage(
+            asset_address=Address.parse(terms.asset),
+            chain_id=terms.chain_id,
+            is_put=terms.is_put,
+            strike=terms.strike_e8,
+            expiry=terms.expiry_s,
+            maker=maker,
+            nonce=command.nonce,
+            price=command.price_e18,
+            quantity=terms.quantity_e18,
+            is_taker_buy=terms.is_taker_buy,
+            valid_until=command.valid_until_s,
+            usd=Address.parse(terms.premium_token),
+            collateral_asset=Address.parse(terms.collateral_token),
+        ),
+        key,
+    )
+    return _encode(
+        wire.Request(
+            command.rfq_id,
+            "quote",
+            wire.QuoteParams(
+                asset_address=terms.asset,
+                chain_id=terms.chain_id,
+                expiry=terms.expiry_s,
+                is_put=terms.is_put,
+                is_taker_buy=terms.is_taker_buy,
+                maker=maker.wire,
+                nonce=str(command.nonce),
+                price=str(command.price_e18),
+                quantity=str(terms.quantity_e18),
+                strike=str(terms.strike_e8),
+                signature=signature,
+                valid_until=command.valid_until_s,
+                usd=terms.premium_token,
+                collateral_asset=terms.collateral_token,
+            ),
+        )
+    )
+
+
+def query(method: str, maker: Address) -> bytes:
+    """`balances` or `positions`; the id is the method, as the venue's own client sends it."""
+    return _encode(wire.Request(method, method, {"account": maker.wire}))
+
+
+# --- answers ---
+
+
+def quote_answer(message: wire.MakerMessage) -> QuoteBest | QuoteOutbid | QuoteRefused | None:
+    """An answer to a quote, or a later notification that it was outbid; None for anything else."""
+    rfq_id = "" if message.id is None else str(message.id)
+    if message.error is not None:
+        return QuoteRefused(VENUE, rfq_id, str(message.error.code), message.error.message)
+    body = bytes(message.result) or bytes(message.params)
+    if body == b'"OK"':
+        return QuoteBest(VENUE, rfq_id)
+    if body[:1] != b"{":
+        return None
+    payload = decode_payload(body)
+    if payload.new_best is None or payload.quote_nonce is not None:
+        return None
+    ours = payload.yours if payload.yours is not None else 0
+    return QuoteOutbid(VENUE, payload.rfq_id or rfq_id, int(payload.new_best), int(ours))
+
+
+def confirmation(message: wire.MakerMessage) -> wire.MakerPayload | None:
+    """A trade confirmation in either envelope, known by its `quoteNonce`."""
+    body = bytes(message.result) or bytes(message.params)
+    if message.error is not None or body[:1] != b"{":
+        return None
+    payload = decode_payload(body)
+    return None if payload.quote_nonce is None else payload
+
+
+def trade(
+    payload: wire.MakerPayload, account: str, sent: SendQuote | None, options: Options
+) -> tuple[RfqTrade, Instrument | None]:
+    """The booking of a confirmation. Price, RFQ and option come from our own quote with this nonce; without
+    it the price is left to the ledger. The confirmation itself names no price. With it the instrument, when
+    that was not met before.
+
+    Raises:
+        ValueError: a number that is none.
+    """
+    nonce, asset = int(payload.quote_nonce or 0), payload.asset_address.lower()
+    found, new = options.find(asset, payload.expiry, int(payload.strike), is_put=payload.is_put)
+    instrument = found.key if found is not None else instrument_key(VENUE, asset)
+    booked = RfqTrade(
+        venue=VENUE,
+        account=account,
+        instrument=instrument,
+        nonce=nonce,
+        side=Side.SELL if payload.is_taker_buy else Side.BUY,
+        price=e18(sent.price_e18) if sent is not None else None,
+        size=e18(int(payload.quantity)),
+        premium_currency=PREMIUM_CURRENCY,
+        rfq_id=sent.rfq_id if sent is not None else payload.rfq_id,
+        taker=payload.taker.lower(),
+        ts_ns=moment_ns(payload.created_at),
+    )
+    return booked, found if new else None

@@ -1,4 +1,4 @@
-"""Rysk's messages as they are on the wire. Unknown fields are ignored, missing optional ones are None."""
+"""Rysk's messages as typed structs. Unknown fields are ignored; integers travel as decimal strings."""
 
 from __future__ import annotations
 
@@ -6,54 +6,49 @@ from typing import Any
 
 import msgspec
 
-
-class RpcError(msgspec.Struct):
-    """The `error` of a reply; only the text is documented."""
-
-    code: int = 0
-    message: str = ""
+Integer = str | int
 
 
-class Frame(msgspec.Struct):
-    """Any message: a reply, a push in either of the two observed envelopes, or an error."""
+class SigningDomain(msgspec.Struct, rename="camel"):
+    """`typeDataDomain` of an RFQ; the chain id is a number, decimal or hex text."""
 
-    id: str | int | None = None
-    method: str | None = None
-    result: msgspec.Raw | None = None
-    params: msgspec.Raw | None = None
-    error: RpcError | None = None
-
-
-class DataDomain(msgspec.Struct, rename="camel"):
-    """`typeDataDomain` of an RFQ; the chain id comes as number, decimal or hex text."""
-
-    name: str
-    version: str
-    chain_id: int | str
-    verifying_contract: str
+    name: str = ""
+    version: str = ""
+    chain_id: Integer = 0
+    verifying_contract: str = ""
 
 
-class RfqPush(msgspec.Struct, rename="camel"):
-    """An RFQ. Quantity has 18 decimals, strike 8, expiry is in seconds, the deadlines in milliseconds."""
+class RfqTerms(msgspec.Struct, rename="camel"):
+    """What an RFQ asks for."""
 
     asset: str
     chain_id: int
     expiry: int
     is_put: bool
-    quantity: str
-    strike: str
-    taker: str
+    quantity: Integer
+    strike: Integer
     usd: str
+    collateral_asset: str
+    taker: str = ""
     asset_name: str = ""
-    collateral_asset: str = ""
+    id: str = ""
     is_taker_buy: bool = False
-    auction_deadline: int | None = None
-    premium_asset: str | None = None
-    type_data_domain: DataDomain | None = None
+    auction_deadline: int = 0
+    created_at: int = 0
+    premium_asset: str = ""
+    type_data_domain: SigningDomain | None = None
+
+
+class RfqPush(msgspec.Struct):
+    """An RFQ in either envelope: `result`, or `method: rfq` with `params`."""
+
+    id: str | int = ""
+    result: RfqTerms | None = None
+    params: RfqTerms | None = None
 
 
 class QuoteParams(msgspec.Struct, rename="camel"):
-    """A signed quote; big numbers are decimal strings."""
+    """Our quote: the RFQ's terms echoed, and ours."""
 
     asset_address: str
     chain_id: int
@@ -72,7 +67,7 @@ class QuoteParams(msgspec.Struct, rename="camel"):
 
 
 class Request(msgspec.Struct):
-    """Any request of ours."""
+    """A JSON-RPC request with a string id."""
 
     id: str
     method: str
@@ -80,44 +75,35 @@ class Request(msgspec.Struct):
     jsonrpc: str = "2.0"
 
 
-class Notification(msgspec.Struct, rename="camel"):
-    """Another maker is better: QuoteNotification."""
-
-    rfq_id: str
-    new_best: str
-    yours: str
+class ErrorData(msgspec.Struct):
+    code: int = 0
+    message: str = ""
+    data: Any = None
 
 
-class Confirmation(msgspec.Struct, rename="camel"):
-    """A quote was executed. `nonce` is the taker's; ours is `quote_nonce`. There is no price."""
+class MakerMessage(msgspec.Struct):
+    """Anything heard on `/maker`."""
 
-    maker: str
-    asset_address: str
-    chain_id: int
-    expiry: int
-    is_put: bool
-    strike: str
-    quantity: str
-    quote_nonce: str
+    id: str | int | None = None
+    method: str = ""
+    result: msgspec.Raw = msgspec.Raw()
+    params: msgspec.Raw = msgspec.Raw()
+    error: ErrorData | None = None
+
+
+class MakerPayload(msgspec.Struct, rename="camel"):
+    """A quote notification (`newBest`, `yours`) or a trade confirmation (`quoteNonce`)."""
+
+    rfq_id: str = ""
+    new_best: Integer | None = None
+    yours: Integer | None = None
+    quote_nonce: Integer | None = None
+    maker: str = ""
+    asset_address: str = ""
+    expiry: int = 0
+    is_put: bool = False
     is_taker_buy: bool = False
+    strike: Integer = 0
+    quantity: Integer = 0
     taker: str = ""
     created_at: int = 0
-
-
-class PositionItem(msgspec.Struct, rename="camel"):
-    """One option token; strike has 18 decimals here, a negative premium means short."""
-
-    balance: str
-    strike: str
-    expiry: int
-    is_put: bool
-    underlying: str
-    premium: str = "0"
-
-
-FRAME = msgspec.json.Decoder(Frame)
-RFQ = msgspec.json.Decoder(RfqPush)
-NOTIFICATION = msgspec.json.Decoder(Notification)
-CONFIRMATION = msgspec.json.Decoder(Confirmation)
-POSITIONS = msgspec.json.Decoder(list[PositionItem])
-ENCODER = msgspec.json.Encoder()

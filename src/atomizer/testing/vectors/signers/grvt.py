@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from atomizer.venues.eip712 import DomainAllowList
-from atomizer.venues.ethereum import EthereumKey
+from atomizer.venues.ethereum import Address, EthereumKey
+from atomizer.venues.fields import truncated
 from atomizer.venues.grvt import auth
 
 __all__ = ["KINDS"]
@@ -21,6 +22,8 @@ LITE_ORDER = {
     "legs": "l",
     "signature": "s",
     "metadata": "m",
+    "builder": "b",
+    "builder_fee": "bf",
 }
 LITE_LEG = {"instrument": "i", "size": "s", "limit_price": "lp", "is_buying_asset": "ib"}
 LITE_SIGNATURE = {"signer": "s", "r": "r", "s": "s1", "v": "v", "expiration": "e", "nonce": "n"}
@@ -46,6 +49,8 @@ def _message(given: dict[str, Any]) -> auth.OrderMessage:
         ),
         nonce=given["nonce"],
         expiration_ns=int(given["expiration"]),
+        builder=Address.parse(order["builder"]) if order.get("builder") else None,
+        builder_fee=truncated(Decimal(order.get("builder_fee") or "0"), 4, "builder_fee"),
     )
 
 
@@ -59,7 +64,10 @@ def _signed_fields(given: dict[str, Any], message: auth.OrderMessage) -> dict[st
         }
         for leg in message.legs
     ]
-    return {
+    builder = (
+        {"builder": message.builder.checksum, "builderFee": message.builder_fee} if message.builder else {}
+    )
+    return builder | {
         "subAccountID": str(message.sub_account_id),
         "isMarket": message.is_market,
         "timeInForce": int(message.time_in_force),

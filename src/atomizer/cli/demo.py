@@ -1,0 +1,193 @@
+"""`atomizer demo`: the main job on simulated venues, ending with a summary that adds up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from atomizer.analysis.session import Session
+    from atomizer.runtime.world import VenueReport
+
+DEMO_ROOT = Path("data") / "demo"
+
+
+@click.command()
+@click.option("--duration", type=click.FloatRange(1.0), default=60.0, show_default=True, help="Seconds.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Fixes the market.")
+@click.option(
+    "--chain",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Recorded option chain (CSV) that seeds the market.",
+)
+@click.option("--underlying", type=click.Choice(["ETH", "BTC"]), default="ETH", help="Without --chain.")
+@click.option("--virtual", is_flag=True, help="Virtual time: as fast as the machine, repeatable to the byte.")
+@click.option("--edge", type=click.FloatRange(0.0), default=1.0, help="Multiple of the configured edge.")
+@click.option("--no-hedge", is_flag=True, help="Win trades and leave their delta open.")
+@click.option("--json", "as_json", is_flag=True, help="End with one JSON object on stdout.")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where journal and logs go; must be new. [default: data/demo/run-N]",
+)
+def command(
+    duration: float,
+    seed: int,
+    chain: Path | None,
+    underlying: str,
+    virtual: bool,
+    edge: float,
+    no_hedge: bool,
+    as_json: bool,
+    data_dir: Path | None,
+) -> int:
+    """Answer option RFQs on a simulated Rysk and hedge what is won on a simulated Deribit.
+
+    Example: atomizer demo --duration 300 --seed 7 --virtual --json
+    """
+    from atomizer.runtime.demo import DemoPlan
+
+    temporary = virtual and data_dir is None
+    directory = Path(tempfile.mkdtemp(prefix="atomizer-")) if temporary else data_dir or _next_directory()
+    try:
+        plan = DemoPlan(
+            duration_s=duration,
+            seed=seed,
+            directory=directory,
+            chain=chain,
+            underlying=underlying,
+            edge=edge,
+            hedge=not no_hedge,
+        )
+        return _run(plan, virtual=virtual, as_json=as_json)
+    finally:
+        if temporary:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _next_directory() -> Path:
+    taken = [int(path.name[4:]) for path in DEMO_ROOT.glob("run-*") if path.name[4:].isdigit()]
+    return DEMO_ROOT / f"run-{max(taken, default=0) + 1}"
+
+
+def _run(plan: Any, *, virtual: bool, as_json: bool) -> int:
+    from atomizer.analysis.session import of_journal
+    from atomizer.runtime.demo import run_in_real_time, run_in_virtual_time
+
+    if virtual:
+        reports = run_in_virtual_time(plan)
+    else:
+        _say(f"demo: seed {plan.seed}, {plan.duration_s:g} s; starting simulated venues, node and desk")
+        reports = asyncio.run(run_in_real_time(plan, _progress))
+    session = of_journal(plan.directory)
+    result = summary(session, reports)
+    if as_json:
+        click.echo(json.dumps(result))
+    else:
+        for line in readable(result, plan, virtual=virtual):
+            click.echo(line)
+    return 0
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+    sys.stderr.flush()
+
+
+def _progress(status: dict[str, Any]) -> None:
+    net = ", ".join(f"{value:+.4f} {name}" for name, value in status.get("net_delta", {}).items())
+    _say(
+        f"{status['elapsed_s']:>4} s  RFQs {status.get('rfqs', 0)}  quotes {status.get('quotes', 0)}  "
+        f"won {status.get('trades', 0)}  live signatures {status.get('live_quotes', 0)}  "
+        f"net delta {net or 'none'}"
+    )
+
+
+def summary(session: Session, reports: Sequence[VenueReport]) -> dict[str, Any]:
+    """The demo's one JSON object. Money in USD unless a currency stands beside it, delta in coins."""
+    from atomizer.analysis.session import VenueEquity
+
+    equity = {
+        report.venue: VenueEquity(
+            report.currency,
+            report.start,
+            report.end,
+            report.transfers,
+            1.0 if report.currency == "USD" else report.index,
+        )
+        for report in reports
+    }
+    return {
+        "rfqs_received": session.rfqs_received,
+        "quotes_sent": session.quotes_sent,
+        "quotes_refused": dict(sorted(session.quotes_refused.items())),
+        "trades_won": session.trades_won,
+        "hedges_sent": session.hedges_sent,
+        "hedges_filled": session.hedges_filled,
+        "dead_letters": session.dead_letters(),
+        "naked_delta": session.naked(),
+        "gross_delta_traded": session.gross_delta(),
+        "positions": session.positions(),
+        "pnl": session.pnl(equity),
+        "equity": {
+            name: {
+                "start": float(row.start),
+                "end": float(row.end),
+                "transfers": float(row.transfers),
+                "currency": row.currency,
+                "usd_rate": row.rate,
+            }
+            for name, row in equity.items()
+        },
+        "latency_us": session.stats.get("latency_us", {}),
+        "reconciliation": session.reconciliation(),
+    }
+
+
+def readable(result: dict[str, Any], plan: Any, *, virtual: bool) -> list[str]:
+    """The same for a person."""
+    pnl, naked = result["pnl"], result["naked_delta"]
+    refused = ", ".join(f"{name} {count}" for name, count in result["quotes_refused"].items()) or "none"
+    net = (
+        f"net delta       now {naked['now']:+.4f}, time-weighted {naked['time_weighted']:.4f}, max "
+        f"{naked['max']:.4f} coins of {result['gross_delta_traded']:.2f} traded"
+    )
+    lines = [
+        "",
+        f"RFQs received   {result['rfqs_received']}",
+        f"quotes sent     {result['quotes_sent']}   refused: {refused}",
+        f"trades won      {result['trades_won']}",
+        f"hedges          {result['hedges_sent']} sent, {result['hedges_filled']} filled",
+        net,
+        "",
+        f"P&L             {pnl['total']:+12.2f} USD  (from the venues' equity; a coin account counts coins)",
+    ]
+    lines += [
+        f"  {name:<12}  {pnl[name]:+12.2f}"
+        for name in ("edge", "hedge", "fees", "delta", "gamma", "vega", "theta", "fx", "residual")
+    ]
+    lines.append(f"                residual is allowed {pnl['residual_bound']:.2f}")
+    for name, row in result["equity"].items():
+        lines.append(f"{name:<15} {row['start']:.6f} -> {row['end']:.6f} {row['currency']}")
+    latency = result["latency_us"]
+    if latency and not virtual:
+        quote, hedge = latency["rfq_to_quote"], latency["fill_to_hedge"]
+        lines.append(
+            f"latency         RFQ to quote p50 {quote['p50']:.0f} us, p99 {quote['p99']:.0f} us; "
+            f"trade to hedge p50 {hedge['p50']:.0f} us"
+        )
+    differences = sum(len(row["differences"]) for row in result["reconciliation"])
+    lines.append(f"reconciliation  {differences} differences, {result['dead_letters']} open questions")
+    if not virtual:
+        lines.append(
+            f"journal         {plan.directory}   (atomizer explain RFQ-ID --data-dir {plan.directory})"
+        )
+    return lines

@@ -1,0 +1,82 @@
+"""`atomizer rfq-responder`: price, sign, send and hedge RFQ quotes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from atomizer.config import flags
+
+
+@click.command("rfq-responder")
+@click.option("--exchange", help="Venue that prices and hedges. [default: deribit]")
+@click.option("--dummy-price", type=float, help="Placeholder fair value in USD; simulated network only.")
+@click.option("--enable-hedging/--no-hedging", default=None, help="Hedge the delta of what is won.")
+@click.option("--dry-run", is_flag=True, help="Price and decide, sign and send nothing (the default).")
+@click.option(
+    "--live", is_flag=True, help="Sign and send; needs mode live in the configuration off the simulator."
+)
+@click.option("--yes", is_flag=True, help="Do not ask for the account's name.")
+@click.option("--edge", type=float, help="Multiple of the configured edge.")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="ATOMIZER_DATA_DIR",
+    help="Journal, tape and socket. [default: data/NETWORK]",
+)
+@flags.config_files
+@flags.logging
+def command(
+    exchange: str | None,
+    dummy_price: float | None,
+    enable_hedging: bool | None,
+    dry_run: bool,
+    live: bool,
+    yes: bool,
+    edge: float | None,
+    data_dir: Path | None,
+    config_files: tuple[Path, ...],
+    debug: bool,
+    verbose: bool,
+    log_level: str | None,
+) -> int:
+    """Answer RFQs and hedge what is won. Without --live nothing is signed or sent.
+
+    Example: atomizer rfq-responder --exchange deribit --enable-hedging --dry-run
+    """
+    from atomizer.runtime.serve import serve
+    from atomizer.runtime.settings import configured
+    from atomizer.telemetry.logs import level_of
+
+    if dry_run and live:
+        raise click.UsageError("--dry-run and --live exclude each other.")
+    given: dict[str, Any] = {
+        "exchange.name": exchange,
+        "responder.dummy_price": dummy_price,
+        "responder.edge_scale": edge,
+        "hedge.enable_delta": enable_hedging,
+        "data_dir": None if data_dir is None else str(data_dir),
+    }
+    loaded = configured(config_files, given, live=live)
+    settings = loaded.settings
+    if live and settings.mode != "live":
+        raise click.UsageError("--live needs `mode: live` in the configuration (ATOMIZER_MODE=live).")
+    if settings.mode == "live" and not live:
+        given["mode"] = "dry-run"
+        loaded = configured(config_files, given)
+    if live and settings.network != "sim" and not yes:
+        _confirm(settings.rysk.account)
+    level = level_of(log_level=log_level, debug=debug, verbose=verbose, terminal=sys.stderr.isatty())
+    return serve(loaded, level, dict(os.environ))
+
+
+def _confirm(account: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("A live run without a terminal needs --yes.")
+    typed = click.prompt(f"This run signs and sends. Type the account's name ({account}) to go on")
+    if typed != account:
+        raise click.Abort

@@ -1,0 +1,232 @@
+"""Simulated venues by name: built from a few options, served on a transport until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from atomizer.config.errors import ConfigError
+from atomizer.net.transport import Application, Clock, Server, Transport
+from atomizer.sim.calendar import DAY_NS
+from atomizer.sim.chain import Chain, ChainError, load_chain
+from atomizer.sim.faults import FaultSpec, FaultSpecError, FaultyApplication, known_fault, parse_faults
+from atomizer.sim.market import MAX_SEED, Market, UnknownUnderlyingError
+
+HOST = "127.0.0.1"
+DERIBIT_TERMS = {"order_push_delay_ms": (0, 60_000), "trade_push_delay_ms": (0, 60_000), "tier": (1, 4)}
+
+
+class Twin(Application, Protocol):
+    """What every simulated venue offers beside its wire protocol."""
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def ready(self, host: str, port: int) -> dict[str, Any]: ...
+
+    def equity(self) -> dict[str, Any]: ...
+
+
+class VenueNotBuiltError(ConfigError):
+    """No simulated venue of this name. The text lists those there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class TwinOptions:
+    """What the user chose. `start_ns` must agree between venues that are to share a market."""
+
+    seed: int
+    start_ns: int
+    chain: Chain | None = None
+    underlying: str = "ETH"
+    key: str = ""
+    secret: str = field(default="", repr=False)
+    venue_faults: dict[str, str] = field(default_factory=dict)
+
+    def market(self) -> Market:
+        """The market of these options.
+
+        Raises:
+            ConfigError: a coin without a generated market.
+        """
+        try:
+            return Market(self.seed, self.start_ns, chain=self.chain, underlying=self.underlying)
+        except UnknownUnderlyingError as error:
+            raise ConfigError([str(error)]) from error
+
+
+def _deribit(options: TwinOptions, market: Market, clock: Clock) -> Twin:
+    from atomizer.sim.deribit import Credential, DeribitTwin, DeribitTwinSettings
+    from atomizer.sim.deribit.settings import DEFAULT_CREDENTIALS
+
+    settings = DeribitTwinSettings()
+    if options.key or options.secret:
+        first = Credential(DEFAULT_CREDENTIALS[0].account, options.key, options.secret)
+        settings = replace(settings, credentials=(first, *DEFAULT_CREDENTIALS[1:]))
+    numbers = {name: _deribit_number(name, text) for name, text in options.venue_faults.items()}
+    settings = replace(
+        settings,
+        order_push_delay_ms=numbers.get("order_push_delay_ms", settings.order_push_delay_ms),
+        trade_push_delay_ms=numbers.get("trade_push_delay_ms", settings.trade_push_delay_ms),
+        tier=numbers.get("tier", settings.tier),
+    )
+    return DeribitTwin(market, settings, clock)
+
+
+def _deribit_number(name: str, text: str) -> int:
+    low, high = DERIBIT_TERMS.get(name, (0, -1))
+    if not text.isdigit() or not low <= int(text) <= high:
+        known = ", ".join(
+            f"deribit.{one} from {least} to {most}" for one, (least, most) in DERIBIT_TERMS.items()
+        )
+        raise ConfigError([f"fault 'deribit.{name}={text}': expected {known}"])
+    return int(text)
+
+
+def _rysk(options: TwinOptions, market: Market, clock: Clock) -> Twin:
+    rysk = importlib.import_module("atomizer.sim.rysk.settings")
+    twin = importlib.import_module("atomizer.sim.rysk.twin")
+    changes: dict[str, Any] = {}
+    try:
+        if options.secret:
+            changes["maker"] = rysk.maker_of(options.secret)
+        settings = rysk.default_settings(market.underlying, options.seed, **changes)
+        if options.venue_faults:
+            spec = ",".join(f"{name}={text}" for name, text in options.venue_faults.items())
+            behaviour = rysk.merged(settings.behaviour, rysk.parse_spec(spec))
+            settings = rysk.default_settings(market.underlying, options.seed, behaviour=behaviour, **changes)
+    except rysk.SettingsError as error:
+        raise ConfigError([str(error)]) from error
+    built: Twin = twin.RyskTwin(market, settings, clock)
+    return built
+
+
+# Module that must be there, and what builds the venue. Modules are imported when their venue is asked for.
+VENUES: dict[str, tuple[str, Callable[[TwinOptions, Market, Clock], Twin]]] = {
+    "deribit": ("atomizer.sim.deribit.twin", _deribit),
+    "rysk": ("atomizer.sim.rysk.twin", _rysk),
+}
+
+
+def built_venues() -> list[str]:
+    """Names of the simulated venues of this installation."""
+    return [name for name, (module, _) in VENUES.items() if _present(module)]
+
+
+def _present(module: str) -> bool:
+    package = module.rpartition(".")[0]
+    return importlib.util.find_spec(package) is not None and importlib.util.find_spec(module) is not None
+
+
+def require_built(venue: str) -> None:
+    """Check that there is such a simulated venue.
+
+    Raises:
+        VenueNotBuiltError: there is not; the text lists those there are.
+    """
+    built = built_venues()
+    if venue not in built:
+        raise VenueNotBuiltError([f"venue {venue!r} is not built; expected one of {', '.join(built)}"])
+
+
+def build_twin(venue: str, options: TwinOptions, clock: Clock, market: Market | None = None) -> Twin:
+    """A simulated venue that has not started.
+
+    Raises:
+        VenueNotBuiltError: no such venue; the text lists those there are.
+        ConfigError: options the venue cannot take.
+    """
+    if venue not in built_venues():
+        raise VenueNotBuiltError(
+            [f"venue {venue!r} is not built; expected one of {', '.join(built_venues())}"]
+        )
+    return VENUES[venue][1](options, market or options.market(), clock)
+
+
+def read_options(
+    venue: str,
+    *,
+    seed: int,
+    start_ns: int | None,
+    now_ns: int,
+    chain: Path | None,
+    underlying: str,
+    fault: str,
+    key: str,
+    secret: str,
+) -> tuple[TwinOptions, FaultSpec]:
+    """Check what a user gave. Without a start the market began at midnight UTC, for every venue alike.
+
+    Raises:
+        ConfigError: one of them cannot be used.
+    """
+    require_built(venue)
+    if not 0 <= seed < MAX_SEED:
+        raise ConfigError([f"seed: expected 0 to 2**63 - 1, found {seed}"])
+    if bool(key) != bool(secret) and venue == "deribit":
+        raise ConfigError(["expected --key and --secret together, found one of them"])
+    try:
+        network, own = split_faults(venue, fault)
+        recorded = load_chain(chain) if chain else None
+    except (FaultSpecError, ChainError) as error:
+        raise ConfigError([str(error)]) from error
+    begin = now_ns - now_ns % DAY_NS if start_ns is None else start_ns
+    return TwinOptions(seed, begin, recorded, underlying, key, secret, own), network
+
+
+def split_faults(venue: str, text: str) -> tuple[FaultSpec, dict[str, str]]:
+    """(faults of the network, the venue's own terms without its name).
+
+    Raises:
+        FaultSpecError: a term of neither.
+    """
+    network, own = [], {}
+    for term in filter(None, (one.strip() for one in text.split(","))):
+        name, found, value = term.partition("=")
+        if found and name.startswith(f"{venue}.") and not known_fault(name):
+            own[name.removeprefix(f"{venue}.")] = value
+        else:
+            network.append(term)
+    return parse_faults(",".join(network)), own
+
+
+@asynccontextmanager
+async def served(
+    twin: Twin, transport: Transport, port: int, faults: FaultSpec, seed: int
+) -> AsyncIterator[Server]:
+    """A started twin on a local port; stops both at the end.
+
+    Raises:
+        TransportError: the port is taken.
+    """
+    application = twin if faults == FaultSpec() else FaultyApplication(twin, faults, seed)
+    server = await transport.serve(HOST, port, application)
+    try:
+        twin.start()
+        try:
+            yield server
+        finally:
+            await twin.stop()
+    finally:
+        await server.stop()
+
+
+async def run_until(
+    twin: Twin,
+    transport: Transport,
+    port: int,
+    faults: FaultSpec,
+    seed: int,
+    announce: Callable[[dict[str, Any]], None],
+    stop: asyncio.Event,
+) -> None:
+    """Serve, announce the ready line, and wait for `stop`."""
+    async with served(twin, transport, port, faults, seed) as server:
+        announce(twin.ready(HOST, server.port))
+        await stop.wait()
