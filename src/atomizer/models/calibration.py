@@ -173,7 +173,7 @@ def _least_g(raw: RawSvi, bands: VolBands) -> float:
     return min(raw.butterfly(-GRID_HALF_WIDTH, GRID_HALF_WIDTH)[0], raw.butterfly(-reach, reach)[0])
 
 
-def _targets(bands: VolBands) -> tuple[FloatArray, FloatArray, FloatArray]:
+def targets(bands: VolBands) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(k, middle, half-width) in total variance, with the point at the money added where quotes span it."""
     k = bands.moneyness
     low, high = bands.bid_vols**2 * bands.years, bands.ask_vols**2 * bands.years
@@ -203,7 +203,7 @@ def fit_slice(bands: VolBands, previous: RawSvi | None = None) -> SliceFit:
             f"too few quotes: expected at least {LEAST_QUOTES} two-sided out-of-the-money quotes, "
             f"found {bands.size}; use the venue's mark vol for this expiry"
         )
-    k, middle, half = _targets(bands)
+    k, middle, half = targets(bands)
     start = np.full(5, np.nan) if previous is None else previous.as_array()
     out = np.empty(5)
     loss, least = fit_svi(k, middle, half, start, out)
