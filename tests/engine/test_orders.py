@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 
@@ -15,7 +15,7 @@ from atomizer.engine.kernels import ACT_AMEND, ACT_CANCEL, ACT_NONE, ACT_PLACE, 
 from atomizer.engine.settings import Limits
 from atomizer.engine.strategy import Level, Target
 
-from .bench_desk import MS, PERP, S, Desk, Wishes, amended, bid, cancelled, placed
+from .bench_desk import MS, PERP, Desk, S, Wishes, amended, bid, cancelled, placed
 
 D, P, L, A, C, U, O = OrderState  # noqa: E741
 
@@ -100,7 +100,7 @@ def test_a_venue_that_refuses_gets_one_order_a_second_then_two_then_four() -> No
         for order in placed(desk.tick(after_ms=10.0)):
             sent_at.append((desk.now_ns, order))
             desk.feed(ev.PlaceRefused(order.order_id, "10009", "not_enough_funds"))
-    gaps = [round((b[0] - a[0]) / S) for a, b in zip(sent_at, sent_at[1:], strict=False)]
+    gaps = [round((b[0] - a[0]) / S) for a, b in pairwise(sent_at)]
     assert gaps == [1, 2, 4, 8]
 
 

@@ -393,6 +393,50 @@ def test_a_bug_in_connection_work_ends_the_session_loudly():
     drive(body)
 
 
+@pytest.mark.parametrize("callback", ["message", "timed_out", "down"])
+def test_a_bug_in_a_callback_comes_out_of_run(callback: str):
+    async def body(owner: Owner, site: Site, server: MemoryServer) -> None:
+        await until_up(owner)
+
+        def bug(*_: object) -> None:
+            raise KeyError(callback)
+
+        running = next(task for task in asyncio.all_tasks() if "Session.run" in str(task.get_coro()))
+        owner.session._link.on_message = bug if callback == "message" else owner.message  # type: ignore[union-attr]
+        if callback != "message":
+            setattr(owner, callback, bug)
+        owner.session.send_request(b"mute 5", 5, now() + 1, "five")
+        owner.session.send(b"echo 7")
+        await asyncio.sleep(2)
+        if callback == "down":
+            server.cut()
+        with pytest.raises(ExceptionGroup) as raised:
+            await running
+        assert raised.group_contains(KeyError, match=callback)
+        if callback == "down":
+            del owner.down  # type: ignore[method-assign]
+
+    drive(body)
+
+
+def test_a_bug_when_connecting_fails_comes_out_of_run():
+    async def body(owner: Owner, site: Site, server: MemoryServer) -> None:
+        await until_up(owner)
+
+        def bug(_: str) -> None:
+            raise KeyError("down")
+
+        running = next(task for task in asyncio.all_tasks() if "Session.run" in str(task.get_coro()))
+        server.cut()
+        await asyncio.sleep(0.1)
+        site.accepting = False
+        owner.down = bug  # type: ignore[method-assign]
+        with pytest.raises(KeyError):
+            await running
+
+    drive(body)
+
+
 def test_history_repeats_for_a_seed():
     async def body(owner: Owner, site: Site, server: MemoryServer) -> None:
         for _ in range(5):

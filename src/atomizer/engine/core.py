@@ -115,7 +115,6 @@ class Engine:
         self.counters = Counters()
         self.run = run
         self.now_ns = now_ns
-        self._started_ns = now_ns
         self._strategies = sorted(strategies, key=lambda item: item.number)
         self._responders = responders
         self._dirty: dict[int, bool] = {strategy.number: True for strategy in self._strategies}
@@ -398,8 +397,7 @@ class Engine:
     # --- reading accounts ---
 
     def _read(self, venue: str, account: str) -> None:
-        # What was traded before the first run is part of the opening positions, not of its history.
-        since = self.ledger.last_seen.get((venue, account), self._started_ns)
+        since = self.ledger.unread_since(venue, account, self.now_ns)
         self.emit(ReadAccount(venue=venue, account=account, asked_ns=self.now_ns, since_ns=since))
         self._reads[venue, account] = (self.now_ns + READ_TIMEOUT_NS, self.now_ns)
 
@@ -410,8 +408,7 @@ class Engine:
 
     def _read_ended(self, event: ev.ReadEnded) -> None:
         scope = (event.venue, event.account)
-        first = scope not in self.ledger.read_ns or not self._known(scope)
-        adopt = first and self.settings.allow_first_adoption
+        adopt = scope not in self.ledger.opened_ns and self.settings.allow_first_adoption
         self.ledger.apply(event, self.now_ns)
         verdict = self.reconciler.end(event, self.now_ns, adopt=adopt)
         if verdict is None:
@@ -420,12 +417,6 @@ class Engine:
             self._use_named(getattr(record, "instrument", ""))
             self.emit(record)
         self._judge(scope, verdict)
-
-    def _known(self, scope: tuple[str, str]) -> bool:
-        """Whether the ledger has ever booked anything on this account."""
-        return any(purse[:2] == scope for purse in self.ledger.accounts.cash) or any(
-            holding[:2] == scope for holding in self.ledger.accounts.positions
-        )
 
     def _judge(self, scope: tuple[str, str], verdict: Verdict) -> None:
         every = READ_EVERY_ORDERS_NS if self.capabilities[scope[0]].orders else READ_EVERY_RFQ_NS

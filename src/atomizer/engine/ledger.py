@@ -52,6 +52,8 @@ from atomizer.engine import kernels
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
 
 _STATES = tuple(OrderState)
+CLOCK_SLACK_NS = 1_000_000_000
+READ_OVERLAP_NS = 60_000_000_000
 
 
 class Order(msgspec.Struct, kw_only=True):
@@ -129,7 +131,8 @@ class Ledger:
         self.clean_end = True
         self.risk = RiskState()
         self.marks: Marks | None = None
-        self.last_seen: dict[tuple[str, str], int] = {}
+        self.opened_ns: dict[tuple[str, str], int] = {}
+        self.read_asked_ns: dict[tuple[str, str], int] = {}
         self.reported_positions: dict[Holding, tuple[Decimal, int]] = {}
         self.reported_balances: dict[Purse, tuple[BalanceReport, int]] = {}
         self.read_ns: dict[tuple[str, str], int] = {}
@@ -318,8 +321,6 @@ class Ledger:
                 theirs=f"fill {fill.trade_id}",
             )
             return
-        scope = (fill.venue, fill.account)
-        self.last_seen[scope] = max(self.last_seen.get(scope, 0), fill.ts_ns)
         if not self._book(fill):
             return
         order = self.find(fill.order_id) if fill.order_id else None
@@ -340,8 +341,6 @@ class Ledger:
             return
         if quote is not None:
             quote.traded = True
-        scope = (trade.venue, trade.account)
-        self.last_seen[scope] = max(self.last_seen.get(scope, 0), trade.ts_ns)
         self._book(trade)
 
     # --- quotes, nonces, risk ---
@@ -384,7 +383,22 @@ class Ledger:
 
     def _read_ended(self, event: ReadEnded) -> None:
         if not event.error:
-            self.read_ns[event.venue, event.account] = self.now_ns
+            scope = (event.venue, event.account)
+            self.read_ns[scope] = self.now_ns
+            self.opened_ns.setdefault(scope, event.asked_ns)
+            self.read_asked_ns[scope] = max(self.read_asked_ns.get(scope, 0), event.asked_ns)
+
+    def unread_since(self, venue: str, account: str, now_ns: int) -> int:
+        """From when on trades of this account may not have been heard of.
+
+        A complete read covers everything before it was asked for, with an overlap for clocks and late
+        records; what was traded before the first read is part of the opening positions.
+        """
+        scope = (venue, account)
+        opened = self.opened_ns.get(scope)
+        if opened is None:
+            return now_ns
+        return max(opened - CLOCK_SLACK_NS, self.read_asked_ns[scope] - READ_OVERLAP_NS)
 
     def _run_started(self, record: RunStarted) -> None:
         self.run = record
@@ -423,7 +437,8 @@ class Ledger:
             "run": _plain(self.run),
             "clean_end": self.clean_end,
             "risk": _plain(self.risk),
-            "last_seen": [[*key, seen] for key, seen in sorted(self.last_seen.items())],
+            "opened_ns": [[*key, at] for key, at in sorted(self.opened_ns.items())],
+            "read_asked_ns": [[*key, at] for key, at in sorted(self.read_asked_ns.items())],
             "differences": _plain(list(self.differences.values())),
         }
 
@@ -455,7 +470,8 @@ class Ledger:
         self.run = msgspec.convert(state["run"], RunStarted | None)
         self.clean_end = state["clean_end"]
         self.risk = msgspec.convert(state["risk"], RiskState)
-        self.last_seen = {(row[0], row[1]): row[2] for row in state["last_seen"]}
+        self.opened_ns = {(row[0], row[1]): row[2] for row in state["opened_ns"]}
+        self.read_asked_ns = {(row[0], row[1]): row[2] for row in state["read_asked_ns"]}
         self.differences = {
             (item.venue, item.account, item.what): item
             for item in msgspec.convert(state["differences"], list[Difference])

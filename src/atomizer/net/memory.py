@@ -242,6 +242,7 @@ class MemoryNetwork:
         client_end.other, server_end.other = server_end, client_end
         server.adopt(server_end)
         client_end.inbound.put(_Kind.OPEN)
+        server_end.opened.set_result(None)
         theirs.opened(server_end)
         try:
             await client_end.opened

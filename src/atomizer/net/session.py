@@ -131,7 +131,23 @@ class _Link:
 
     def message(self, data: bytes, last: bool) -> None:
         self.heard_s = self.loop.time()
-        self.on_message(data, last)
+        try:
+            self.on_message(data, last)
+        except Exception as error:  # noqa: BLE001  (a bug of the owner: it ends the session, see `failed`)
+            self._session.failed(self, error)
+
+    def timed_out(self, context: Any) -> None:
+        try:
+            self._session.owner.timed_out(context)
+        except Exception as error:  # noqa: BLE001  (as above)
+            self._session.failed(self, error)
+
+    def finish(self, outcome: str | Exception) -> None:
+        if not self.done.done():
+            if isinstance(outcome, Exception):
+                self.done.set_exception(outcome)
+            else:
+                self.done.set_result(outcome)
 
     def closed(self, reason: str) -> None:
         self._session.ended(self, reason)
@@ -151,7 +167,7 @@ class Session(Generic[C]):
         self.state = SessionState.RESTING
         self.retry = Retry(settings.retry, rng)
         self._transport = transport
-        self._owner = owner
+        self.owner = owner
         self._link: _Link | None = None
         self._group: asyncio.TaskGroup | None = None
         self._requests: RequestTable[C] | None = None
@@ -266,15 +282,27 @@ class Session(Generic[C]):
             if not future.done():
                 future.set_exception(SessionDownError(f"{self.settings.name}: {why}"))
         self._asked.clear()
-        if self._requests is not None:
-            for context in self._requests.drain():
-                self._owner.timed_out(context)
-        self._owner.down(why)
-        if not link.done.done():
-            link.done.set_result(why)
+        try:
+            if self._requests is not None:
+                for context in self._requests.drain():
+                    self.owner.timed_out(context)
+            self.owner.down(why)
+        except Exception as error:  # noqa: BLE001  (a bug of the owner comes out of `run`)
+            link.finish(error)
+        link.finish(why)
+
+    def failed(self, link: _Link, error: Exception) -> None:
+        """The owner raised from a callback: a bug. It comes out of `run`, whatever transport called."""
+        link.finish(error)
+        if self._link is link:
+            self.drop(f"{type(error).__name__} while handling a message")
 
     async def run(self) -> NoReturn:
-        """Serve until cancelled."""
+        """Serve until cancelled.
+
+        Raises:
+            Exception: what the owner raised from a callback or in connection work: a bug, never the venue.
+        """
         try:
             while True:
                 up_for_s = await self._attempt()
@@ -299,15 +327,16 @@ class Session(Generic[C]):
 
     async def _attempt(self) -> float:
         """One connection from start to end; how many seconds it was up."""
-        link = _Link(self, self._owner.message)
+        link = _Link(self, self.owner.message)
         self._link = link
-        self._requests = RequestTable(link.loop, self._owner.timed_out)
+        self._requests = RequestTable(link.loop, link.timed_out)
         self.state = SessionState.CONNECTING
         try:
             async with asyncio.timeout(self.settings.connect_timeout_s):
                 link.connection = await self._transport.connect(self.settings.url, link)
         except (TransportError, TimeoutError) as error:
             self.ended(link, f"cannot connect: {type(error).__name__} {error}")
+            link.done.result()
             return 0.0
         # In a task of its own: a cancellation from outside must not meet the group's own one.
         serving = asyncio.create_task(self._serve(link))
@@ -345,7 +374,7 @@ class Session(Generic[C]):
         self.state = SessionState.HANDSHAKE
         try:
             async with asyncio.timeout(self.settings.handshake_timeout_s):
-                await self._owner.handshake()
+                await self.owner.handshake()
         except TimeoutError as error:
             raise HandshakeError(
                 f"{self.settings.name}: handshake not done within {self.settings.handshake_timeout_s} s"
@@ -354,7 +383,7 @@ class Session(Generic[C]):
             return
         self.state = SessionState.UP
         link.up_since = link.loop.time()
-        self._owner.up()
+        self.owner.up()
         if self.settings.heartbeat_s > 0.0:
             await self._beat(link)
 
@@ -365,8 +394,10 @@ class Session(Generic[C]):
             if 0.0 < dead_after <= quiet:
                 raise SessionDownError(f"{self.settings.name}: nothing heard for {quiet:.1f} s")
             # A quiet time within the clock's grain of the limit counts as reached.
+            if self._link is not link:
+                return
             if quiet >= every - 1e-6:
-                self._owner.heartbeat()
+                self.owner.heartbeat()
                 await asyncio.sleep(every)
             else:
                 await asyncio.sleep(every - quiet)

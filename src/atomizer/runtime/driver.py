@@ -105,6 +105,7 @@ class Driver:
         self._timer_ns = 0
         self._storage = "ok"
         self._handling = False
+        self.failed: asyncio.Future[None] | None = None
         self.latencies = Latencies()
 
     # --- the sink ---
@@ -123,6 +124,17 @@ class Driver:
     # --- a turn ---
 
     def _turn(self, batch: Sequence[Event]) -> None:
+        """One turn; a fault in it ends the run, whoever called (a timer's callback tells nobody else)."""
+        try:
+            self._handle(batch)
+        except Exception as error:
+            self.stop()
+            if self.failed is not None and not self.failed.done():
+                self.failed.set_exception(error)
+                return
+            raise
+
+    def _handle(self, batch: Sequence[Event]) -> None:
         now_ns = max(self._clock.now_ns(), self.engine.now_ns)
         self._handling = True
         try:

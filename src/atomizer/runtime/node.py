@@ -133,8 +133,9 @@ class Node:
         try:
             async with asyncio.TaskGroup() as group:
                 serving = [group.create_task(port.run(self.driver)) for port in self.plan.ports]
+                self.driver.failed = asyncio.get_running_loop().create_future()
                 self.driver.start()
-                await self._stopping.wait()
+                await self._stopped_or_failed()
                 await self._wind_down()
                 self.driver.stop()
                 for task in serving:
@@ -144,6 +145,17 @@ class Node:
             self.driver.stop()
             await control.stop()
             self.journal.close()
+
+    async def _stopped_or_failed(self) -> None:
+        """Until somebody stops the node; a fault in a turn is raised here."""
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        failed = self.driver.failed
+        assert failed is not None
+        waiting: set[asyncio.Future[Any]] = {stopped, failed}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if failed.done():
+            failed.result()
 
     def stop(self) -> None:
         """Pull what rests and end."""

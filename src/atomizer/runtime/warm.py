@@ -16,7 +16,8 @@ KERNEL_MODULES: tuple[str, ...] = (
     "atomizer.engine.kernels",
     "atomizer.engine.pricing",
     "atomizer.sim.pricing",
-    "atomizer.sim.market",
+    "atomizer.sim.paths",
+    "atomizer.sim.deribit.flow",
     "atomizer.sim.matching",
 )
 

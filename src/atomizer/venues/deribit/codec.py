@@ -41,6 +41,9 @@ NS_PER_MS = 1_000_000
 PREFIX = f"{VENUE}:"
 BOOK_START = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.'
 
+# What decoding raises for bytes of another shape: not JSON, not UTF-8, nested without end, no number.
+MALFORMED = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError)
+
 decode_message = msgspec.json.Decoder(wire.Message).decode
 decode_book_frame = msgspec.json.Decoder(wire.BookFrame).decode
 decode_book = msgspec.json.Decoder(wire.BookData).decode

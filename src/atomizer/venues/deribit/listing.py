@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 
 from atomizer.domain.events import InstrumentListed
@@ -12,6 +14,7 @@ from atomizer.venues.deribit import codec, wire
 from atomizer.venues.deribit.rpc import Rpc
 from atomizer.venues.deribit.settings import DeribitSettings
 
+log = logging.getLogger(__name__)
 NS_PER_DAY = 86_400 * 10**9
 
 
@@ -52,7 +55,11 @@ class Listing:
             self._put(msgspec.structs.replace(known, open=data.state == "open"))
 
     def _learn(self, data: wire.InstrumentData) -> None:
-        listed = codec.instrument(data)
+        try:
+            listed = codec.instrument(data)
+        except ArithmeticError:
+            log.warning("deribit: %s has an impossible tick or lot, left out", data.instrument_name)
+            return
         if listed is not None and self.by_name.get(listed.name) != listed:
             self._put(listed)
 

@@ -96,7 +96,7 @@ class MarketSocket:
                 self.sink.put(codec.book(codec.decode_book_frame(data).params.data))
             else:
                 self._other(codec.decode_message(data))
-        except msgspec.DecodeError as error:
+        except codec.MALFORMED as error:
             self.session.drop(f"{FEED}: a message of another shape than documented ({error})")
             return
         if last:

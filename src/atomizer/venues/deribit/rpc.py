@@ -63,7 +63,7 @@ class Rpc:
         reply = await self.message(method, params)
         try:
             return decode(reply.result)
-        except msgspec.DecodeError as error:
+        except codec.MALFORMED as error:
             raise HandshakeError(
                 f"deribit {method}: result of another shape than documented ({error})"
             ) from None

@@ -70,7 +70,7 @@ class _SweepSession:
     def message(self, data: bytes, last: bool) -> None:  # noqa: ARG002  (the session's interface)
         try:
             message = codec.decode_message(data)
-        except msgspec.DecodeError as error:
+        except codec.MALFORMED as error:
             self.session.drop(f"deribit/sweep: a message of another shape than documented ({error})")
             return
         if message.id is not None:

@@ -142,7 +142,7 @@ class TradingSocket:
     def message(self, data: bytes, last: bool) -> None:
         try:
             self._hear(codec.decode_message(data))
-        except msgspec.DecodeError as error:
+        except codec.MALFORMED as error:
             self.session.drop(f"{FEED}: a message of another shape than documented ({error})")
             return
         now = asyncio.get_running_loop().time()

@@ -10,8 +10,6 @@ import logging
 import random
 from collections.abc import Sequence
 
-import msgspec
-
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import Command, ReadAccount, SendQuote
 from atomizer.domain.events import Event, FeedDown, FeedUp, InstrumentListed, QuoteRefused
@@ -174,7 +172,7 @@ class RfqSocket:
     def message(self, data: bytes, last: bool) -> None:
         try:
             event, new = codec.rfq(codec.decode_rfq(data), self._account, self._options)
-        except (msgspec.DecodeError, ValueError) as error:
+        except codec.MALFORMED as error:
             self.malformed += 1
             log.warning("%s: an RFQ could not be read and is ignored: %s", self._feed, error)
         else:

@@ -25,8 +25,13 @@ VENUE = "rysk"
 NS_PER_S, NS_PER_MS = 10**9, 10**6
 QUANTUM = Decimal("1e-18")
 PREMIUM_CURRENCY = "USD"
+# Terms remembered. RFQs come from anybody: without a bound they could fill memory.
+OPTIONS_KNOWN = 20_000
 # Times beyond this are milliseconds: as seconds they would lie in the year 5138.
 MILLISECONDS_FROM = 100_000_000_000
+
+# What decoding raises for bytes of another shape: not JSON, not UTF-8, nested without end, no number.
+MALFORMED = (msgspec.DecodeError, ValueError, ArithmeticError, RecursionError)
 
 decode_rfq = msgspec.json.Decoder(wire.RfqPush).decode
 decode_maker = msgspec.json.Decoder(wire.MakerMessage).decode
@@ -56,6 +61,8 @@ class Options:
             return self._known[key], False
         made = self._make(*key)
         self._known[key] = made
+        if len(self._known) > OPTIONS_KNOWN:
+            del self._known[next(iter(self._known))]
         return made, made is not None
 
     def _make(self, asset: str, expiry_s: int, strike_e8: int, is_put: bool) -> Instrument | None:

@@ -99,7 +99,7 @@ class MakerSocket:
     def message(self, data: bytes, last: bool) -> None:
         try:
             self._hear(codec.decode_maker(data))
-        except (msgspec.DecodeError, ValueError) as error:
+        except codec.MALFORMED as error:
             self.malformed += 1
             log.warning("%s: a message could not be read and is ignored: %s", FEED, error)
         now = asyncio.get_running_loop().time()
@@ -219,7 +219,7 @@ class MakerSocket:
             raise HandshakeError(f"{FEED}: {method} refused with {reply.error.code} {reply.error.message}")
         try:
             return msgspec.json.decode(reply.result)
-        except msgspec.DecodeError as error:
+        except codec.MALFORMED as error:
             raise holdings.ShapeError(f"rysk {method}: expected a result, found none ({error})") from None
 
 
