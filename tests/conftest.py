@@ -1,4 +1,4 @@
-"""Rules for the whole suite: a skip is a fault, except where reference material beside the checkout is absent."""
+"""Rules for the whole suite: a skip is a fault, except where the reference material is absent."""
 
 from __future__ import annotations
 

@@ -138,7 +138,6 @@ async def spawn(
     name: str, arguments: list[str], logs: Path, environment: Mapping[str, str] | None = None
 ) -> Child:
     """Start `atomizer ARGUMENTS` as a process of its own; what it says on stderr goes to a file in `logs`."""
-    logs.mkdir(parents=True, exist_ok=True)
     with (logs / f"{name.replace(' ', '-')}.err").open("ab") as said:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -206,7 +205,7 @@ async def run_in_real_time(plan: DemoPlan, progress: Callable[[dict[str, Any]], 
     else:
         sim_arguments += ["--underlying", plan.underlying]
     async with children() as started:
-        logs = plan.directory / "logs"
+        logs = _log_directory(plan)
         venues = [
             await spawn(f"sim {name}", ["sim", name, *sim_arguments], logs) for name in ("deribit", "rysk")
         ]
@@ -225,6 +224,12 @@ async def run_in_real_time(plan: DemoPlan, progress: Callable[[dict[str, Any]], 
             return [await _equity(transport, told) for told in (deribit, rysk)]
         finally:
             await transport.aclose()
+
+
+def _log_directory(plan: DemoPlan) -> Path:
+    logs = plan.directory / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    return logs
 
 
 def _node_arguments(plan: DemoPlan) -> list[str]:

@@ -13,6 +13,7 @@ import time
 KERNEL_MODULES: tuple[str, ...] = (
     "atomizer.models.black",
     "atomizer.models.keccak",
+    "atomizer.models.rfq",
     "atomizer.engine.kernels",
     "atomizer.engine.pricing",
     "atomizer.sim.pricing",
