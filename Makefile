@@ -52,6 +52,8 @@ $(VENV)/.run: $(VENV)/.boot requirements/run.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	@echo "setup: installing development packages"
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@echo "setup: compiling the kernels of studies"
+	@$(BIN)/python -m atomizer.runtime.warm --all
 	@touch $@
 
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate

@@ -13,10 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.judges.environments import JudgeError, environment, run_client
-
 from atomizer.models.uniswap_v3 import Pool
 from atomizer.models.uniswap_v3.batch import CompiledPool, SwapBatch
+from tests.judges.environments import JudgeError, environment, run_client
 
 CLIENT = Path(__file__).parent / "clients" / "time_swaps.py"
 PRICE = 3543193128966755358714237
