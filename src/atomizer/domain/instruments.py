@@ -62,7 +62,7 @@ class PriceGrid(msgspec.Struct, frozen=True):
         return step
 
     def on_grid(self, ticks: int) -> bool:
-        return ticks % self.step_at(ticks) == 0
+        return not self.steps or ticks % self.step_at(ticks) == 0
 
     def round_ticks(self, price: float, side: Side) -> int:
         """Ticks of the grid price nearest `price` on the safe side: a buy rounds down, a sell up.
@@ -78,6 +78,8 @@ class PriceGrid(msgspec.Struct, frozen=True):
             ticks = nearest
         else:
             ticks = math.floor(raw) if side is Side.BUY else math.ceil(raw)
+        if not self.steps:
+            return ticks
         step = self.step_at(ticks)
         below = ticks - ticks % step
         if below == ticks:

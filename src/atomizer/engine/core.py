@@ -495,7 +495,7 @@ class Engine:
         touched = self.ledger.touched
         if not touched and not self.ledger.booked_now:
             return
-        self._stale_exposure = True
+        self.exposure.orders_changed()
         for number in dict.fromkeys(touched):
             order = self.ledger.find(number)
             if order is None:
@@ -515,6 +515,7 @@ class Engine:
         touched.clear()
         if self.ledger.booked_now:
             self.ledger.booked_now.clear()
+            self._stale_exposure = True
             self._all_dirty()
         if self.ledger.external:
             for fill in self.ledger.external:
@@ -567,7 +568,7 @@ class Engine:
 
     def net_delta(self, underlying: str) -> float:
         """Net delta of what is booked, in coins."""
-        return self.exposure.of(underlying, "delta").base
+        return self.exposure.net(underlying, "delta")
 
     def _mark(self) -> None:
         if self.now_ns - self._marked_ns < self._marks_ns:
@@ -715,17 +716,19 @@ class Engine:
         actions, self._wake_ns = self.slots.plan(self.now_ns)
         if not actions:
             return
-        ranked = sorted((self._rank(number, action), number, action) for number, action in actions)
-        for _, number, action in ranked:
+        if len(actions) > 1:
+            actions.sort(key=self._rank)
+        for number, action in actions:
             if action == ACT_CANCEL:
                 self._cancel(number)
             else:
                 self._send(number, action)
         self._after_orders()
 
-    def _rank(self, number: int, action: int) -> int:
+    def _rank(self, planned: tuple[int, int]) -> tuple[int, int]:
+        number, action = planned
         target = self.slots.targets[number]
-        return int(Purpose.CANCEL) if action == ACT_CANCEL or target is None else int(target.purpose)
+        return (Purpose.CANCEL if action == ACT_CANCEL or target is None else target.purpose), number
 
     def _token(self, venue: str, purpose: Purpose) -> bool:
         budget = self._budgets[venue]
@@ -758,13 +761,15 @@ class Engine:
         instrument = self.market.instruments[key.level.instrument]
         ticks, lots = int(self.slots.want_px[number]), int(self.slots.want_qty[number])
         order = self.ledger.orders.get(self.slots.order_of[number]) if action == ACT_AMEND else None
-        scope = (instrument.venue, self._account_of[instrument.venue])
-        held = (
-            self._accounted(scope, instrument.key)
-            or self._claim(key, target, instrument)
-            or self.gate.approve_order(instrument, key.level.side, ticks, lots, target, self.now_ns, order)
-        )
-        if held is None and self._clears_own(key, instrument, ticks, target):
+        immediate = target.time_in_force is TimeInForce.IOC
+        held = self._accounted((instrument.venue, self._account_of[instrument.venue]), instrument.key)
+        if held is None and not immediate:
+            held = self._claim(key, instrument)
+        if held is None:
+            held = self.gate.approve_order(
+                instrument, key.level.side, ticks, lots, target, self.now_ns, order
+            )
+        if held is None and immediate and self._clears_own(key, instrument, ticks):
             return
         if held is not None:
             self._hold(number, key, held)
@@ -778,6 +783,7 @@ class Engine:
             watched = order.order_id
         else:
             watched = self._place(number, key, instrument, ticks, lots, target)
+        self.exposure.orders_changed()
         patience = self.capabilities[instrument.venue].query_after_ms * MS
         heapq.heappush(self._watch, (self.now_ns + patience, watched))
 
@@ -801,22 +807,16 @@ class Engine:
         )
         self.slots.occupy(number, new)
         self.emit(command)
-        order = self.ledger.orders[new]
-        self.exposure.add_order(order, self.now_ns)
         return new
 
-    def _claim(self, key: SlotKey, target: Target, instrument: Instrument) -> Held | None:
-        if target.time_in_force is TimeInForce.IOC:
-            return None
+    def _claim(self, key: SlotKey, instrument: Instrument) -> Held | None:
         owner = self._claims.get(instrument.key)
         if owner != key.strategy:
             return Held(Reason.NOT_CLAIMED, f"{instrument.key} is not claimed by this strategy")
         return None
 
-    def _clears_own(self, key: SlotKey, instrument: Instrument, ticks: int, target: Target) -> bool:
+    def _clears_own(self, key: SlotKey, instrument: Instrument, ticks: int) -> bool:
         """An immediate order that would meet our own resting one cancels that first."""
-        if target.time_in_force is not TimeInForce.IOC:
-            return False
         side, waiting = key.level.side, False
         for other in self.slots.of_instrument(instrument.key):
             resting = self.ledger.orders.get(self.slots.order_of[other])

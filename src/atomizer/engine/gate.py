@@ -69,6 +69,8 @@ class Gate:
             (chain.chain_id, asset.address): asset for chain in settings.chains for asset in chain.assets
         }
         self._hedges = {item.underlying: item for item in settings.hedge_markets}
+        self._account_of = {item.venue: item.account for item in settings.accounts}
+        self._trading_of = {venue: f"{venue}/trading" for venue in capabilities}
 
     # --- RFQs ---
 
@@ -299,14 +301,14 @@ class Gate:
         )
         if held is not None:
             return held
-        change = instrument.size(lots - (replaced.owed if replaced else 0))
-        if change <= 0:
+        more = lots - (replaced.owed if replaced else 0)
+        if more <= 0:
             return None
         try:
             unit = self._exposure.unit(instrument, now_ns)
         except LookupError as error:
             return Held(Reason.MARKET_DATA_MISSING, str(error))
-        return self._order_limits(instrument, side, float(change), unit)
+        return self._order_limits(instrument, side, float(instrument.size(more)), unit)
 
     def _order_halted(self, instrument: Instrument, now_ns: int, *, hedge: bool) -> Held | None:
         halts = self._halts
@@ -314,14 +316,14 @@ class Gate:
             return Held(Reason.KILLED, f"kill level {halts.kill_level}, journal {halts.journal}")
         if not instrument.open:
             return Held(Reason.INSTRUMENT_CLOSED, f"{instrument.key} is not open")
-        trading = self._market.feed(f"{instrument.venue}/trading")
+        trading = self._market.feed(self._trading_of[instrument.venue])
         if not trading.up:
             return Held(
                 Reason.MARKET_DATA_STALE, f"{instrument.venue}: {trading.why or 'no order connection'}"
             )
         if hedge:
             return None
-        account = next((row.account for row in self._settings.accounts if row.venue == instrument.venue), "")
+        account = self._account_of.get(instrument.venue, "")
         refusal = self._halted(instrument.venue, account, instrument.underlying, now_ns)
         return Held(refusal.reason, refusal.text) if refusal is not None else None
 
@@ -333,7 +335,7 @@ class Gate:
         if self._market.usable_book(instrument.key, now_ns) is None:
             return Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book")
         mark = self._exposure.future_mark(instrument)
-        price, collar = float(instrument.grid.price(ticks)), self._settings.limits.collar
+        price, collar = ticks * float(instrument.grid.tick), self._settings.limits.collar
         worst = mark * (1.0 + collar) if side is Side.BUY else mark * (1.0 - collar)
         if (price - worst) * side > 0.0:
             return Held(

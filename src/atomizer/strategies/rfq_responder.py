@@ -188,7 +188,7 @@ class RfqResponder:
         """
         settings = self.settings
         net_delta = engine.net_delta(rfq.underlying)
-        net_vega = engine.exposure.of(rfq.underlying, "vega").base
+        net_vega = engine.exposure.net(rfq.underlying, "vega")
         return (
             settings.skew_delta_usd_per_coin * net_delta * priced.delta
             + settings.skew_vega_usd_per_vega * net_vega * priced.vega * 0.01
