@@ -1,7 +1,7 @@
 """An RFQ frame to the signed quote's bytes on the wire, beside the same with eth_account as the signer.
 
 Everything between is the node itself: Rysk's decoding, driver, journal on disk, gate, ledger, responder over a
-live chain of 96 options, EIP-712. Ours and the peer answer alternating RFQs of one stream, first shown to sign
+live chain of 96 options, EIP-712. Ours and the peer answer alternating groups of one stream, first shown to sign
 the same bytes; positions are held and about fifty signed quotes are live all the time. The peer is
 `Account.sign_typed_data` with coincurve as its curve.
 """
@@ -120,12 +120,12 @@ async def measure(bench: Bench, groups: int) -> dict[str, list[float]]:
     for group in range(-10, groups):
         await asyncio.sleep(GROUP_EVERY_S)
         bench.tickers()
+        which = "ours" if group % 2 else "peer"
+        if group >= 0:
+            codec.sign_quote = signers[which]
         for _ in range(PER_GROUP):
             number += 1
             frame = rfq_frame(bench, number)
-            which = "ours" if (number + group) % 2 else "peer"
-            if group >= 0:
-                codec.sign_quote = signers[which]
             hear = rfqs.handler.message
             started = time.perf_counter_ns()
             hear(frame, True)

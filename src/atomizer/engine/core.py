@@ -136,6 +136,7 @@ class Engine:
         self._revalued_ns = -NEVER
         self._stale_exposure = True
         self._marked_ns = 0
+        self._marks_ns = settings.marks_every_ms * MS
         self.naked: dict[str, list[float]] = {}
         self._naked_ns = now_ns
         self._handlers = self._table()
@@ -232,7 +233,8 @@ class Engine:
             for strategy in self._strategies:
                 if strategy.wants(event):
                     self._dirty[strategy.number] = True
-        self._watch_orders()
+        if self._watch and self._watch[0][0] <= self.now_ns:
+            self._watch_orders()
         self._watch_reads()
         self._after_orders()
         self._revalue()
@@ -254,10 +256,6 @@ class Engine:
         for strategy in self._strategies:
             due = min(due, strategy.next_deadline())
         return max(due, self.now_ns + 1)
-
-    @property
-    def _marks_ns(self) -> int:
-        return self.settings.marks_every_ms * MS
 
     def emit(self, record: Output) -> None:
         """Fold a command, fact or conclusion of ours and put it out."""
@@ -402,8 +400,9 @@ class Engine:
         self._reads[venue, account] = (self.now_ns + READ_TIMEOUT_NS, self.now_ns)
 
     def _watch_reads(self) -> None:
-        for scope, (due, _asked) in list(self._reads.items()):
-            if due <= self.now_ns and self.market.feed(self.account_feed(scope[0])).up:
+        late = [scope for scope, (due, _asked) in self._reads.items() if due <= self.now_ns]
+        for scope in late:
+            if self.market.feed(self.account_feed(scope[0])).up:
                 self._read(*scope)
 
     def _read_ended(self, event: ev.ReadEnded) -> None:
@@ -814,6 +813,8 @@ class Engine:
                 self.emit(InstrumentUsed(listed))
 
     def _repair_books(self) -> None:
+        if not self.market.gaps:
+            return
         for instrument in self.market.gaps:
             self.emit(Resubscribe(instrument.partition(":")[0], instrument))
         self.market.gaps.clear()

@@ -249,11 +249,8 @@ class Gate:
     def _asked_too_often(self, rfq: Rfq) -> NoQuote | None:
         """Each live signature is an exposure of its own, whatever RFQ it answered."""
         limits = self._settings.limits
-        same_terms = same_taker = 0
-        for quote in self._exposure.live.values():
-            command = quote.command
-            same_terms += command.instrument == rfq.instrument and command.side == rfq.side
-            same_taker += command.taker == rfq.taker
+        same_terms, _size = self._exposure.live_on(rfq.instrument, rfq.side)
+        same_taker = self._exposure.live_takers.get(rfq.taker, 0)
         if same_terms >= limits.quotes_per_terms:
             return NoQuote(reason=Reason.TERMS_CAP, text=f"{same_terms} live quotes on the same terms")
         if same_taker >= limits.quotes_per_taker:

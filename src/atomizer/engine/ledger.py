@@ -125,6 +125,8 @@ class Ledger:
         self.orders: dict[int, Order] = {}
         self.finished: dict[int, Order] = {}
         self.quotes: dict[tuple[str, str, int], LiveQuote] = {}
+        # Those not traded and not yet found dead by who counts them: a derived index, no part of the state.
+        self.open_quotes: dict[tuple[str, str, int], LiveQuote] = {}
         self.nonces: dict[tuple[str, str], NonceBlock] = {}
         self.next_nonce: dict[tuple[str, str], int] = {}
         self.run: RunStarted | None = None
@@ -344,6 +346,7 @@ class Ledger:
             return
         if quote is not None:
             quote.traded = True
+            self.open_quotes.pop((trade.venue, trade.account, trade.nonce), None)
         self._book(trade)
 
     # --- quotes, nonces, risk ---
@@ -352,7 +355,9 @@ class Ledger:
         key = (command.venue, command.account)
         self.next_nonce[key] = max(self.next_nonce.get(key, 0), command.nonce + 1)
         size = Decimal(command.terms.quantity_e18).scaleb(-18)
-        self.quotes[command.venue, command.account, command.nonce] = LiveQuote(command, self.now_ns, size)
+        quote = LiveQuote(command, self.now_ns, size)
+        self.quotes[command.venue, command.account, command.nonce] = quote
+        self.open_quotes[command.venue, command.account, command.nonce] = quote
 
     def _nonce_block(self, block: NonceBlock) -> None:
         self.nonces[block.venue, block.account] = block
@@ -421,6 +426,7 @@ class Ledger:
             del self.finished[order_id]
         for key in [key for key, quote in self.quotes.items() if quote.sent_ns < before_ns]:
             del self.quotes[key]
+            self.open_quotes.pop(key, None)
 
     def state(self) -> dict[str, Any]:
         """Everything the fold holds, as plain values: what a new journal segment starts with."""
@@ -466,6 +472,7 @@ class Ledger:
             (item.command.venue, item.command.account, item.command.nonce): item
             for item in msgspec.convert(state["quotes"], list[LiveQuote])
         }
+        self.open_quotes = {key: quote for key, quote in self.quotes.items() if not quote.traded}
         self.nonces = {
             (item.venue, item.account): item for item in msgspec.convert(state["nonces"], list[NonceBlock])
         }
