@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,17 +116,18 @@ def _greek_rows(quick: bool) -> list[Row]:
         def ours(a: Any = (F, K, T, sigma, rate, is_call, out)) -> None:
             black76_greeks_into(*a)
 
-        def peer(a: Any = (flags, F, K, T, 0.0, sigma)) -> None:
-            fast_vollib.fast_black(*a, return_as="numpy", backend="numpy")
-            fast_vollib.get_all_greeks(*a, model="black", return_as="dict", backend="numpy")
+        def peer(backend: Any, a: Any = (flags, F, K, T, 0.0, sigma)) -> None:
+            fast_vollib.fast_black(*a, return_as="numpy", backend=backend)
+            fast_vollib.get_all_greeks(*a, model="black", return_as="dict", backend=backend)
 
         def plain(a: Any = (F, K, T, sigma, is_call)) -> None:
             _numpy_greeks(*a)
 
-        mine, fast, numpy = _median([ours, peer, plain], 3 if quick else 9)
-        rows.append(
-            _row(f"price + 8 greeks, {n}, fast-vollib", mine / n * 1e9, fast / n * 1e9, "ns/option", target)
-        )
+        peers = [partial(peer, "numpy"), partial(peer, "numba"), plain]
+        mine, fast, compiled, numpy = _median([ours, *peers], 3 if quick else 9)
+        for name, spent, goal in (("numpy", fast, target), ("numba", compiled, "-")):
+            label = f"price + 8 greeks, {n}, fast-vollib ({name})"
+            rows.append(_row(label, mine / n * 1e9, spent / n * 1e9, "ns/option", goal))
         if n == 200_000:
             rows.append(
                 _row(f"price + 8 greeks, {n}, numpy", mine / n * 1e9, numpy / n * 1e9, "ns/option", ">= 1.5")

@@ -96,6 +96,18 @@ def test_one_stale_quote_does_not_bend_the_slice():
     assert not fit.inside[6]
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_quotes_that_hold_arbitrage_still_give_a_slice_without_it(seed):
+    rng = np.random.default_rng(seed)
+    k = np.linspace(-1.5, 1.5, 12) * 0.05
+    vols = rng.uniform(0.1, 2.0, 12)
+    fit = fit_slice(VolBands(FORWARD, 0.002, FORWARD * np.exp(k), vols - 0.01, vols + 0.01))
+    assert fit.butterfly_minimum >= 0.0
+    assert fit.raw.within_lee
+    assert fit.raw.least_variance >= 0.0
+    assert np.isfinite(fit.vols(fit.bands.strikes)).all()
+
+
 def test_leave_one_out_on_clean_quotes_is_all_inside():
     assert leave_one_out(bands_of(TRUE, count=12, width=0.006)).all()
 

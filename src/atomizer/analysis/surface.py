@@ -151,7 +151,7 @@ def fit_chain(chain: OptionChain) -> ChainFit:
 
     Raises:
         ChainError: no forward.
-        CalibrationError, ButterflyError: no slice (too few quotes, crossed quotes, arbitrage beyond repair).
+        CalibrationError: no slice (too few quotes, crossed quotes).
     """
     return ChainFit(chain, fit_slice(chain_bands(chain, parity_forward(chain))))
 

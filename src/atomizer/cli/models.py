@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 PAPER_PATHS = 1000
 
 
-@click.group(name="models", help="Quoting models beside their published numbers.")
+@click.group(name="models")
 def command() -> None:
-    """Group of the model commands."""
+    """Quoting models beside their published numbers.
+
+    Example: atomizer models as2008
+    """
 
 
 @command.command(

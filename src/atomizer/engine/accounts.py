@@ -95,7 +95,8 @@ class Accounts:
         """Apply one booking; False when it is a duplicate (or an alarm, which is kept)."""
         key = booking_key(booking)
         known = self.booked.get(key)
-        if known is not None:
+        again = isinstance(booking, Reversal) and booking.key not in self.reversed
+        if known is not None and not again:
             if self._same(known, booking):
                 self.duplicates += 1
             elif not any(alarm.key == key for alarm in self.alarms):

@@ -27,7 +27,7 @@ from atomizer.domain.commands import (
     RiskState,
     RunJob,
 )
-from atomizer.domain.identity import order_id
+from atomizer.domain.identity import label, order_id
 from atomizer.domain.instruments import Instrument, Kind, Side
 from atomizer.domain.orders import OrderState, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
@@ -38,7 +38,7 @@ from atomizer.engine.kernels import ACT_AMEND, ACT_CANCEL
 from atomizer.engine.ledger import Ledger, LiveQuote, Order
 from atomizer.engine.market import NEVER, Market
 from atomizer.engine.pricing import NoPriceError, Surface
-from atomizer.engine.reconcile import Reconciler, Verdict, correct_inference
+from atomizer.engine.reconcile import Reconciler, Verdict
 from atomizer.engine.settings import EngineSettings
 from atomizer.engine.slots import MessageBudget, SlotKey, SlotTable
 from atomizer.engine.strategy import Level, NoQuote, Responder, Strategy, Target
@@ -128,6 +128,8 @@ class Engine:
         self._watch: list[tuple[int, int]] = []
         self._cancel_after: dict[int, int] = {}
         self._queried: dict[int, int] = {}
+        self._leftover: dict[int, str] = {}
+        self._unread: dict[tuple[str, str], bool] = {}
         self._reads: dict[tuple[str, str], tuple[int, int]] = {}
         self._rfqs: list[Rfq] = []
         self._answered: dict[str, int] = {quote.command.rfq_id: 0 for quote in self.ledger.quotes.values()}
@@ -161,11 +163,13 @@ class Engine:
         for item in self.settings.accounts:
             scope = (item.venue, item.account)
             self.halts.unreconciled[scope] = f"{item.venue} has not been read yet"
+            self._unread[scope] = True
             capability = self.capabilities[item.venue]
             if unclean and capability.rfq and not capability.quote_query:
                 wait = self.settings.longest_validity_s * S + capability.settlement_margin_ms * MS
                 self.halts.quote_not_before_ns[scope] = now_ns + wait
         for order in self.ledger.orders.values():
+            self._leftover[order.order_id] = order.instrument
             heapq.heappush(self._watch, (max(now_ns, order.deadline_ns + MS), order.order_id))
 
     def _table(self) -> dict[type, Callable[[Any], None]]:
@@ -237,6 +241,7 @@ class Engine:
             self._watch_orders()
         self._watch_reads()
         self._after_orders()
+        self._cancel_leftover()
         self._revalue()
         if self._rfqs:
             self._answer_rfqs()
@@ -253,9 +258,15 @@ class Engine:
             due = min(due, self._watch[0][0])
         for when, _asked in self._reads.values():
             due = min(due, when)
-        for strategy in self._strategies:
-            due = min(due, strategy.next_deadline())
+        if not self._strategies_rest:
+            for strategy in self._strategies:
+                due = min(due, strategy.next_deadline())
         return max(due, self.now_ns + 1)
+
+    @property
+    def _strategies_rest(self) -> bool:
+        """From kill level 3 and while stopping no strategy is asked."""
+        return self.halts.kill_level >= 3 or self.halts.stopping
 
     def emit(self, record: Output) -> None:
         """Fold a command, fact or conclusion of ours and put it out."""
@@ -334,9 +345,6 @@ class Engine:
         heapq.heappush(self._watch, (self.now_ns + CANCEL_RETRY_NS, event.order_id))
 
     def _rfq_trade(self, trade: RfqTrade) -> None:
-        undo = correct_inference(self.ledger, trade, self.now_ns)
-        if undo is not None:
-            self.emit(undo)
         self.ledger.apply(trade, self.now_ns)
         self.counters.trades += 1
 
@@ -400,10 +408,13 @@ class Engine:
         self._reads[venue, account] = (self.now_ns + READ_TIMEOUT_NS, self.now_ns)
 
     def _watch_reads(self) -> None:
+        """Read what is due. Without a connection nothing is: its return asks for a read of its own."""
         late = [scope for scope, (due, _asked) in self._reads.items() if due <= self.now_ns]
         for scope in late:
             if self.market.feed(self.account_feed(scope[0])).up:
                 self._read(*scope)
+            else:
+                del self._reads[scope]
 
     def _read_ended(self, event: ev.ReadEnded) -> None:
         scope = (event.venue, event.account)
@@ -415,6 +426,8 @@ class Engine:
         for record in verdict.records:
             self._use_named(getattr(record, "instrument", ""))
             self.emit(record)
+        if not event.error:
+            self._unread.pop(scope, None)
         self._judge(scope, verdict)
 
     def _judge(self, scope: tuple[str, str], verdict: Verdict) -> None:
@@ -495,6 +508,7 @@ class Engine:
             if order.state is OrderState.DONE:
                 self._queried.pop(number, None)
                 self._cancel_after.pop(number, None)
+                self._leftover.pop(number, None)
             if self.slots.refresh(order, self.now_ns):
                 self._dirty[self.slots.keys[order.slot].strategy] = True
         touched.clear()
@@ -508,6 +522,29 @@ class Engine:
                     Reason.EXTERNAL_ACTIVITY
                 )
             self.ledger.external.clear()
+
+    # --- orders of earlier runs ---
+
+    def _cancel_leftover(self) -> None:
+        """An order of an earlier run belongs to no slot: what of it still rests is cancelled by name."""
+        for number in list(self._leftover):
+            order = self.ledger.orders.get(number)
+            if order is None or order.state is not OrderState.LIVE:
+                continue
+            if order.time_in_force is TimeInForce.IOC or self._cancel_after.get(number, 0) > self.now_ns:
+                continue
+            if self.market.feed(f"{order.venue}/trading").up and self._token(order.venue, Purpose.CANCEL):
+                self._emit_cancel(order, "left by an earlier run")
+
+    def _accounted(self, scope: tuple[str, str], instrument: str) -> Held | None:
+        """Nothing is placed before the account was read in this run, nor on an instrument where an order of
+        an earlier run may still work: neither its slot nor its fills are known."""
+        if scope in self._unread:
+            return Held(Reason.NOT_RECONCILED, f"{scope[0]} has not been read yet")
+        for number, name in self._leftover.items():
+            if name == instrument:
+                return Held(Reason.NOT_RECONCILED, f"{label(number)} of an earlier run is not accounted for")
+        return None
 
     # --- exposure ---
 
@@ -633,7 +670,7 @@ class Engine:
     # --- strategies and slots ---
 
     def _decide(self) -> None:
-        if self.halts.kill_level >= 3 or self.halts.stopping:
+        if self._strategies_rest:
             if self.halts.kill_level == 4 and not self.halts.stopping:
                 self._state(FLATTEN_STRATEGY, self._flatten())
             return
@@ -724,7 +761,9 @@ class Engine:
         ticks, lots = int(self.slots.want_px[number]), int(self.slots.want_qty[number])
         order = self.ledger.orders.get(self.slots.order_of[number]) if action == ACT_AMEND else None
         immediate = target.time_in_force is TimeInForce.IOC
-        held = None if immediate else self._claim(key, instrument)
+        held = self._accounted((instrument.venue, self._account_of[instrument.venue]), instrument.key)
+        if held is None and not immediate:
+            held = self._claim(key, instrument)
         if held is None:
             held = self.gate.approve_order(
                 instrument, key.level.side, ticks, lots, target, self.now_ns, order

@@ -314,7 +314,13 @@ class Ledger:
         return fresh
 
     def _move(self, booking: CashMove | PositionMove | Reversal) -> None:
-        self._book(booking)
+        if not self._book(booking) or not isinstance(booking, Reversal):
+            return
+        undone = self.accounts.booked.get(booking.key)
+        if isinstance(undone, RfqTrade):
+            quote = self.quotes.get((undone.venue, undone.account, undone.nonce))
+            if quote is not None:
+                quote.traded = False
 
     def _fill(self, fill: Fill) -> None:
         if fill.instrument not in self.instruments:
@@ -340,13 +346,17 @@ class Ledger:
         quote = self.quotes.get((trade.venue, trade.account, trade.nonce))
         if trade.price is None and quote is not None:
             trade = msgspec.structs.replace(trade, price=Decimal(quote.command.price_e18).scaleb(-18))
-        known = self.accounts.booked.get(booking_key(trade))
-        if isinstance(known, RfqTrade) and known.inferred and not trade.inferred:
-            self.accounts.confirm(trade)
-            return
         if quote is not None:
             quote.traded = True
             self.open_quotes.pop((trade.venue, trade.account, trade.nonce), None)
+        key = booking_key(trade)
+        known = self.accounts.booked.get(key)
+        undone = key in self.accounts.reversed
+        if isinstance(known, RfqTrade) and known.inferred and (undone or not trade.inferred):
+            self.accounts.confirm(trade)
+            if undone:
+                self.booked_now.append(trade)
+            return
         self._book(trade)
 
     # --- quotes, nonces, risk ---
@@ -390,6 +400,7 @@ class Ledger:
         self.read_ns[report.venue, report.account] = self.now_ns
 
     def _read_ended(self, event: ReadEnded) -> None:
+        """A whole read tells of every trade before it; a later fill heard of proves nothing about others."""
         if not event.error:
             scope = (event.venue, event.account)
             self.read_ns[scope] = self.now_ns

@@ -14,6 +14,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from atomizer.models._jit import kernel
 
 SECONDS_PER_YEAR: Final = 31_536_000.0
@@ -106,6 +109,27 @@ def averaged_greeks(
     delta = sign * w * 0.5 * math.erfc(-sign * d1 * _INV_SQRT_2)
     vega = floating * density * v / sigma
     return value, delta, w * density / (F * v), vega, w, variance_seconds, strike
+
+
+@kernel("void(f8,f8,f8[::1],f8[::1],f8,f8,i8,b1[::1],f8[:,::1])")
+def averaged_greeks_into(
+    F: float,
+    running_average: float,
+    K: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    seconds_to_expiry: float,
+    window_seconds: float,
+    samples: int,
+    is_call: NDArray[np.bool_],
+    out: NDArray[np.float64],
+) -> None:
+    """Array form over the strikes of one expiry: row i of `out` (7, n) is item i of `AVERAGED_GREEKS`."""
+    for i in range(K.size):
+        row = averaged_greeks(
+            F, running_average, K[i], sigma[i], seconds_to_expiry, window_seconds, samples, is_call[i]
+        )
+        for j in range(7):
+            out[j, i] = row[j]
 
 
 def fixing_basis_sd(F: float, sigma: float, window_seconds: float) -> float:

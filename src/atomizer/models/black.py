@@ -157,6 +157,20 @@ def black76_higher(F: float, K: float, T: float, sigma: float, rate: float) -> t
     return speed, zomma, color
 
 
+@kernel("void(f8[::1],f8[::1],f8[::1],f8[::1],f8[::1],f8[:,::1])")
+def black76_higher_into(
+    F: NDArray[np.float64],
+    K: NDArray[np.float64],
+    T: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    rate: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Array form: row i of `out` (3, n) is greek i of `HIGHER_GREEKS`."""
+    for i in range(F.size):
+        out[0, i], out[1, i], out[2, i] = black76_higher(F[i], K[i], T[i], sigma[i], rate[i])
+
+
 @kernel("void(f8[::1],f8[::1],f8[::1],f8[::1],f8[::1],b1[::1],f8[:,::1])")
 def black76_greeks_into(
     F: NDArray[np.float64],
@@ -268,3 +282,21 @@ def bsm_greeks(
     rho = T * strike_leg
     phi = -T * S * delta
     return price, delta, gamma, vega, theta, rho, phi, vanna_f * growth, volga, charm
+
+
+@kernel("void(f8[::1],f8[::1],f8[::1],f8[::1],f8[::1],f8[::1],b1[::1],f8[:,::1])")
+def bsm_greeks_into(
+    S: NDArray[np.float64],
+    K: NDArray[np.float64],
+    T: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    rate: NDArray[np.float64],
+    dividend: NDArray[np.float64],
+    is_call: NDArray[np.bool_],
+    out: NDArray[np.float64],
+) -> None:
+    """Array form: row i of `out` (10, n) is greek i of `BSM_GREEKS`."""
+    for i in range(S.size):
+        row = bsm_greeks(S[i], K[i], T[i], sigma[i], rate[i], dividend[i], is_call[i])
+        for j in range(10):
+            out[j, i] = row[j]

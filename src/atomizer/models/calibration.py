@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from atomizer.models.implied import OK, black76_implied_vol_into
-from atomizer.models.svi import ButterflyError, RawSvi, repair_butterfly
-from atomizer.models.svi_kernels import GRID_HALF_WIDTH, fit_svi
+from atomizer.models.svi import CHECK_POINTS, ButterflyError, RawSvi, SviBoundsError, repair_butterfly
+from atomizer.models.svi_kernels import GRID_HALF_WIDTH, WING_BOUND, butterfly_minimum, fit_svi
 
 FloatArray = NDArray[np.float64]
 
 LEAST_QUOTES: Final = 6
 HALF_WIDTH_FLOOR: Final = 0.001  # of vol, added in quadrature
 AT_THE_MONEY_SHARE: Final = 0.5
+FLATTENING_HALVINGS: Final = 30
 
 
 class CalibrationError(ValueError):
@@ -165,15 +166,10 @@ class SliceFit:
     @property
     def butterfly_minimum(self) -> float:
         """Least g on |k| <= 1.5, looked at closely where the quotes are."""
-        return _least_g(self.raw, self.bands)
+        return _least_g(self.raw.as_array(), _reach(self.bands))
 
 
-def _least_g(raw: RawSvi, bands: VolBands) -> float:
-    reach = min(1.5 * float(np.max(np.abs(bands.moneyness))), GRID_HALF_WIDTH)
-    return min(raw.butterfly(-GRID_HALF_WIDTH, GRID_HALF_WIDTH)[0], raw.butterfly(-reach, reach)[0])
-
-
-def _targets(bands: VolBands) -> tuple[FloatArray, FloatArray, FloatArray]:
+def targets(bands: VolBands) -> tuple[FloatArray, FloatArray, FloatArray]:
     """(k, middle, half-width) in total variance, with the point at the money added where quotes span it."""
     k = bands.moneyness
     low, high = bands.bid_vols**2 * bands.years, bands.ask_vols**2 * bands.years
@@ -196,32 +192,65 @@ def fit_slice(bands: VolBands, previous: RawSvi | None = None) -> SliceFit:
 
     Raises:
         TooFewQuotesError: under `LEAST_QUOTES` two-sided quotes.
-        FitFailedError, ButterflyError: no slice, or one with arbitrage beyond repair.
+        FitFailedError: no slice. One with arbitrage is mended, at the cost of the fit (`repaired`).
     """
     if bands.size < LEAST_QUOTES:
         raise TooFewQuotesError(
             f"too few quotes: expected at least {LEAST_QUOTES} two-sided out-of-the-money quotes, "
             f"found {bands.size}; use the venue's mark vol for this expiry"
         )
-    k, middle, half = _targets(bands)
+    k, middle, half = targets(bands)
     start = np.full(5, np.nan) if previous is None else previous.as_array()
     out = np.empty(5)
-    loss, least = fit_svi(k, middle, half, start, out)
+    loss, _ = fit_svi(k, middle, half, start, out)
     if not math.isfinite(loss):
         raise FitFailedError(
             f"expected a slice through {bands.size} quotes at T={bands.years:.6f}, found none; "
             "check forward and quotes"
         )
-    raw = RawSvi.from_array(out)
-    if least >= 0.0:
-        return SliceFit(raw, bands, loss, repaired=False)
-    mended = repair_butterfly(raw, bands.years)
-    if _least_g(mended, bands) < 0.0:
-        raise ButterflyError(
-            f"expected g >= 0 among the quotes at T={bands.years:.6f}, found less in {mended!r}; "
-            "the quotes themselves may hold an arbitrage: check them"
-        )
-    return SliceFit(mended, bands, loss, repaired=mended != raw)
+    reach = _reach(bands)
+    if _is_sound(out, reach):
+        return SliceFit(RawSvi.from_array(out), bands, loss, repaired=False)
+    try:
+        mended = repair_butterfly(RawSvi.from_array(out), bands.years)
+    except (SviBoundsError, ButterflyError):
+        mended = None
+    if mended is None or not _is_sound(mended.as_array(), reach):
+        mended = _flattened(out, float(np.median(middle)), reach)
+    return SliceFit(mended, bands, loss, repaired=True)
+
+
+def _reach(bands: VolBands) -> float:
+    return min(1.5 * float(np.max(np.abs(bands.moneyness))), GRID_HALF_WIDTH)
+
+
+def _least_g(raw: FloatArray, reach: float) -> float:
+    wide = butterfly_minimum(raw, -GRID_HALF_WIDTH, GRID_HALF_WIDTH, CHECK_POINTS)[0]
+    return min(wide, butterfly_minimum(raw, -reach, reach, CHECK_POINTS)[0])
+
+
+def _is_sound(raw: FloatArray, reach: float) -> bool:
+    a, b, rho, _, sigma = raw
+    lowest = a + b * sigma * math.sqrt(1.0 - rho * rho)
+    return bool(lowest >= 0.0 and b * (1.0 + abs(rho)) <= WING_BOUND and _least_g(raw, reach) >= 0.0)
+
+
+def _flattened(raw: FloatArray, level: float, reach: float) -> RawSvi:
+    """The slice mixed with the flat one at `level`, by the least share that leaves no arbitrage.
+
+    A flat slice has none, and mixtures of a slice with it are slices: the last resort for quotes that hold
+    arbitrage themselves.
+    """
+    flat = np.array([level, 0.0, raw[2], raw[3], raw[4]])
+    good, bad = 0.0, 1.0
+    for _ in range(FLATTENING_HALVINGS):
+        share = 0.5 * (good + bad)
+        mixed = flat + share * np.array([raw[0] - level, raw[1], 0.0, 0.0, 0.0])
+        if _is_sound(mixed, reach):
+            good = share
+        else:
+            bad = share
+    return RawSvi.from_array(flat + good * np.array([raw[0] - level, raw[1], 0.0, 0.0, 0.0]))
 
 
 def leave_one_out(bands: VolBands) -> NDArray[np.bool_]:

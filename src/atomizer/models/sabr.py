@@ -33,12 +33,9 @@ def sabr_vol(F: float, K: float, T: float, alpha: float, beta: float, nu: float,
     else:
         root = math.sqrt(1.0 - 2.0 * rho * z + z * z)
         # chi = ln((root + z - rho)/(1 - rho)), written so that neither end loses digits
-        rise = (root - 1.0) + z
-        if z < 0.0:
-            rise = (root - 1.0) - z
-            chi = -math.log1p(rise / (1.0 + rho))
-        else:
-            chi = math.log1p(rise / (1.0 - rho))
+        above_one = z * (z - 2.0 * rho) / (root + 1.0)  # root - 1
+        up, down = (above_one + z) / (1.0 - rho), (above_one - z) / (1.0 + rho)
+        chi = math.log1p(up) if z >= 0.0 else -math.log1p(down)
         stretch = z / chi
     drift = (
         complement * complement / 24.0 * alpha * alpha / (middle * middle)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from atomizer.models.ssvi_kernels import ssvi_variance
 from atomizer.models.svi import RawSvi, SviBoundsError
 
 
@@ -39,9 +40,7 @@ class Ssvi:
 
     def variance(self, k: float, theta: float) -> float:
         """Total variance at log-moneyness k on the slice with ATM total variance theta."""
-        tilt = self.phi(theta) * k
-        root = math.sqrt((tilt + self.rho) ** 2 + 1.0 - self.rho * self.rho)
-        return 0.5 * theta * (1.0 + self.rho * tilt + root)
+        return ssvi_variance(k, theta, self.rho, self.eta, self.gamma)
 
     def lee_margin(self, theta: float) -> float:
         """theta phi (1 + |rho|): under 4 the wings have no butterfly arbitrage far out."""

@@ -25,6 +25,7 @@ FloatArray = NDArray[np.float64]
 GRID_HALF_WIDTH: Final = 1.5
 GRID_POINTS: Final = 61
 G_FLOOR: Final = 0.005
+WING_BOUND: Final = 2.0  # Lee
 WING_LIMIT: Final = 1.95
 SMALLEST_SHARE: Final = 1e-4  # of the mean variance: floor for the lowest point of the slice
 FIRMNESS: Final = 30.0
@@ -428,7 +429,8 @@ def fit_svi(
                 butterfly_minimum(out, -GRID_HALF_WIDTH, GRID_HALF_WIDTH, 301)[0],
                 butterfly_minimum(out, -reach, reach, 301)[0],
             )
-            if not (best < math.inf and least < 0.0):
+            sound = least >= 0.0 and out[1] * (1.0 + abs(out[2])) <= WING_BOUND
+            if sound or not best < math.inf:
                 break
             row = FIRM_PATH
             firmness *= math.pow(10.0, run - runs + 1.0)

@@ -152,8 +152,10 @@ class Node:
         failed = self.driver.failed
         assert failed is not None
         waiting: set[asyncio.Future[Any]] = {stopped, failed}
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
         if failed.done():
             failed.result()
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.sim.deribit.client import PERP, World, run
 
 from atomizer.sim.deribit import DeribitTwinSettings
 from atomizer.sim.deribit.twin import METHODS
+from tests.sim.deribit.client import PERP, World, run
 
 NAMES = [
     "instrument_name", "amount", "contracts", "price", "type", "time_in_force", "label", "post_only",

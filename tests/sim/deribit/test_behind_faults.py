@@ -6,13 +6,12 @@ import asyncio
 import random
 from typing import Any
 
-from tests.sim.deribit.client import PERP, START, RawClient
-
 from atomizer.net.memory import MemoryNetwork
 from atomizer.net.virtual import VirtualClock, run_virtual
 from atomizer.sim.deribit import DeribitTwin, DeribitTwinSettings
 from atomizer.sim.faults import FaultyApplication, parse_faults
 from atomizer.sim.market import Market
+from tests.sim.deribit.client import PERP, START, RawClient
 
 URL = "ws://127.0.0.1:8001/ws/api/v2"
 

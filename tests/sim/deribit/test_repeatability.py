@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.sim.deribit.client import PERP, RawClient, RefusedError, World, on_grid, run
 
 from atomizer.sim.deribit import DeribitTwinSettings
 from atomizer.sim.deribit.books import BUY, SELL
+from tests.sim.deribit.client import PERP, RawClient, RefusedError, World, on_grid, run
 
 REFUSALS = {10003, 10004, 10005, 10007, 10009, 10021, 10043, 11030, 11044, 11054, 13888}
 
