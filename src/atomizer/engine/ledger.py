@@ -51,6 +51,15 @@ from atomizer.domain.orders import Answer, EndReason, OrderState, Purpose, TimeI
 from atomizer.engine import kernels
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
 
+# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_DONE = OrderState.DONE
+_OWED = OrderState.OWED
+_AMENDING = OrderState.AMENDING
+_UNKNOWN = OrderState.UNKNOWN
+_ACK = Answer.ACK
+_SENT_AMEND = Answer.SENT_AMEND
+_FILLED = EndReason.FILLED
+_BOOKED = Answer.FILL
 _STATES = tuple(OrderState)
 CLOCK_SLACK_NS = 1_000_000_000
 READ_OVERLAP_NS = 60_000_000_000
@@ -91,9 +100,9 @@ class Order(msgspec.Struct, kw_only=True):
     @property
     def owed(self) -> int:
         """Lots that may still be filled or booked: the order's exposure, 0 when done."""
-        if self.state is OrderState.DONE:
+        if self.state is _DONE:
             return 0
-        if self.state is OrderState.OWED:
+        if self.state is _OWED:
             return max(0, self.final_filled - self.booked)
         return max(0, self.total - self.booked)
 
@@ -189,10 +198,10 @@ class Ledger:
                 int(order.state), int(answer), order.booked, order.total, order.final_filled
             )
         ]
-        if state is OrderState.DONE and order.state is not OrderState.DONE:
+        if state is _DONE and order.state is not _DONE:
             self.finished[order.order_id] = self.orders.pop(order.order_id)
             if order.end is None:
-                order.end = EndReason.FILLED
+                order.end = _FILLED
         order.state = state
         self.touched.append(order.order_id)
 
@@ -224,7 +233,7 @@ class Ledger:
             return
         order.pend_ticks, order.pend_lots = command.ticks, command.lots
         order.deadline_ns, order.asked_ns = command.deadline_ns, self.now_ns
-        self._step(order, Answer.SENT_AMEND)
+        self._step(order, _SENT_AMEND)
 
     def _cancelled(self, command: CancelOrder) -> None:
         order = self.orders.get(command.order_id)
@@ -240,21 +249,21 @@ class Ledger:
         if event.venue_order_id:
             order.venue_order_id = event.venue_order_id
         order.venue_filled = max(order.venue_filled, event.filled_lots)
-        if order.state is OrderState.AMENDING:
+        if order.state is _AMENDING:
             answered = event.reply or (event.ticks, event.lots) == (order.pend_ticks, order.pend_lots)
             if not answered:
                 return  # an older push; the amend's own answer is still to come
-        if order.pend_lots and order.state is not OrderState.DONE:
+        if order.pend_lots and order.state is not _DONE:
             self._settle_amend(order, event)
-        self._step(order, Answer.ACK)
+        self._step(order, _ACK)
 
     @staticmethod
     def _settle_amend(order: Order, event: OrderOpen) -> None:
         """An amend was answered, or after a time-out the venue shows which side of it won."""
         took = event.reply or event.lots == order.pend_lots
-        if took and order.state is not OrderState.UNKNOWN:
+        if took and order.state is not _UNKNOWN:
             order.ticks, order.lots = order.pend_ticks, order.pend_lots
-        elif order.state is OrderState.UNKNOWN:
+        elif order.state is _UNKNOWN:
             order.ticks, order.lots = event.ticks, event.lots
         order.pend_ticks = order.pend_lots = 0
 
@@ -297,7 +306,7 @@ class Ledger:
         """Final only after the request's own deadline, when no copy of it can still arrive."""
         order = self.orders.get(event.order_id)
         if order is not None and self.now_ns > order.deadline_ns:
-            if order.state is OrderState.UNKNOWN:
+            if order.state is _UNKNOWN:
                 order.end = EndReason.NOT_FOUND
                 if order.venue_filled > order.booked:
                     order.final_filled = order.venue_filled
@@ -340,7 +349,7 @@ class Ledger:
             return
         order.booked += self.instruments[fill.instrument].lots(fill.size)
         if order.order_id in self.orders:
-            self._step(order, Answer.FILL)
+            self._step(order, _BOOKED)
 
     def _rfq_trade(self, trade: RfqTrade) -> None:
         quote = self.quotes.get((trade.venue, trade.account, trade.nonce))
