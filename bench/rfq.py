@@ -1,8 +1,8 @@
 """An RFQ frame to the signed quote's bytes on the wire, beside the same with eth_account as the signer.
 
-Everything between is the node itself: Rysk's decoding, driver, journal on disk, gate, ledger, responder over a
-live chain of 96 options, EIP-712. Ours and the peer answer alternating groups of one stream, first shown to sign
-the same bytes; positions are held and about fifty signed quotes are live all the time. The peer is
+Everything between is the node itself: Rysk's decoding, driver, journal on disk, gate, ledger, responder over
+a live chain of 96 options, EIP-712. Ours and the peer answer alternating groups of one stream, first shown to
+sign the same bytes; positions are held and about fifty signed quotes are live all the time. The peer is
 `Account.sign_typed_data` with coincurve as its curve.
 """
 
@@ -14,18 +14,18 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from bench.node import ASSET, CHAIN_ID, CONTRACT, DOMAIN, KEY, STABLE, Bench, run_node
-from bench.venue import encode
 from eth_account import Account
 
 from atomizer.strategies.rfq_responder import ResponderSettings, RfqResponder
 from atomizer.venues.eip712 import Domain
 from atomizer.venues.ethereum import EthereumKey
 from atomizer.venues.rysk import auth, codec
+from bench.node import ASSET, CHAIN_ID, CONTRACT, DOMAIN, STABLE, Bench, run_node
+from bench.venue import encode
 
 SECRET = "0x" + "17" * 32
-PER_GROUP = 4
-GROUP_EVERY_S = 6.0
+PER_GROUP = 20
+GROUP_EVERY_S = 30.0
 FIELDS = {
     "assetAddress": "asset_address",
     "chainId": "chain_id",
@@ -117,7 +117,7 @@ async def measure(bench: Bench, groups: int) -> dict[str, list[float]]:
     taken: dict[str, list[float]] = {"ours": [], "peer": []}
     number = 0
     codec.sign_quote = compared
-    for group in range(-10, groups):
+    for group in range(-4, groups):
         await asyncio.sleep(GROUP_EVERY_S)
         bench.tickers()
         which = "ours" if group % 2 else "peer"
@@ -141,7 +141,7 @@ async def measure(bench: Bench, groups: int) -> dict[str, list[float]]:
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
-    groups = 100 if quick else 400
+    groups = 40 if quick else 100
     settings = ResponderSettings(edge_usd=0.0, mark_distance_points=1e9, dummy_price=None)
     real = codec.sign_quote
 
