@@ -84,6 +84,8 @@ class Exposure:
         self.units: dict[str, UnitGreeks] = {}
         self.premium: dict[tuple[str, str], float] = {}
         self.live: dict[tuple[str, str, int], LiveQuote] = {}
+        self._live_on: dict[tuple[str, int], tuple[int, float]] = {}
+        self.live_takers: dict[str, int] = {}
 
     @property
     def unpriced(self) -> dict[str, str]:
@@ -237,11 +239,14 @@ class Exposure:
 
     def _rebuild_quotes(self, now_ns: int, settlement_margin_ns: dict[str, int]) -> None:
         self.live.clear()
+        self._live_on.clear()
+        self.live_takers.clear()
         self.premium.clear()
-        for key, quote in self._ledger.quotes.items():
-            if quote.traded or self._dead(quote, now_ns, settlement_margin_ns):
-                continue
-            self.add_quote(key, quote)
+        for key, quote in list(self._ledger.open_quotes.items()):
+            if self._dead(quote, now_ns, settlement_margin_ns):
+                del self._ledger.open_quotes[key]
+            else:
+                self.add_quote(key, quote)
 
     def _dead(self, quote: LiveQuote, now_ns: int, margins_ns: dict[str, int]) -> bool:
         """Past validity and settlement margin, with an account read after that."""
@@ -254,6 +259,9 @@ class Exposure:
         command = quote.command
         self.live[key] = quote
         size = float(quote.size)
+        count, total = self.live_on(command.instrument, command.side)
+        self._live_on[command.instrument, command.side] = (count + 1, total + size)
+        self.live_takers[command.taker] = self.live_takers.get(command.taker, 0) + 1
         unit = UnitGreeks(command.delta, command.gamma, command.vega, self.index(command.underlying) or 0.0)
         self._sums(command.underlying, "delta").add(unit.delta * size)
         self._sums(command.underlying, "gamma").add(unit.gamma * size)
@@ -272,7 +280,9 @@ class Exposure:
         for order in self._ledger.orders.values():
             if order.instrument == instrument and order.side == side:
                 total += side * float(self._ledger.instruments[instrument].size(order.owed))
-        for quote in self.live.values():
-            if quote.command.instrument == instrument and quote.command.side == side:
-                total += side * float(quote.size)
+        total += side * self.live_on(instrument, side)[1]
         return abs(total)
+
+    def live_on(self, instrument: str, side: int) -> tuple[int, float]:
+        """Number and size of the signed quotes alive on one side of an instrument."""
+        return self._live_on.get((instrument, side), (0, 0.0))
