@@ -52,6 +52,8 @@ $(VENV)/.run: $(VENV)/.boot requirements/run.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 	@echo "setup: installing development packages"
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@echo "setup: compiling the kernels of studies"
+	@$(BIN)/python -m atomizer.runtime.warm --all
 	@touch $@
 
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
@@ -59,7 +61,7 @@ lock: $(VENV)/.boot
 	@$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt
 	@$(LOCK) pyproject.toml --group build -o requirements/run.txt
 	@$(LOCK) pyproject.toml --all-extras --group build --group test --group lint -c requirements/run.txt -o requirements/dev.txt
-	@for name in ccxt derive grvt thalex binance; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	@for name in ccxt derive grvt thalex binance swaps; do $(LOCK) requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
 clean:
 	@rm -rf $(VENV) .venv-* .mypy_cache .pytest_cache .ruff_cache

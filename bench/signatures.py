@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from eth_account import Account
-from tests.judges.environments import environment, run_client
 
 from atomizer.venues.derive import auth as derive
 from atomizer.venues.derive.networks import network
 from atomizer.venues.ethereum import Address, EthereumKey
 from atomizer.venues.rysk import auth as rysk
 from atomizer.venues.rysk.networks import allowed_domains
+from tests.judges.environments import environment, run_client
 
 SECRET = "0x" + "17" * 32
 KEY = EthereumKey(SECRET)

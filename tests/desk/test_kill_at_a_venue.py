@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.independent.deribit_client import DeribitJudge
-from tests.independent.wire import dial
 
 from atomizer.cli import main
 from atomizer.cli.exits import Exit
+from tests.independent.deribit_client import DeribitJudge
+from tests.independent.wire import dial
 
 pytestmark = pytest.mark.system
 

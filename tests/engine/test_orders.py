@@ -283,3 +283,23 @@ def test_a_target_past_its_life_is_pulled_by_a_timer() -> None:
     assert desk.engine.next_deadline() <= desk.now_ns + 50 * MS
     wishes.targets = None
     assert cancelled(desk.tick(after_ms=60))
+
+
+@pytest.mark.parametrize("word", [ev.Operator("stop"), ev.Operator("kill", 3)])
+def test_a_silenced_engine_does_not_ask_to_be_woken_for_strategies_that_may_not_decide(
+    word: ev.Operator,
+) -> None:
+    wishes = Wishes()
+    desk = Desk(wishes)
+    wishes.next_deadline = lambda: desk.now_ns  # type: ignore[method-assign]
+    assert desk.engine.next_deadline() <= desk.now_ns + 1
+    desk.feed(word)
+    assert desk.engine.next_deadline() > desk.now_ns + MS
+
+
+def test_a_due_read_with_the_connection_down_is_looked_at_again_later_not_at_once() -> None:
+    desk = Desk(Wishes())
+    desk.feed(ev.FeedDown("deribit/trading", "cut"))
+    desk.engine.want_reads()
+    desk.tick()
+    assert desk.engine.next_deadline() > desk.now_ns + MS

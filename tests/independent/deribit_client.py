@@ -8,9 +8,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from tests.independent.wire import JudgeError, Wire, ask, dial
-
 from atomizer.net.transport import Transport
+from tests.independent.wire import JudgeError, Wire, ask, dial
 
 PAGE = 1000
 

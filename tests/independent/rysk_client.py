@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from eth_account import Account
 from eth_account.messages import encode_typed_data
-from tests.independent.wire import JudgeError, Wire, ask, dial, exact_json, fetch
 
 from atomizer.net.transport import Transport
+from tests.independent.wire import JudgeError, Wire, ask, dial, exact_json, fetch
 
 QUOTE_TYPE = (
     "address assetAddress,uint256 chainId,bool isPut,uint256 strike,uint64 expiry,address maker,uint64 nonce,"

@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.independent.deribit_client import deribit_truth
-from tests.independent.wire import JudgeError
 
 from atomizer.net.memory import MemoryNetwork
 from atomizer.net.transport import HttpRequest, HttpResponse
 from atomizer.net.virtual import VirtualClock, run_virtual
+from tests.independent.deribit_client import deribit_truth
+from tests.independent.wire import JudgeError
 
 URL = "ws://127.0.0.1:9001/ws/api/v2"
 

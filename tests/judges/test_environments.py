@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.judges.environments import STAMP, JudgeError, environment, run_client
 
 

@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from eth_account import Account
-from tests.judges.environments import ask
 
 from atomizer.venues.binance import auth as binance
 from atomizer.venues.deribit import auth as deribit
@@ -24,6 +23,7 @@ from atomizer.venues.keys import HmacKey, private_key_from_pem
 from atomizer.venues.rysk import auth as rysk
 from atomizer.venues.rysk import treasury
 from atomizer.venues.thalex import auth as thalex
+from tests.judges.environments import ask
 
 MESSAGES = 1000
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from atomizer.sim import pricing
 from atomizer.sim.calendar import DAY_NS, first_expiry_ns, nearest_expiry_ns, option_name, utc
-from atomizer.sim.market import BLOCK, ListedOption, Market, UnknownUnderlyingError
+from atomizer.sim.market import ListedOption, Market, UnknownUnderlyingError
+from atomizer.sim.paths import BLOCK
 
 START = 1_763_640_000_000_000_000
 STEP = 100_000_000

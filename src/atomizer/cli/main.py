@@ -36,7 +36,7 @@ COMMANDS: dict[str, Entry] = {
     "desk": Entry("atomizer.desk.commands:serve", "Serve status, explain and kill on a local port."),
     "config": Entry("atomizer.cli.config:command", "Show and check the configuration."),
     "journal": Entry("atomizer.cli.journal:command", "Show and verify the journal."),
-    "models": Entry("atomizer.cli.models:command", "Price, fit and simulate with the models."),
+    "models": Entry("atomizer.cli.models:command", "Show the models beside their published numbers."),
     "analyze": Entry("atomizer.cli.analyze:command", "Study markets and trades."),
 }
 

@@ -54,7 +54,10 @@ def command(
     secret: str,
     start_ns: int | None,
 ) -> None:
-    """Run the simulated VENUE on a local port."""
+    """Run the simulated VENUE on a local port.
+
+    Example: atomizer sim deribit --port 9001 --seed 7
+    """
     import uvloop
 
     from atomizer.net.sockets import SocketTransport

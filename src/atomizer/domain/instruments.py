@@ -36,6 +36,10 @@ class Side(IntEnum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
+# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_BUY = Side.BUY
+
+
 class OffGridError(ValueError):
     """A price or size that the instrument's grid does not contain."""
 
@@ -62,7 +66,7 @@ class PriceGrid(msgspec.Struct, frozen=True):
         return step
 
     def on_grid(self, ticks: int) -> bool:
-        return ticks % self.step_at(ticks) == 0
+        return not self.steps or ticks % self.step_at(ticks) == 0
 
     def round_ticks(self, price: float, side: Side) -> int:
         """Ticks of the grid price nearest `price` on the safe side: a buy rounds down, a sell up.
@@ -77,12 +81,14 @@ class PriceGrid(msgspec.Struct, frozen=True):
         if abs(raw - nearest) <= GRID_EPSILON * max(1.0, abs(raw)):
             ticks = nearest
         else:
-            ticks = math.floor(raw) if side is Side.BUY else math.ceil(raw)
+            ticks = math.floor(raw) if side is _BUY else math.ceil(raw)
+        if not self.steps:
+            return ticks
         step = self.step_at(ticks)
         below = ticks - ticks % step
         if below == ticks:
             return ticks
-        if side is Side.BUY:
+        if side is _BUY:
             return below
         above = below + step
         return above if self.on_grid(above) else above + (-above) % self.step_at(above)

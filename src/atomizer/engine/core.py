@@ -27,7 +27,7 @@ from atomizer.domain.commands import (
     RiskState,
     RunJob,
 )
-from atomizer.domain.identity import order_id
+from atomizer.domain.identity import label, order_id
 from atomizer.domain.instruments import Instrument, Kind, Side
 from atomizer.domain.orders import OrderState, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
@@ -38,11 +38,18 @@ from atomizer.engine.kernels import ACT_AMEND, ACT_CANCEL
 from atomizer.engine.ledger import Ledger, LiveQuote, Order
 from atomizer.engine.market import NEVER, Market
 from atomizer.engine.pricing import NoPriceError, Surface
-from atomizer.engine.reconcile import Reconciler, Verdict, correct_inference
+from atomizer.engine.reconcile import Reconciler, Verdict
 from atomizer.engine.settings import EngineSettings
 from atomizer.engine.slots import MessageBudget, SlotKey, SlotTable
 from atomizer.engine.strategy import Level, NoQuote, Responder, Strategy, Target
 
+# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_DONE = OrderState.DONE
+_LIVE = OrderState.LIVE
+_UNKNOWN = OrderState.UNKNOWN
+_OWED = OrderState.OWED
+_IOC = TimeInForce.IOC
+_CANCEL = Purpose.CANCEL
 S = 1_000_000_000
 MS = 1_000_000
 REVALUE_NS = 200 * MS
@@ -128,6 +135,8 @@ class Engine:
         self._watch: list[tuple[int, int]] = []
         self._cancel_after: dict[int, int] = {}
         self._queried: dict[int, int] = {}
+        self._leftover: dict[int, str] = {}
+        self._unread: dict[tuple[str, str], bool] = {}
         self._reads: dict[tuple[str, str], tuple[int, int]] = {}
         self._rfqs: list[Rfq] = []
         self._answered: dict[str, int] = {quote.command.rfq_id: 0 for quote in self.ledger.quotes.values()}
@@ -136,6 +145,7 @@ class Engine:
         self._revalued_ns = -NEVER
         self._stale_exposure = True
         self._marked_ns = 0
+        self._marks_ns = settings.marks_every_ms * MS
         self.naked: dict[str, list[float]] = {}
         self._naked_ns = now_ns
         self._handlers = self._table()
@@ -160,11 +170,13 @@ class Engine:
         for item in self.settings.accounts:
             scope = (item.venue, item.account)
             self.halts.unreconciled[scope] = f"{item.venue} has not been read yet"
+            self._unread[scope] = True
             capability = self.capabilities[item.venue]
             if unclean and capability.rfq and not capability.quote_query:
                 wait = self.settings.longest_validity_s * S + capability.settlement_margin_ms * MS
                 self.halts.quote_not_before_ns[scope] = now_ns + wait
         for order in self.ledger.orders.values():
+            self._leftover[order.order_id] = order.instrument
             heapq.heappush(self._watch, (max(now_ns, order.deadline_ns + MS), order.order_id))
 
     def _table(self) -> dict[type, Callable[[Any], None]]:
@@ -194,6 +206,7 @@ class Engine:
             ev.BalanceReport: self._balance_report,
             ev.Operator: self._operator,
             ev.StorageState: self._storage,
+            ev.Look: self._look,
             **dict.fromkeys(FOLDED, fold),
         }
 
@@ -232,9 +245,11 @@ class Engine:
             for strategy in self._strategies:
                 if strategy.wants(event):
                     self._dirty[strategy.number] = True
-        self._watch_orders()
+        if self._watch and self._watch[0][0] <= self.now_ns:
+            self._watch_orders()
         self._watch_reads()
         self._after_orders()
+        self._cancel_leftover()
         self._revalue()
         if self._rfqs:
             self._answer_rfqs()
@@ -252,28 +267,20 @@ class Engine:
         for scope, (when, _asked) in self._reads.items():
             if self.market.feed(self.account_feed(scope[0])).up:
                 due = min(due, when)
-        if not self._decisions_stopped:
+        if not self._strategies_rest:
             for strategy in self._strategies:
                 due = min(due, strategy.next_deadline())
         return max(due, self.now_ns + 1)
 
     @property
-    def _marks_ns(self) -> int:
-        return self.settings.marks_every_ms * MS
+    def _strategies_rest(self) -> bool:
+        """From kill level 3 and while stopping no strategy is asked."""
+        return self.halts.kill_level >= 3 or self.halts.stopping
 
     def emit(self, record: Output) -> None:
         """Fold a command, fact or conclusion of ours and put it out."""
         self.ledger.apply(record, self.now_ns)
         self._out.append(record)
-
-    def want_reads(self) -> None:
-        """Read every account in the next pass, whatever the time."""
-        for item in self.settings.accounts:
-            self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
-
-    def want_marks(self) -> None:
-        """Value positions in the next pass, whatever the time."""
-        self._marked_ns = 0
 
     @property
     def opened(self) -> bool:
@@ -345,9 +352,6 @@ class Engine:
         heapq.heappush(self._watch, (self.now_ns + CANCEL_RETRY_NS, event.order_id))
 
     def _rfq_trade(self, trade: RfqTrade) -> None:
-        undo = correct_inference(self.ledger, trade, self.now_ns)
-        if undo is not None:
-            self.emit(undo)
         self.ledger.apply(trade, self.now_ns)
         self.counters.trades += 1
 
@@ -385,6 +389,12 @@ class Engine:
         )
         self._all_dirty()
 
+    def _look(self, event: ev.Look) -> None:
+        self._marked_ns = 0
+        if event.accounts:
+            for item in self.settings.accounts:
+                self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
+
     def _storage(self, event: ev.StorageState) -> None:
         self.halts.journal = event.state
         if event.state != "ok":
@@ -411,9 +421,13 @@ class Engine:
         self._reads[venue, account] = (self.now_ns + READ_TIMEOUT_NS, self.now_ns)
 
     def _watch_reads(self) -> None:
-        for scope, (due, _asked) in list(self._reads.items()):
-            if due <= self.now_ns and self.market.feed(self.account_feed(scope[0])).up:
+        """Read what is due. Without a connection nothing is: its return asks for a read of its own."""
+        late = [scope for scope, (due, _asked) in self._reads.items() if due <= self.now_ns]
+        for scope in late:
+            if self.market.feed(self.account_feed(scope[0])).up:
                 self._read(*scope)
+            else:
+                del self._reads[scope]
 
     def _read_ended(self, event: ev.ReadEnded) -> None:
         scope = (event.venue, event.account)
@@ -425,6 +439,8 @@ class Engine:
         for record in verdict.records:
             self._use_named(getattr(record, "instrument", ""))
             self.emit(record)
+        if not event.error:
+            self._unread.pop(scope, None)
         if verdict.agrees:
             self.exposure.agreed_ns[scope] = event.asked_ns
         self._judge(scope, verdict)
@@ -453,17 +469,17 @@ class Engine:
     def _watch_order(self, order: Order) -> None:
         patience = self.capabilities[order.venue].query_after_ms * MS
         due = order.asked_ns + patience
-        immediate_open = order.state is OrderState.LIVE and order.time_in_force is TimeInForce.IOC
+        immediate_open = order.state is _LIVE and order.time_in_force is _IOC
         if order.state in (OrderState.PENDING, OrderState.AMENDING, OrderState.CANCELLING):
             if self.now_ns < due:
                 heapq.heappush(self._watch, (due, order.order_id))
                 return
             self.emit(ev.RequestTimedOut(order.order_id))
-        if order.state is OrderState.UNKNOWN or (immediate_open and self.now_ns >= due):
+        if order.state is _UNKNOWN or (immediate_open and self.now_ns >= due):
             self._ask(order, patience)
         elif immediate_open:
             heapq.heappush(self._watch, (due, order.order_id))
-        elif order.state is OrderState.OWED:
+        elif order.state is _OWED:
             self._reads.setdefault((order.venue, order.account), (self.now_ns, self.now_ns))
             when, asked = self._reads[order.venue, order.account]
             self._reads[order.venue, order.account] = (min(when, self.now_ns), asked)
@@ -493,26 +509,28 @@ class Engine:
         touched = self.ledger.touched
         if not touched and not self.ledger.booked_now:
             return
-        self._stale_exposure = True
+        self.exposure.orders_changed()
         for number in dict.fromkeys(touched):
             order = self.ledger.find(number)
             if order is None:
                 continue
-            if order.state is OrderState.LIVE:
+            if order.state is _LIVE:
                 self.slots.settle(order)
-            elif order.state is OrderState.UNKNOWN:
+            elif order.state is _UNKNOWN:
                 heapq.heappush(self._watch, (max(self.now_ns, order.deadline_ns + MS), number))
-            elif order.state is OrderState.OWED:
+            elif order.state is _OWED:
                 heapq.heappush(self._watch, (self.now_ns + OWED_PATIENCE_NS, number))
-            if order.state is OrderState.DONE:
+            if order.state is _DONE:
                 self._queried.pop(number, None)
                 self._cancel_after.pop(number, None)
+                self._leftover.pop(number, None)
             if self.slots.refresh(order, self.now_ns):
                 self._dirty[self.slots.keys[order.slot].strategy] = True
                 self._note_rest(order)
         touched.clear()
         if self.ledger.booked_now:
             self.ledger.booked_now.clear()
+            self._stale_exposure = True
             self._all_dirty()
         if self.ledger.external:
             for fill in self.ledger.external:
@@ -520,6 +538,29 @@ class Engine:
                     Reason.EXTERNAL_ACTIVITY
                 )
             self.ledger.external.clear()
+
+    # --- orders of earlier runs ---
+
+    def _cancel_leftover(self) -> None:
+        """An order of an earlier run belongs to no slot: what of it still rests is cancelled by name."""
+        for number in list(self._leftover):
+            order = self.ledger.orders.get(number)
+            if order is None or order.state is not _LIVE:
+                continue
+            if order.time_in_force is _IOC or self._cancel_after.get(number, 0) > self.now_ns:
+                continue
+            if self.market.feed(f"{order.venue}/trading").up and self._token(order.venue, _CANCEL):
+                self._emit_cancel(order, "left by an earlier run")
+
+    def _accounted(self, scope: tuple[str, str], instrument: str) -> Held | None:
+        """Nothing is placed before the account was read in this run, nor on an instrument where an order of
+        an earlier run may still work: neither its slot nor its fills are known."""
+        if scope in self._unread:
+            return Held(Reason.NOT_RECONCILED, f"{scope[0]} has not been read yet")
+        for number, name in self._leftover.items():
+            if name == instrument:
+                return Held(Reason.NOT_RECONCILED, f"{label(number)} of an earlier run is not accounted for")
+        return None
 
     # --- exposure ---
 
@@ -542,7 +583,7 @@ class Engine:
 
     def net_delta(self, underlying: str) -> float:
         """Net delta of what is booked, in coins."""
-        return self.exposure.of(underlying, "delta").base
+        return self.exposure.net(underlying, "delta")
 
     def _mark(self) -> None:
         if self.now_ns - self._marked_ns < self._marks_ns:
@@ -644,12 +685,8 @@ class Engine:
 
     # --- strategies and slots ---
 
-    @property
-    def _decisions_stopped(self) -> bool:
-        return self.halts.kill_level >= 3 or self.halts.stopping
-
     def _decide(self) -> None:
-        if self._decisions_stopped:
+        if self._strategies_rest:
             if self.halts.kill_level == 4 and not self.halts.stopping:
                 self._state(FLATTEN_STRATEGY, self._flatten())
             return
@@ -681,7 +718,7 @@ class Engine:
                 price=price,
                 size=abs(float(size)),
                 life_ns=S,
-                time_in_force=TimeInForce.IOC,
+                time_in_force=_IOC,
                 purpose=Purpose.HEDGE,
                 reduce_only=True,
                 retry_ns=S,
@@ -694,17 +731,19 @@ class Engine:
         actions, self._wake_ns = self.slots.plan(self.now_ns)
         if not actions:
             return
-        ranked = sorted((self._rank(number, action), number, action) for number, action in actions)
-        for _, number, action in ranked:
+        if len(actions) > 1:
+            actions.sort(key=self._rank)
+        for number, action in actions:
             if action == ACT_CANCEL:
                 self._cancel(number)
             else:
                 self._send(number, action)
         self._after_orders()
 
-    def _rank(self, number: int, action: int) -> int:
+    def _rank(self, planned: tuple[int, int]) -> tuple[int, int]:
+        number, action = planned
         target = self.slots.targets[number]
-        return int(Purpose.CANCEL) if action == ACT_CANCEL or target is None else int(target.purpose)
+        return (_CANCEL if action == ACT_CANCEL or target is None else target.purpose), number
 
     def _token(self, venue: str, purpose: Purpose) -> bool:
         budget = self._budgets[venue]
@@ -719,7 +758,7 @@ class Engine:
             return
         if not self.market.feed(f"{order.venue}/trading").up:
             return
-        if self._token(order.venue, Purpose.CANCEL):
+        if self._token(order.venue, _CANCEL):
             target = self.slots.targets[number]
             self._emit_cancel(order, "target gone" if target is None else "cannot be amended now")
 
@@ -737,10 +776,15 @@ class Engine:
         instrument = self.market.instruments[key.level.instrument]
         ticks, lots = int(self.slots.want_px[number]), int(self.slots.want_qty[number])
         order = self.ledger.orders.get(self.slots.order_of[number]) if action == ACT_AMEND else None
-        held = self._claim(key, target, instrument) or self.gate.approve_order(
-            instrument, key.level.side, ticks, lots, target, self.now_ns, order
-        )
-        if held is None and self._clears_own(key, instrument, ticks, target):
+        immediate = target.time_in_force is _IOC
+        held = self._accounted((instrument.venue, self._account_of[instrument.venue]), instrument.key)
+        if held is None and not immediate:
+            held = self._claim(key, instrument)
+        if held is None:
+            held = self.gate.approve_order(
+                instrument, key.level.side, ticks, lots, target, self.now_ns, order
+            )
+        if held is None and immediate and self._clears_own(key, instrument, ticks):
             return
         if held is not None:
             self._hold(number, key, held)
@@ -754,6 +798,7 @@ class Engine:
             watched = order.order_id
         else:
             watched = self._place(number, key, instrument, ticks, lots, target)
+        self.exposure.orders_changed()
         patience = self.capabilities[instrument.venue].query_after_ms * MS
         heapq.heappush(self._watch, (self.now_ns + patience, watched))
 
@@ -777,32 +822,24 @@ class Engine:
         )
         self.slots.occupy(number, new)
         self.emit(command)
-        order = self.ledger.orders[new]
-        self.exposure.add_order(order, self.now_ns)
         return new
 
-    def _claim(self, key: SlotKey, target: Target, instrument: Instrument) -> Held | None:
-        if target.time_in_force is TimeInForce.IOC:
-            return None
+    def _claim(self, key: SlotKey, instrument: Instrument) -> Held | None:
         owner = self._claims.get(instrument.key)
         if owner != key.strategy:
             return Held(Reason.NOT_CLAIMED, f"{instrument.key} is not claimed by this strategy")
         return None
 
-    def _clears_own(self, key: SlotKey, instrument: Instrument, ticks: int, target: Target) -> bool:
+    def _clears_own(self, key: SlotKey, instrument: Instrument, ticks: int) -> bool:
         """An immediate order that would meet our own resting one cancels that first."""
-        if target.time_in_force is not TimeInForce.IOC:
-            return False
         side, waiting = key.level.side, False
         for other in self.slots.of_instrument(instrument.key):
             resting = self.ledger.orders.get(self.slots.order_of[other])
-            if resting is None or resting.side is side or resting.time_in_force is TimeInForce.IOC:
+            if resting is None or resting.side is side or resting.time_in_force is _IOC:
                 continue
             if (ticks - resting.ticks) * side >= 0:
                 waiting = True
-                if resting.state is not OrderState.CANCELLING and self._token(
-                    instrument.venue, Purpose.CANCEL
-                ):
+                if resting.state is not OrderState.CANCELLING and self._token(instrument.venue, _CANCEL):
                     self._emit_cancel(resting, "a hedge would meet it")
         return waiting
 
@@ -837,6 +874,8 @@ class Engine:
                 self.emit(InstrumentUsed(listed))
 
     def _repair_books(self) -> None:
+        if not self.market.gaps:
+            return
         for instrument in self.market.gaps:
             self.emit(Resubscribe(instrument.partition(":")[0], instrument))
         self.market.gaps.clear()

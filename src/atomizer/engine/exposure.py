@@ -12,7 +12,6 @@ from collections.abc import Iterable
 import msgspec
 
 from atomizer.domain.instruments import Instrument, Kind
-from atomizer.domain.orders import OrderState
 from atomizer.engine.accounts import Holding
 from atomizer.engine.ledger import Ledger, LiveQuote, Order
 from atomizer.engine.market import NEVER, Market
@@ -33,11 +32,13 @@ class UnitGreeks(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sums(msgspec.Struct):
-    """One greek of one underlying: positions, and what could be added on each side."""
+    """One greek of one underlying: positions, and what quotes and orders could add on each side."""
 
     base: float = 0.0
     up: float = 0.0
     down: float = 0.0
+    orders_up: float = 0.0
+    orders_down: float = 0.0
 
     def add(self, amount: float) -> None:
         if amount > 0.0:
@@ -45,17 +46,24 @@ class Sums(msgspec.Struct):
         else:
             self.down += amount
 
+    def add_order(self, amount: float) -> None:
+        if amount > 0.0:
+            self.orders_up += amount
+        else:
+            self.orders_down += amount
+
     @property
     def highest(self) -> float:
-        return self.base + self.up
+        return self.base + self.up + self.orders_up
 
     @property
     def lowest(self) -> float:
-        return self.base + self.down
+        return self.base + self.down + self.orders_down
 
 
 class Exposure:
-    """Worst cases per underlying. `rebuild` recomputes; `add_*` keep it current between rebuilds."""
+    """Worst cases per underlying. `rebuild` recomputes; between rebuilds `add_quote` keeps it current, and
+    working orders are counted again when they changed and somebody asks."""
 
     def __init__(
         self,
@@ -71,15 +79,46 @@ class Exposure:
         self._numeraire = {(item.venue, item.account): item.numeraire for item in accounts}
         self._hedges = {item.underlying: item for item in hedge_markets}
         self.sums: dict[str, dict[str, Sums]] = {}
-        self.unpriced: dict[str, str] = {}
-        self.unknown: dict[str, str] = {}
+        self._orders_stale = True
+        self._valued_ns = 0
+        self._unpriced: dict[str, str] = {}
+        self._unknown: dict[str, str] = {}
         self._last: dict[str, UnitGreeks] = {}
         self.agreed_ns: dict[tuple[str, str], int] = {}
         self.units: dict[str, UnitGreeks] = {}
         self.premium: dict[tuple[str, str], float] = {}
         self.live: dict[tuple[str, str, int], LiveQuote] = {}
+        self._live_on: dict[tuple[str, int], tuple[int, float]] = {}
+        self.live_takers: dict[str, int] = {}
+
+    @property
+    def unpriced(self) -> dict[str, str]:
+        """Instruments held or ordered that have no price now, and why."""
+        if self._orders_stale:
+            self._count_orders()
+        return self._unpriced
+
+    @property
+    def unknown(self) -> dict[str, str]:
+        """Underlyings whose delta is not known: something held was never priced."""
+        if self._orders_stale:
+            self._count_orders()
+        return self._unknown
+
+    def orders_changed(self) -> None:
+        """A working order came, went or changed its size."""
+        self._orders_stale = True
 
     def of(self, underlying: str, greek: str) -> Sums:
+        if self._orders_stale:
+            self._count_orders()
+        return self._sums(underlying, greek)
+
+    def net(self, underlying: str, greek: str) -> float:
+        """What is held: positions and coins, nothing that is only working or quoted."""
+        return self._sums(underlying, greek).base
+
+    def _sums(self, underlying: str, greek: str) -> Sums:
         by_greek = self.sums.get(underlying)
         if by_greek is None:
             by_greek = self.sums[underlying] = {name: Sums() for name in (*GREEKS, "notional")}
@@ -146,17 +185,16 @@ class Exposure:
     def rebuild(self, now_ns: int, settlement_margin_ns: dict[str, int]) -> None:
         """Recompute everything from the ledger and the market."""
         self.sums.clear()
-        self.unpriced.clear()
-        self.unknown.clear()
+        self._unpriced.clear()
+        self._unknown.clear()
         self.units.clear()
+        self._valued_ns, self._orders_stale = now_ns, True
         for holding, size in self._ledger.position_sizes().items():
             self._add_position(holding, float(size), now_ns)
         for purse, cash in sorted(self._ledger.accounts.cash.items()):
             # Coins in an account that counts in USD are exposure themselves.
             if self._numeraire.get((purse.venue, purse.account)) == "usd" and purse.currency in self._hedges:
-                self.of(purse.currency, "delta").base += float(cash)
-        for order in self._ledger.orders.values():
-            self.add_order(order, now_ns)
+                self._sums(purse.currency, "delta").base += float(cash)
         self._rebuild_quotes(now_ns, settlement_margin_ns)
 
     def _unit_or_note(self, instrument: Instrument, now_ns: int) -> UnitGreeks | None:
@@ -167,10 +205,10 @@ class Exposure:
                 found = self.unit(instrument, now_ns)
                 self._last[instrument.key] = found
             except NoPriceError as error:
-                self.unpriced[instrument.key] = str(error)
+                self._unpriced[instrument.key] = str(error)
                 found = self._last.get(instrument.key) or self._expired_unit(instrument, now_ns)
                 if found is None:
-                    self.unknown[instrument.underlying] = f"{instrument.key} was never priced: {error}"
+                    self._unknown[instrument.underlying] = f"{instrument.key} was never priced: {error}"
                     return None
             self.units[instrument.key] = found
         return found
@@ -192,10 +230,10 @@ class Exposure:
         delta = unit.delta * size
         if self._numeraire.get((holding.venue, holding.account)) == "usd" and instrument.inverse:
             delta = self._usd_delta(holding, instrument, unit, size)
-        self.of(instrument.underlying, "delta").base += delta
-        self.of(instrument.underlying, "gamma").base += unit.gamma * size
-        self.of(instrument.underlying, "vega").base += unit.vega * size
-        self.of(instrument.underlying, "notional").base += abs(unit.notional * size)
+        self._sums(instrument.underlying, "delta").base += delta
+        self._sums(instrument.underlying, "gamma").base += unit.gamma * size
+        self._sums(instrument.underlying, "vega").base += unit.vega * size
+        self._sums(instrument.underlying, "notional").base += abs(unit.notional * size)
 
     def _usd_delta(self, holding: Holding, instrument: Instrument, unit: UnitGreeks, size: float) -> float:
         """Coin account counted in USD: options at Black delta, futures at their entry."""
@@ -203,31 +241,39 @@ class Exposure:
             return (unit.delta + unit.premium) * size
         return float(self._ledger.position(holding).cost)
 
-    def add_order(self, order: Order, now_ns: int) -> None:
-        """Count what a working order may still fill."""
-        if order.state is OrderState.DONE or not order.owed:
-            return
-        instrument = self._ledger.instruments[order.instrument]
-        unit = self._unit_or_note(instrument, now_ns)
-        if unit is not None:
-            self.add(instrument.underlying, unit, order.side * float(instrument.size(order.owed)))
+    def _count_orders(self) -> None:
+        """Count what working orders may still fill, at the greeks of the last valuation."""
+        self._orders_stale = False
+        for by_greek in self.sums.values():
+            for sums in by_greek.values():
+                sums.orders_up = sums.orders_down = 0.0
+        for order in self._ledger.orders.values():
+            if order.owed:
+                self._add_order(order)
 
-    def add(self, underlying: str, unit: UnitGreeks, signed_size: float) -> None:
-        """Count a possible change of position by `signed_size`."""
-        self.of(underlying, "delta").add(unit.delta * signed_size)
-        self.of(underlying, "gamma").add(unit.gamma * signed_size)
-        self.of(underlying, "vega").add(unit.vega * signed_size)
-        self.of(underlying, "notional").add(abs(unit.notional * signed_size))
+    def _add_order(self, order: Order) -> None:
+        instrument = self._ledger.instruments[order.instrument]
+        unit = self._unit_or_note(instrument, self._valued_ns)
+        if unit is None:
+            return
+        signed_size = order.side * float(instrument.size(order.owed))
+        self._sums(instrument.underlying, "delta").add_order(unit.delta * signed_size)
+        self._sums(instrument.underlying, "gamma").add_order(unit.gamma * signed_size)
+        self._sums(instrument.underlying, "vega").add_order(unit.vega * signed_size)
+        self._sums(instrument.underlying, "notional").add_order(abs(unit.notional * signed_size))
 
     # --- quotes ---
 
     def _rebuild_quotes(self, now_ns: int, settlement_margin_ns: dict[str, int]) -> None:
         self.live.clear()
+        self._live_on.clear()
+        self.live_takers.clear()
         self.premium.clear()
-        for key, quote in self._ledger.quotes.items():
-            if quote.traded or self._dead(quote, now_ns, settlement_margin_ns):
-                continue
-            self.add_quote(key, quote)
+        for key, quote in list(self._ledger.open_quotes.items()):
+            if self._dead(quote, now_ns, settlement_margin_ns):
+                del self._ledger.open_quotes[key]
+            else:
+                self.add_quote(key, quote)
 
     def _dead(self, quote: LiveQuote, now_ns: int, margins_ns: dict[str, int]) -> bool:
         """Past validity and settlement margin, with a read that was asked for after that and agreed."""
@@ -240,8 +286,14 @@ class Exposure:
         command = quote.command
         self.live[key] = quote
         size = float(quote.size)
+        count, total = self.live_on(command.instrument, command.side)
+        self._live_on[command.instrument, command.side] = (count + 1, total + size)
+        self.live_takers[command.taker] = self.live_takers.get(command.taker, 0) + 1
         unit = UnitGreeks(command.delta, command.gamma, command.vega, self.index(command.underlying) or 0.0)
-        self.add(command.underlying, unit, size)
+        self._sums(command.underlying, "delta").add(unit.delta * size)
+        self._sums(command.underlying, "gamma").add(unit.gamma * size)
+        self._sums(command.underlying, "vega").add(unit.vega * size)
+        self._sums(command.underlying, "notional").add(abs(unit.notional * size))
         if command.side > 0:
             scope = (command.venue, command.account)
             self.premium[scope] = self.premium.get(scope, 0.0) + command.price_e18 * 1e-18 * size
@@ -255,7 +307,9 @@ class Exposure:
         for order in self._ledger.orders.values():
             if order.instrument == instrument and order.side == side:
                 total += side * float(self._ledger.instruments[instrument].size(order.owed))
-        for quote in self.live.values():
-            if quote.command.instrument == instrument and quote.command.side == side:
-                total += side * float(quote.size)
+        total += side * self.live_on(instrument, side)[1]
         return side * total
+
+    def live_on(self, instrument: str, side: int) -> tuple[int, float]:
+        """Number and size of the signed quotes alive on one side of an instrument."""
+        return self._live_on.get((instrument, side), (0, 0.0))

@@ -24,6 +24,8 @@ from atomizer.engine.market import Market
 from atomizer.engine.settings import AllowedAsset, AllowedChain, EngineSettings
 from atomizer.engine.strategy import NoQuote, QuoteTarget, Target
 
+# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_HEDGE, _BUY = Purpose.HEDGE, Side.BUY
 E18 = 10**18
 MS = 1_000_000
 
@@ -71,6 +73,7 @@ class Gate:
         }
         self._hedges = {item.underlying: item for item in settings.hedge_markets}
         self._accounts = {item.venue: item.account for item in settings.accounts}
+        self._trading_of = {venue: f"{venue}/trading" for venue in capabilities}
 
     # --- RFQs ---
 
@@ -264,11 +267,8 @@ class Gate:
     def _asked_too_often(self, rfq: Rfq) -> NoQuote | None:
         """Each live signature is an exposure of its own, whatever RFQ it answered."""
         limits = self._settings.limits
-        same_terms = same_taker = 0
-        for quote in self._exposure.live.values():
-            command = quote.command
-            same_terms += command.instrument == rfq.instrument and command.side == rfq.side
-            same_taker += command.taker == rfq.taker
+        same_terms, _size = self._exposure.live_on(rfq.instrument, rfq.side)
+        same_taker = self._exposure.live_takers.get(rfq.taker, 0)
         if same_terms >= limits.quotes_per_terms:
             return NoQuote(reason=Reason.TERMS_CAP, text=f"{same_terms} live quotes on the same terms")
         if same_taker >= limits.quotes_per_taker:
@@ -282,7 +282,7 @@ class Gate:
             return NoQuote(
                 reason=Reason.PREMIUM_TOO_LARGE, text=f"premium {premium:.2f} USD, the most is {most:g}"
             )
-        if rfq.side is not Side.BUY:
+        if rfq.side is not _BUY:
             return None
         ledger, scope = self._ledger, (rfq.venue, rfq.account)
         cash = ledger.accounts.balance(rfq.venue, rfq.account, "USD")
@@ -310,20 +310,20 @@ class Gate:
         replaced: Order | None = None,
     ) -> Held | None:
         """None when an order (or an amend of `replaced`) may be sent."""
-        hedge = target.purpose is Purpose.HEDGE
+        hedge = target.purpose is _HEDGE
         held = self._order_halted(instrument, now_ns, hedge=hedge) or self._order_shape(
             instrument, side, ticks, lots, now_ns
         )
         if held is not None:
             return held
-        change = instrument.size(lots - (replaced.owed if replaced else 0))
-        if change <= 0:
+        more = lots - (replaced.owed if replaced else 0)
+        if more <= 0:
             return None
         try:
             unit = self._exposure.unit(instrument, now_ns)
         except LookupError as error:
             return Held(Reason.MARKET_DATA_MISSING, str(error))
-        return self._order_limits(instrument, side, float(change), unit)
+        return self._order_limits(instrument, side, float(instrument.size(more)), unit)
 
     def _order_halted(self, instrument: Instrument, now_ns: int, *, hedge: bool) -> Held | None:
         halts = self._halts
@@ -334,7 +334,7 @@ class Gate:
             return Held(Reason.WRONG_ACCOUNT, f"no account of {instrument.venue} is configured")
         if not instrument.open:
             return Held(Reason.INSTRUMENT_CLOSED, f"{instrument.key} is not open")
-        trading = self._market.feed(f"{instrument.venue}/trading")
+        trading = self._market.feed(self._trading_of[instrument.venue])
         if not trading.up:
             return Held(
                 Reason.MARKET_DATA_STALE, f"{instrument.venue}: {trading.why or 'no order connection'}"
@@ -352,8 +352,8 @@ class Gate:
         if self._market.usable_book(instrument.key, now_ns) is None:
             return Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book")
         mark = self._exposure.future_mark(instrument)
-        price, collar = float(instrument.grid.price(ticks)), self._settings.limits.collar
-        worst = mark * (1.0 + collar) if side is Side.BUY else mark * (1.0 - collar)
+        price, collar = ticks * float(instrument.grid.tick), self._settings.limits.collar
+        worst = mark * (1.0 + collar) if side is _BUY else mark * (1.0 - collar)
         if (price - worst) * side > 0.0:
             return Held(
                 Reason.PRICE_COLLAR,

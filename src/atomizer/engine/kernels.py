@@ -23,6 +23,18 @@ NOT_FOUND, SENT_AMEND, SENT_CANCEL = int(Answer.NOT_FOUND), int(Answer.SENT_AMEN
 # What a slot should do. The order is the order in which actions of one pass are served.
 ACT_NONE, ACT_CANCEL, ACT_AMEND, ACT_PLACE = 0, 1, 2, 3
 
+# The rows of a slot table's columns, in the order `plan_slots` reads them.
+SLOT_COLUMNS = (
+    "state",
+    "asked_px",
+    "asked_left",
+    "want_px",
+    "want_qty",
+    "want_until",
+    "min_move",
+    "rest_until",
+)
+
 
 @kernel("int64(int64, int64, int64, int64, int64)")
 def order_transition(state: int, answer: int, booked: int, total: int, final_filled: int) -> int:
@@ -77,33 +89,21 @@ def slot_action(
     return ACT_AMEND
 
 
-@kernel(
-    "int64(int64, int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1], int64[::1],"
-    " int64[::1], int64[::1], int64[::1], int64[::1])"
-)
-def plan_slots(
-    now: int,
-    state: Any,
-    asked_px: Any,
-    asked_left: Any,
-    want_px: Any,
-    want_qty: Any,
-    want_until: Any,
-    min_move: Any,
-    rest_until: Any,
-    out_slot: Any,
-    out_action: Any,
-    out_wake: Any,
-) -> int:
-    """Examine every slot; fills `out_slot`, `out_action` and returns how many differ.
+@kernel("int64(int64, int64, int64[:, ::1], int64[:, ::1])")
+def plan_slots(now: int, slots: int, columns: Any, out: Any) -> int:
+    """Examine the first `slots` slots; fills `out` with (slot, action) and returns how many differ.
 
-    A target past its life counts as no target. A slot in
-    back-off places nothing until `rest_until`, and an order there that should move is pulled.
-    `out_wake[0]` becomes the earliest future time at which a slot must be looked at again.
+    `columns` holds the rows named in `SLOT_COLUMNS`; one array, since each costs a call more than the work.
+    A target past its life counts as no target. A slot in back-off places nothing until `rest_until`, and an
+    order there that should move is pulled. The last row of `out` starts with the earliest future time at
+    which a slot must be looked at again.
     """
+    state, asked_px, asked_left = columns[0], columns[1], columns[2]
+    want_px, want_qty, want_until = columns[3], columns[4], columns[5]
+    min_move, rest_until = columns[6], columns[7]
     count = 0
     wake = 9223372036854775807
-    for index in range(state.shape[0]):
+    for index in range(slots):
         quantity = want_qty[index]
         if quantity != 0:
             if want_until[index] <= now:
@@ -119,8 +119,8 @@ def plan_slots(
                 continue
             action = ACT_CANCEL
         if action != ACT_NONE:
-            out_slot[count] = index
-            out_action[count] = action
+            out[count, 0] = index
+            out[count, 1] = action
             count += 1
-    out_wake[0] = wake
+    out[out.shape[0] - 1, 0] = wake
     return count

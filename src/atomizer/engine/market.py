@@ -107,6 +107,8 @@ class Market:
         self.tickers: dict[str, Quote] = {}
         self.indices: dict[str, tuple[float, int]] = {}
         self.feeds: dict[str, Feed] = {}
+        self._feed_of: dict[str, Feed] = {}
+        self._stale_ns = -NEVER
         self.clock_offset_ns: dict[str, int] = {}
         self.gaps: list[str] = []
         self.gap_count = 0
@@ -118,21 +120,25 @@ class Market:
             found = self.feeds[name] = Feed(name, age)
         return found
 
-    def _alive(self, venue: str, now_ns: int) -> None:
-        self.feed(venue + "/market").alive_ns = now_ns
+    def _market_feed(self, instrument: str) -> Feed:
+        """The feed that brings the books and tickers of an instrument."""
+        found = self._feed_of.get(instrument)
+        if found is None:
+            found = self._feed_of[instrument] = self.feed(instrument.partition(":")[0] + "/market")
+        return found
 
     def listed(self, instrument: Instrument) -> None:
         self.instruments[instrument.key] = instrument
 
     def book_snapshot(self, event: BookSnapshot, now_ns: int) -> None:
-        self._alive(event.instrument.partition(":")[0], now_ns)
+        self._market_feed(event.instrument).alive_ns = now_ns
         book = self.books.get(event.instrument)
         if book is None:
             book = self.books[event.instrument] = Book()
         book.snapshot(event)
 
     def book_change(self, event: BookChange, now_ns: int) -> None:
-        self._alive(event.instrument.partition(":")[0], now_ns)
+        self._market_feed(event.instrument).alive_ns = now_ns
         book = self.books.get(event.instrument)
         if book is None:
             book = self.books[event.instrument] = Book()
@@ -142,7 +148,7 @@ class Market:
             self.gaps.append(event.instrument)
 
     def ticker(self, event: Ticker, now_ns: int) -> None:
-        self._alive(event.instrument.partition(":")[0], now_ns)
+        self._market_feed(event.instrument).alive_ns = now_ns
         known = self.tickers.get(event.instrument)
         if known is None:
             self.tickers[event.instrument] = Quote(event, now_ns)
@@ -150,7 +156,7 @@ class Market:
             known.ticker, known.seen_ns = event, now_ns
 
     def index_price(self, event: IndexPrice, now_ns: int) -> None:
-        self._alive(event.venue, now_ns)
+        self.feed(event.venue + "/market").alive_ns = now_ns
         self.indices[event.index] = (event.price, now_ns)
 
     def feed_up(self, event: FeedUp, now_ns: int) -> None:
@@ -158,6 +164,7 @@ class Market:
         if not feed.up:
             feed.since_ns = now_ns
         feed.up, feed.alive_ns, feed.why = True, now_ns, ""
+        self._stale_ns = -NEVER
 
     def feed_alive(self, event: FeedAlive, now_ns: int) -> None:
         self.feed(event.feed).alive_ns = now_ns
@@ -172,13 +179,19 @@ class Market:
                     book.stale = True
 
     def next_staleness(self, now_ns: int) -> int:
-        """When the next live feed will have been silent for too long."""
+        """No later than when the next live feed will have been silent for too long.
+
+        Proof of life only moves that time on, so what was found once holds until it is reached.
+        """
+        if now_ns < self._stale_ns:
+            return self._stale_ns
         due = NEVER
         for feed in self.feeds.values():
             if feed.up:
                 at = feed.alive_ns + feed.max_age_ns + 1
                 if now_ns < at < due:
                     due = at
+        self._stale_ns = due
         return due
 
     def usable_book(self, instrument: str, now_ns: int) -> Book | None:
@@ -188,4 +201,4 @@ class Market:
             return None
         if book.best_bid >= book.best_ask:
             return None
-        return book if self.feed(instrument.partition(":")[0] + "/market").fresh(now_ns) else None
+        return book if self._market_feed(instrument).fresh(now_ns) else None

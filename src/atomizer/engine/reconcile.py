@@ -7,6 +7,7 @@ a position that no confirmation explains becomes an inferred booking.
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 import msgspec
@@ -23,12 +24,17 @@ from atomizer.domain.events import (
     ReadEnded,
 )
 from atomizer.domain.orders import EndReason
-from atomizer.engine.accounts import Holding
+from atomizer.engine.accounts import Holding, premium
 from atomizer.engine.ledger import Ledger, LiveQuote
 
 Scope = tuple[str, str]
-CASH_TOLERANCE = Decimal("0.01")
+CASH_TOLERANCE = Decimal("0.000005")
 INFER_AFTER_READS = 2
+# Bounds on the search for what explains a position: beyond them the dearest quotes are taken.
+MOST_CANDIDATES, MOST_CHOICES, MOST_COMBINATIONS = 24, 500, 20_000
+ALL_SUBSETS_OF, LARGEST_SUBSET = 12, 4
+
+Choice = tuple[LiveQuote | RfqTrade, ...]
 
 
 class Bracket(msgspec.Struct):
@@ -60,6 +66,7 @@ class Reconciler:
         self._capabilities = capabilities
         self._open: dict[Scope, Bracket] = {}
         self._unexplained: dict[Holding, tuple[Decimal, int]] = {}
+        self._agreed_ns: dict[Holding, int] = {}
 
     def begin(self, event: ReadBegun) -> None:
         self._open[event.venue, event.account] = Bracket(event.asked_ns)
@@ -156,114 +163,184 @@ class Reconciler:
             for key in self._ledger.differences
             if key[:2] == scope and key[2] in self._ledger.instruments
         }
-        rfq_only = not self._capabilities[venue].orders
+        gaps: dict[Holding, Decimal] = {}
         for instrument in sorted(names | set(bracket.positions)):
-            ours = self._ledger.accounts.size(venue, account, instrument)
-            theirs = bracket.positions.get(instrument, Decimal(0))
             holding = Holding(venue, account, instrument)
+            gap = bracket.positions.get(instrument, Decimal(0)) - self._ledger.accounts.size(*holding)
+            if gap:
+                gaps[holding] = gap
+                continue
+            self._unexplained.pop(holding, None)
+            self._agreed_ns[holding] = bracket.asked_ns
             known = self._ledger.differences.get((venue, account, instrument))
-            if ours == theirs:
-                self._unexplained.pop(holding, None)
-                if known is not None:
-                    verdict.records.append(msgspec.structs.replace(known, open=False))
-                continue
-            before, seen = self._unexplained.get(holding, (Decimal(0), 0))
-            seen = seen + 1 if before == theirs - ours else 1
-            self._unexplained[holding] = (theirs - ours, seen)
-            if seen < INFER_AFTER_READS:
-                verdict.agrees, verdict.again = False, True
-                verdict.text = f"{instrument}: ledger {ours}, venue {theirs}; reading again"
-                continue
-            inferred = self._infer(holding, theirs - ours, bracket, now_ns) if rfq_only else []
-            if inferred:
-                verdict.records += inferred
-                self._unexplained.pop(holding, None)
-                continue
+            if known is not None:
+                verdict.records.append(msgspec.structs.replace(known, open=False))
+        fresh = [holding for holding, gap in gaps.items() if self._met(holding, gap) < INFER_AFTER_READS]
+        if fresh:
+            verdict.agrees, verdict.again = False, True
+            verdict.text = f"{self._words(fresh[0], bracket)}; reading again"
+            return
+        if gaps and not self._capabilities[venue].orders:
+            for record in self._explained(scope, gaps, bracket, now_ns):
+                verdict.records.append(record)
+                for holding in [
+                    item for item in gaps if item.instrument == _instrument_of(record, self._ledger)
+                ]:
+                    self._unexplained.pop(holding, None)
+                    del gaps[holding]
+        for holding in gaps:
             verdict.agrees = False
-            verdict.text = f"{instrument}: ledger {ours}, venue {theirs}; nothing explains it"
-            if known is None or (known.ours, known.theirs) != (str(ours), str(theirs)):
-                verdict.records.append(
-                    Difference(
-                        venue=venue, account=account, what=instrument, ours=str(ours), theirs=str(theirs)
-                    )
-                )
+            verdict.text = f"{self._words(holding, bracket)}; nothing explains it"
+            self._show(holding, bracket, verdict)
 
-    def _infer(
-        self, holding: Holding, missing: Decimal, bracket: Bracket, now_ns: int
+    def _met(self, holding: Holding, gap: Decimal) -> int:
+        """How many reads in a row showed this gap."""
+        before, reads = self._unexplained.get(holding, (Decimal(0), 0))
+        reads = reads + 1 if before == gap else 1
+        self._unexplained[holding] = (gap, reads)
+        return reads
+
+    def _words(self, holding: Holding, bracket: Bracket) -> str:
+        ours = self._ledger.accounts.size(*holding)
+        theirs = bracket.positions.get(holding.instrument, Decimal(0))
+        return f"{holding.instrument}: ledger {ours}, venue {theirs}"
+
+    def _show(self, holding: Holding, bracket: Bracket, verdict: Verdict) -> None:
+        """A difference is recorded when it appears and when it changes."""
+        ours = str(self._ledger.accounts.size(*holding))
+        theirs = str(bracket.positions.get(holding.instrument, Decimal(0)))
+        known = self._ledger.differences.get((holding.venue, holding.account, holding.instrument))
+        if known is None or (known.ours, known.theirs) != (ours, theirs):
+            verdict.records.append(
+                Difference(
+                    venue=holding.venue,
+                    account=holding.account,
+                    what=holding.instrument,
+                    ours=ours,
+                    theirs=theirs,
+                )
+            )
+
+    # --- trades that no confirmation told of ---
+
+    def _explained(
+        self, scope: Scope, gaps: dict[Holding, Decimal], bracket: Bracket, now_ns: int
     ) -> list[RfqTrade | Reversal]:
-        """Which of our quotes were executed without a confirmation."""
-        candidates = [
+        """Which of our quotes were executed unseen, and which inferences were wrong.
+
+        Every gap has its possible explanations; of their combinations the one that also explains the cash
+        is taken, else for each gap the one of the dearest quotes.
+        """
+        known = [choices for holding, gap in gaps.items() if (choices := self._choices(holding, gap))]
+        if not known:
+            return []
+        paid = self._ledger.accounts.balance(*scope, "USD") - bracket.cash.get("USD", Decimal(0))
+        chosen = _matching(known, paid) or [_dearest(choices) for choices in known]
+        return [
+            self._inferred(item, now_ns) if isinstance(item, LiveQuote) else _undone(item, now_ns)
+            for choice in chosen
+            for item in choice
+        ]
+
+    def _choices(self, holding: Holding, gap: Decimal) -> list[Choice]:
+        """Sets of quotes not known to be executed and of inferred trades that together make up the gap."""
+        agreed_ns = self._agreed_ns.get(holding, 0)
+        margin_ns = self._capabilities[holding.venue].settlement_margin_ms * 1_000_000
+        quotes: list[LiveQuote | RfqTrade] = [
             quote
             for quote in self._ledger.quotes.values()
             if not quote.traded
-            and (quote.command.venue, quote.command.account) == (holding.venue, holding.account)
+            and (quote.command.venue, quote.command.account) == holding[:2]
             and quote.command.instrument == holding.instrument
-            and quote.command.side * missing > 0
-            and quote.size <= abs(missing)
+            and quote.command.valid_until_s * 1_000_000_000 + margin_ns >= agreed_ns
         ]
-        chosen = self._choose(candidates, abs(missing), holding, bracket)
-        return [
-            RfqTrade(
-                venue=holding.venue,
-                account=holding.account,
-                instrument=holding.instrument,
-                nonce=quote.command.nonce,
-                side=quote.command.side,
-                price=Decimal(quote.command.price_e18).scaleb(-18),
-                size=quote.size,
-                premium_currency="USD",
-                rfq_id=quote.command.rfq_id,
-                taker=quote.command.taker,
-                inferred=True,
-                ts_ns=now_ns,
-            )
-            for quote in chosen
+        accounts = self._ledger.accounts
+        guesses: list[LiveQuote | RfqTrade] = [
+            booking
+            for key, booking in accounts.booked.items()
+            if isinstance(booking, RfqTrade) and booking.inferred and key not in accounts.reversed
+            if (booking.venue, booking.account, booking.instrument) == holding
         ]
+        newest = sorted(quotes + guesses, key=_nonce, reverse=True)
+        return _sums(newest[:MOST_CANDIDATES], gap)
 
-    def _choose(
-        self, candidates: list[LiveQuote], missing: Decimal, holding: Holding, bracket: Bracket
-    ) -> list[LiveQuote]:
-        """The quotes whose sizes make up what is missing: by the balance's change, else the dearest."""
-        paid = self._ledger.accounts.balance(holding.venue, holding.account, "USD") - bracket.cash.get(
-            "USD", Decimal(0)
+    @staticmethod
+    def _inferred(quote: LiveQuote, now_ns: int) -> RfqTrade:
+        command = quote.command
+        return RfqTrade(
+            venue=command.venue,
+            account=command.account,
+            instrument=command.instrument,
+            nonce=command.nonce,
+            side=command.side,
+            price=_price(quote),
+            size=quote.size,
+            premium_currency="USD",
+            rfq_id=command.rfq_id,
+            taker=command.taker,
+            inferred=True,
+            ts_ns=now_ns,
         )
-        for quote in candidates:
-            premium = Decimal(quote.command.price_e18).scaleb(-18) * quote.size * quote.command.side
-            if quote.size == missing and abs(premium - paid) <= CASH_TOLERANCE:
-                return [quote]
-        chosen: list[LiveQuote] = []
-        rest = missing
-        for quote in sorted(candidates, key=lambda item: (-item.command.price_e18, item.command.nonce)):
-            if quote.size <= rest:
-                chosen.append(quote)
-                rest -= quote.size
-        return chosen if not rest else []
 
 
-def correct_inference(ledger: Ledger, trade: RfqTrade, now_ns: int) -> Reversal | None:
-    """A confirmation came for another quote than the one inferred: undo the inference.
+def _undone(trade: RfqTrade, now_ns: int) -> Reversal:
+    return Reversal(
+        venue=trade.venue,
+        account=trade.account,
+        key=booking_key(trade),
+        why="the position shows that the trade inferred was another, which was confirmed",
+        ts_ns=now_ns,
+    )
 
-    Only when the position stands explained without the confirmed trade, so that booking it as well would
-    count one trade twice.
-    """
-    if (known := ledger.accounts.booked.get(booking_key(trade))) is not None and isinstance(known, RfqTrade):
-        return None
-    holding = Holding(trade.venue, trade.account, trade.instrument)
-    reported = ledger.reported_positions.get(holding)
-    if reported is None or reported[0] != ledger.accounts.size(*holding):
-        return None
-    for key, booking in ledger.accounts.booked.items():
-        if (
-            isinstance(booking, RfqTrade)
-            and booking.inferred
-            and key not in ledger.accounts.reversed
-            and (booking.instrument, booking.side, booking.size) == (trade.instrument, trade.side, trade.size)
-        ):
-            return Reversal(
-                venue=trade.venue,
-                account=trade.account,
-                key=key,
-                why=f"confirmation of quote {trade.nonce} replaces the inferred one",
-                ts_ns=now_ns,
-            )
+
+def _instrument_of(record: RfqTrade | Reversal, ledger: Ledger) -> str:
+    booking = ledger.accounts.booked[record.key] if isinstance(record, Reversal) else record
+    return booking.instrument if isinstance(booking, RfqTrade) else ""
+
+
+def _price(item: LiveQuote | RfqTrade) -> Decimal:
+    if isinstance(item, LiveQuote):
+        return Decimal(item.command.price_e18).scaleb(-18)
+    return item.price or Decimal(0)
+
+
+def _nonce(item: LiveQuote | RfqTrade) -> int:
+    return item.command.nonce if isinstance(item, LiveQuote) else item.nonce
+
+
+def _moves(item: LiveQuote | RfqTrade) -> Decimal:
+    """What booking the quote, or undoing the inferred trade, does to the position."""
+    if isinstance(item, LiveQuote):
+        return item.command.side * item.size
+    return -item.side * item.size
+
+
+def _premium(choice: Choice) -> Decimal:
+    """Cash that a choice says we paid."""
+    paid = Decimal(0)
+    for item in choice:
+        moved = _moves(item)
+        paid += premium("USD", _price(item) * abs(moved)).copy_sign(moved)
+    return paid
+
+
+def _sums(items: list[LiveQuote | RfqTrade], gap: Decimal) -> list[Choice]:
+    """Sets whose moves add up to the gap, smaller ones first, at most `MOST_CHOICES`."""
+    most = len(items) if len(items) <= ALL_SUBSETS_OF else LARGEST_SUBSET
+    sets = itertools.chain.from_iterable(itertools.combinations(items, size) for size in range(1, most + 1))
+    fitting = (found for found in sets if sum(map(_moves, found), Decimal(0)) == gap)
+    return list(itertools.islice(fitting, MOST_CHOICES))
+
+
+def _dearest(choices: list[Choice]) -> Choice:
+    """Of the smallest sets the one that says we paid most."""
+    return max((found for found in choices if len(found) == len(choices[0])), key=_premium)
+
+
+def _matching(known: list[list[Choice]], paid: Decimal) -> list[Choice] | None:
+    """One choice for each gap, together worth what was paid; None when no combination is."""
+    combinations = itertools.islice(itertools.product(*known), MOST_COMBINATIONS)
+    for combination in combinations:
+        if abs(sum(map(_premium, combination), Decimal(0)) - paid) <= CASH_TOLERANCE:
+            return list(combination)
     return None

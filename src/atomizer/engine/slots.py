@@ -21,6 +21,8 @@ from atomizer.engine.ledger import Order
 from atomizer.engine.market import NEVER
 from atomizer.engine.strategy import Level, Target
 
+# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_DONE, _IOC, _HEDGE = OrderState.DONE, TimeInForce.IOC, Purpose.HEDGE
 BACK_OFF_FIRST_NS = 1_000_000_000
 BACK_OFF_LAST_NS = 60_000_000_000
 GROWTH = 64
@@ -38,7 +40,7 @@ class SlotTable:
 
     def __init__(self) -> None:
         self.keys: list[SlotKey] = []
-        self.index: dict[SlotKey, int] = {}
+        self.index: dict[int, dict[Level, int]] = {}
         self.targets: list[Target | None] = []
         self.order_of: list[int] = []
         self.back_off_ns: list[int] = []
@@ -47,27 +49,17 @@ class SlotTable:
         self._columns(GROWTH)
 
     def _columns(self, capacity: int) -> None:
-        names = (
-            "state",
-            "asked_px",
-            "asked_left",
-            "want_px",
-            "want_qty",
-            "want_until",
-            "min_move",
-            "rest_until",
-        )
-        for name in names:
-            column = np.zeros(capacity, np.int64)
-            if self.keys:
-                column[: self.reserve] = getattr(self, name)[: self.reserve]
-            setattr(self, name, column)
+        columns = np.zeros((len(kernels.SLOT_COLUMNS), capacity), np.int64)
+        if self.keys:
+            columns[:, : self.reserve] = self._table
+        self._table = columns
+        for name, row in zip(kernels.SLOT_COLUMNS, columns, strict=True):
+            setattr(self, name, row)
         self.min_move[self.reserve :] = 1
         self.reserve = capacity
-        self._slot_out = np.zeros(capacity, np.int64)
-        self._action_out = np.zeros(capacity, np.int64)
-        self._wake_out = np.zeros(1, np.int64)
+        self._out = np.zeros((capacity + 1, 2), np.int64)
 
+    _table: np.ndarray[tuple[int, int], np.dtype[np.int64]]
     state: np.ndarray[tuple[int], np.dtype[np.int64]]
     asked_px: np.ndarray[tuple[int], np.dtype[np.int64]]
     asked_left: np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -79,14 +71,15 @@ class SlotTable:
 
     def slot(self, key: SlotKey) -> int:
         """The number of this slot, made on first use."""
-        found = self.index.get(key)
+        mine = self.index.setdefault(key.strategy, {})
+        found = mine.get(key.level)
         if found is not None:
             return found
         number = len(self.keys)
         if number == self.reserve:
             self._columns(self.reserve * 2)
         self.keys.append(key)
-        self.index[key] = number
+        mine[key.level] = number
         self.targets.append(None)
         self.order_of.append(0)
         self.back_off_ns.append(0)
@@ -107,18 +100,22 @@ class SlotTable:
         Raises:
             OffGridError: a price is not finite; nothing of this level is changed.
         """
+        mine = self.index.setdefault(strategy, {})
         for level, target in targets.items():
-            number = self.slot(SlotKey(strategy, level))
-            if self._immediate(number) and self.order_of[number]:
+            number = mine.get(level)
+            if number is None:
+                number = self.slot(SlotKey(strategy, level))
+            if self.order_of[number] and self._immediate(number):
                 continue  # its order is on its way; the strategy restates when that one is done
             self._want(number, target, instruments[level.instrument], level, now_ns)
-        for number, key in enumerate(self.keys):
-            if key.strategy == strategy and key.level not in targets:
-                self.clear(number)
+        if len(mine) > len(targets):
+            for level, number in mine.items():
+                if level not in targets:
+                    self.clear(number)
 
     def _immediate(self, number: int) -> bool:
         target = self.targets[number]
-        return target is not None and target.time_in_force is TimeInForce.IOC
+        return target is not None and target.time_in_force is _IOC
 
     def _want(self, number: int, target: Target, instrument: Instrument, level: Level, now_ns: int) -> None:
         ticks = instrument.grid.round_ticks(target.price, level.side)
@@ -153,10 +150,10 @@ class SlotTable:
         number = order.slot
         if number >= len(self.keys) or self.order_of[number] != order.order_id:
             return False
-        self.state[number] = order.state
+        self.state[number] = int(order.state)
         self.asked_px[number] = order.ticks
         self.asked_left[number] = order.asked_left
-        if order.state is not OrderState.DONE:
+        if order.state is not _DONE:
             return False
         self.order_of[number] = 0
         self.asked_left[number] = 0
@@ -165,7 +162,7 @@ class SlotTable:
 
     def _after(self, number: int, order: Order, now_ns: int) -> None:
         target = self.targets[number]
-        immediate = order.time_in_force is TimeInForce.IOC
+        immediate = order.time_in_force is _IOC
         if immediate:
             self.want_qty[number] = 0
             self.targets[number] = None
@@ -197,22 +194,9 @@ class SlotTable:
         count = len(self.keys)
         if not count:
             return [], NEVER
-        found = kernels.plan_slots(
-            now_ns,
-            self.state[:count],
-            self.asked_px[:count],
-            self.asked_left[:count],
-            self.want_px[:count],
-            self.want_qty[:count],
-            self.want_until[:count],
-            self.min_move[:count],
-            self.rest_until[:count],
-            self._slot_out,
-            self._action_out,
-            self._wake_out,
-        )
-        pairs = [(int(self._slot_out[i]), int(self._action_out[i])) for i in range(found)]
-        return pairs, int(self._wake_out[0])
+        found = kernels.plan_slots(now_ns, count, self._table, self._out)
+        pairs = [(slot, action) for slot, action in self._out[:found].tolist()] if found else []
+        return pairs, self._out.item(self.reserve, 0)
 
     def of_instrument(self, instrument: str) -> Iterator[int]:
         """Slots of an instrument that hold an order."""
@@ -238,7 +222,7 @@ class MessageBudget:
     def take(self, purpose: Purpose, now_ns: int) -> bool:
         """Take a token for a message of this purpose, if there is one for it."""
         self._refill(now_ns)
-        floor = 0.0 if purpose <= Purpose.HEDGE else self._budget.reserve
+        floor = 0.0 if purpose <= _HEDGE else self._budget.reserve
         if self._tokens - 1.0 < floor - 1e-9:
             return False
         self._tokens -= 1.0
@@ -246,6 +230,6 @@ class MessageBudget:
 
     def due_ns(self, purpose: Purpose, now_ns: int) -> int:
         """When the next token for this purpose will be there."""
-        floor = 0.0 if purpose <= Purpose.HEDGE else self._budget.reserve
+        floor = 0.0 if purpose <= _HEDGE else self._budget.reserve
         missing = max(0.0, floor + 1.0 - self._tokens)
         return now_ns + math.ceil(missing / self._budget.per_s * 1e9)

@@ -21,7 +21,10 @@ def mills(x: float) -> float:
     (1 + 0.8 x) M(x) as a degree-24 polynomial in t = (x - 5)/(x + 5), interpolated at Chebyshev points in
     60-digit arithmetic. The normal tail is n(x) mills(x): it keeps relative accuracy as far as n(x) does.
     """
-    t = (x - 5.0) / (x + 5.0)
+    up = x + 5.0
+    down = 1.0 + 0.8 * x
+    both = 1.0 / (up * down)
+    t = (x - 5.0) * down * both
     u = t * t
     v = u * u
     p2 = -1.0057285999128056e-09
@@ -52,7 +55,7 @@ def mills(x: float) -> float:
     p3 = p3 * v + 0.037466047675782356
     p3 = p3 * v - 0.25550898344853284
     p3 = p3 * t
-    return ((p2 + p1) + p3 + p0) / (1.0 + 0.8 * x)
+    return (p0 + (p3 + (p2 + p1))) * up * both
 
 
 @kernel("f8(f8,f8)")

@@ -134,16 +134,20 @@ class Child:
             return await self.process.wait()
 
 
-async def spawn(name: str, arguments: list[str], environment: Mapping[str, str] | None = None) -> Child:
-    """Start `atomizer ARGUMENTS` as a process of its own."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "atomizer",
-        *arguments,
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **(environment or {})},
-    )
+async def spawn(
+    name: str, arguments: list[str], logs: Path, environment: Mapping[str, str] | None = None
+) -> Child:
+    """Start `atomizer ARGUMENTS` as a process of its own; what it says on stderr goes to a file in `logs`."""
+    with (logs / f"{name.replace(' ', '-')}.err").open("ab") as said:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "atomizer",
+            *arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=said,
+            env={**os.environ, **(environment or {})},
+        )
     return Child(name, process)
 
 
@@ -201,13 +205,16 @@ async def run_in_real_time(plan: DemoPlan, progress: Callable[[dict[str, Any]], 
     else:
         sim_arguments += ["--underlying", plan.underlying]
     async with children() as started:
-        venues = [await spawn(f"sim {name}", ["sim", name, *sim_arguments]) for name in ("deribit", "rysk")]
+        logs = _log_directory(plan)
+        venues = [
+            await spawn(f"sim {name}", ["sim", name, *sim_arguments], logs) for name in ("deribit", "rysk")
+        ]
         started += venues
         deribit, rysk = [await venue.ready() for venue in venues]
         environment = node_environment(plan, deribit, rysk, start_index(plan, chain))
-        desk = await spawn("desk", ["desk", "--data-dir", str(plan.directory)], environment)
+        desk = await spawn("desk", ["desk", "--data-dir", str(plan.directory)], logs, environment)
         started.append(desk)
-        node = await spawn("node", _node_arguments(plan), environment)
+        node = await spawn("node", _node_arguments(plan), logs, environment)
         started.append(node)
         await _listening(plan, node)
         await _watch(plan, node, progress)
@@ -217,6 +224,12 @@ async def run_in_real_time(plan: DemoPlan, progress: Callable[[dict[str, Any]], 
             return [await _equity(transport, told) for told in (deribit, rysk)]
         finally:
             await transport.aclose()
+
+
+def _log_directory(plan: DemoPlan) -> Path:
+    logs = plan.directory / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    return logs
 
 
 def _node_arguments(plan: DemoPlan) -> list[str]:
@@ -230,7 +243,7 @@ def _node_arguments(plan: DemoPlan) -> list[str]:
         "--data-dir",
         str(plan.directory),
         "--log-level",
-        "error",
+        "info",
     ]
 
 

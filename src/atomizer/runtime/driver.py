@@ -33,7 +33,7 @@ from atomizer.runtime.latency import Latencies
 from atomizer.storage.journal import Journal, JournalDeadError, JournalFullError
 from atomizer.storage.tape import TapeWriter
 
-SENT = (PlaceOrder, AmendOrder, CancelOrder, QueryOrder, SendQuote, ReadAccount, Resubscribe)
+SENT = frozenset((PlaceOrder, AmendOrder, CancelOrder, QueryOrder, SendQuote, ReadAccount, Resubscribe))
 TICK: tuple[Event, ...] = (Tick(),)
 PROBE_EVERY_S = 1.0
 
@@ -105,6 +105,7 @@ class Driver:
         self._timer_ns = 0
         self._storage = "ok"
         self._handling = False
+        self.failed: asyncio.Future[None] | None = None
         self.latencies = Latencies()
 
     # --- the sink ---
@@ -123,6 +124,17 @@ class Driver:
     # --- a turn ---
 
     def _turn(self, batch: Sequence[Event]) -> None:
+        """One turn; a fault in it ends the run, whoever called (a timer's callback tells nobody else)."""
+        try:
+            self._handle(batch)
+        except Exception as error:
+            self.stop()
+            if self.failed is not None and not self.failed.done():
+                self.failed.set_exception(error)
+                return
+            raise
+
+    def _handle(self, batch: Sequence[Event]) -> None:
         now_ns = max(self._clock.now_ns(), self.engine.now_ns)
         self._handling = True
         try:
@@ -174,10 +186,10 @@ class Driver:
                 self.put(PlaceRefused(command.order_id, "journal_full", "not sent: the journal is full"))
 
     def _note_storage(self) -> None:
-        state = str(self._journal.state)
+        state = self._journal.state
         if state != self._storage:
-            self._storage = state
-            self.put(StorageState(state))
+            self._storage = str(state)
+            self.put(StorageState(str(state)))
             asyncio.get_running_loop().call_later(PROBE_EVERY_S, self._probe)
 
     def _probe(self) -> None:
@@ -193,7 +205,7 @@ class Driver:
     def _send(self, outputs: Sequence[Any], batch: Sequence[Event]) -> None:
         by_venue: dict[str, list[Any]] = {}
         for command in outputs:
-            if isinstance(command, SENT):
+            if type(command) in SENT:
                 by_venue.setdefault(command.venue, []).append(command)
             elif isinstance(command, RunJob):
                 self._worker.start(command, self._job_done)
@@ -208,12 +220,14 @@ class Driver:
         self.flush()
 
     def _measure(self, outputs: Sequence[Any], batch: Sequence[Event]) -> None:
-        if any(isinstance(event, RfqTrade) for event in batch):
+        kinds = set(map(type, batch))
+        if RfqTrade in kinds:
             self.latencies.trade(self._received)
         for command in outputs:
-            if isinstance(command, SendQuote) and any(isinstance(event, Rfq) for event in batch):
+            kind = type(command)
+            if kind is SendQuote and Rfq in kinds:
                 self.latencies.quoted(self._stopwatch() - self._received)
-            elif isinstance(command, PlaceOrder) and command.purpose is Purpose.HEDGE:
+            elif kind is PlaceOrder and command.purpose is Purpose.HEDGE:
                 self.latencies.hedged(self._stopwatch())
 
     # --- time ---

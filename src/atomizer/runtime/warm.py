@@ -10,18 +10,35 @@ import importlib
 import sys
 import time
 
-KERNEL_MODULES: tuple[str, ...] = (
+# What trading and simulation need.
+TRADING: tuple[str, ...] = (
     "atomizer.models.black",
     "atomizer.models.keccak",
+    "atomizer.models.rfq",
     "atomizer.engine.kernels",
     "atomizer.engine.pricing",
     "atomizer.sim.pricing",
-    "atomizer.sim.market",
+    "atomizer.sim.paths",
     "atomizer.sim.matching",
+    "atomizer.sim.deribit.flow",
+)
+# What studies need besides. The pool's compiled form takes longer than all of these and compiles when called.
+STUDIES: tuple[str, ...] = (
+    "atomizer.models.implied",
+    "atomizer.models.inverse",
+    "atomizer.models.averaged",
+    "atomizer.models.svi_kernels",
+    "atomizer.models.ssvi_kernels",
+    "atomizer.models.sabr",
+    "atomizer.models.avellaneda",
+    "atomizer.models.glft",
+    "atomizer.models.as_simulation",
+    "atomizer.models.scenario",
+    "atomizer.models.margin_pm2",
 )
 
 
-def warm(modules: tuple[str, ...] = KERNEL_MODULES) -> dict[str, float]:
+def warm(modules: tuple[str, ...] = TRADING) -> dict[str, float]:
     """Import the kernel modules; returns seconds spent in each."""
     spent: dict[str, float] = {}
     for name in modules:
@@ -32,5 +49,5 @@ def warm(modules: tuple[str, ...] = KERNEL_MODULES) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    total = sum(warm().values())
-    sys.stderr.write(f"kernels ready in {total:.1f} s\n")
+    chosen = TRADING + STUDIES if "--all" in sys.argv[1:] else TRADING
+    sys.stderr.write(f"kernels ready in {sum(warm(chosen).values()):.1f} s\n")

@@ -2,16 +2,11 @@
 
 (seed, start time, step, chain or underlying) fix every step's values bit for bit, so simulated venues in
 different processes agree without talking. Order flow is not here: it is each venue's own.
-
-The paths come in blocks. A block's random numbers come from Philox keyed by (seed, underlying, block), its
-state is carried from the block before, so going forward costs O(1) per step and any block can be made again.
 """
 
 from __future__ import annotations
 
 import math
-import zlib
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -27,37 +22,10 @@ from atomizer.sim.calendar import (
     option_name,
 )
 from atomizer.sim.chain import Chain
+from atomizer.sim.paths import Behaviour, Paths, Step
 
-BLOCK = 1024
-KEPT_BLOCKS = 4
 MAX_SEED = 2**63
 YEAR_NS = 365 * DAY_NS
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """How the generated market moves. Vols and rates are annual fractions, half-lives in seconds.
-
-    The defaults make delta dominate an option's P&L over five minutes: spot moves by about 0.3 %, the
-    implied level by about a tenth of a vol point.
-    """
-
-    index: float
-    vol: float
-    carry: float = 0.03
-    log_vol_sd: float = 0.15
-    log_vol_half_life_s: float = 1800.0
-    jumps_per_hour: float = 10.0
-    jump_low: float = 0.001
-    jump_high: float = 0.004
-    level_sd: float = 0.001
-    level_half_life_s: float = 600.0
-    skew: float = -0.2
-    skew_sd: float = 0.01
-    skew_half_life_s: float = 3600.0
-    curvature: float = 0.9
-    basis_sd: float = 0.0001
-    basis_half_life_s: float = 120.0
 
 
 BEHAVIOURS = {"ETH": Behaviour(index=4000.0, vol=0.60), "BTC": Behaviour(index=110_000.0, vol=0.45)}
@@ -88,22 +56,13 @@ class ListedOption(NamedTuple):
     is_call: bool
 
 
-class Carry(NamedTuple):
-    """The processes' values at the end of a step."""
-
-    log_index: float
-    log_vol: float  # deviation of log spot vol from its mean
-    level: float  # deviation of the implied level, vol units
-    skew: float  # deviation of the smile's rho
-    basis: float  # perpetual over index, fraction
-
-
 class MarketState:
     """The market during one step. Immutable; prices anything on its underlying."""
 
     __slots__ = ("_market", "basis", "index", "jumped", "level", "skew", "step", "ts_ns")
 
-    def __init__(self, market: Market, step: int, carry: Carry, *, jumped: bool) -> None:
+    def __init__(self, market: Market, step: int, values: Step) -> None:
+        carry = values.carry
         self._market = market
         self.step = step
         self.ts_ns = market.start_ns + step * market.step_ns
@@ -111,7 +70,7 @@ class MarketState:
         self.level = carry.level
         self.skew = carry.skew
         self.basis = carry.basis
-        self.jumped = jumped
+        self.jumped = values.jumped
 
     @property
     def perpetual(self) -> float:
@@ -196,8 +155,7 @@ class Market:
         self._strikes = np.array([option.strike for option in self.options])
         self._expiry_ns = np.array([option.expiry_ns for option in self.options], dtype=np.int64)
         self._calls = np.array([option.is_call for option in self.options])
-        self._carries = [self._opening()]
-        self._blocks: dict[int, tuple[list[Carry], list[bool]]] = {}
+        self._paths = Paths(seed, self.underlying, self.behaviour, self.step_ns / SECOND_NS)
         self._state = self._make(0)
         self._priced_step = -1
         self._prices = np.zeros((pricing.ROWS, len(self.options)))
@@ -242,79 +200,8 @@ class Market:
         deviations = abs(k) / (self.behaviour.vol * math.sqrt(max(state.tau(option.expiry_ns), 1e-6)))
         return 0.005 + 0.0025 * min(deviations, 4.0)
 
-    # --- paths ---
-
     def _make(self, step: int) -> MarketState:
-        carries, jumped = self._block(step // BLOCK)
-        at = step % BLOCK
-        return MarketState(self, step, carries[at], jumped=jumped[at])
-
-    def _block(self, number: int) -> tuple[list[Carry], list[bool]]:
-        block = self._blocks.get(number)
-        if block is None:
-            while len(self._carries) <= number:
-                carries, _ = self._generate(len(self._carries) - 1)
-                self._carries.append(carries[-1])
-            block = self._generate(number)
-            if len(self._blocks) >= KEPT_BLOCKS:
-                del self._blocks[next(iter(self._blocks))]
-            self._blocks[number] = block
-            if len(self._carries) == number + 1:
-                self._carries.append(block[0][-1])
-        return block
-
-    def _random(self, block: int) -> np.random.Generator:
-        stream = zlib.crc32(self.underlying.encode()) << 32 | block
-        return np.random.Generator(np.random.Philox(key=np.array([self.seed, stream], dtype=np.uint64)))
-
-    def _opening(self) -> Carry:
-        """Step 0: the index at its start value, everything else drawn from where it settles."""
-        behaviour = self.behaviour
-        draws = self._random(2**32 - 1).standard_normal(4).tolist()
-        return Carry(
-            math.log(behaviour.index),
-            behaviour.log_vol_sd * draws[0],
-            behaviour.level_sd * draws[1],
-            behaviour.skew_sd * draws[2],
-            behaviour.basis_sd * draws[3],
-        )
-
-    def _generate(self, number: int) -> tuple[list[Carry], list[bool]]:
-        """All steps of one block from the carry before it; step 0 of all is the opening itself."""
-        behaviour = self.behaviour
-        random = self._random(number)
-        normals = random.standard_normal((BLOCK, 5)).tolist()
-        uniforms = random.random((BLOCK, 2)).tolist()
-        step_s = self.step_ns / SECOND_NS
-        root = math.sqrt(step_s / pricing.YEAR_S)
-        keep_vol, add_vol = _ou(behaviour.log_vol_sd, behaviour.log_vol_half_life_s, step_s)
-        keep_level, add_level = _ou(behaviour.level_sd, behaviour.level_half_life_s, step_s)
-        keep_skew, add_skew = _ou(behaviour.skew_sd, behaviour.skew_half_life_s, step_s)
-        keep_basis, add_basis = _ou(behaviour.basis_sd, behaviour.basis_half_life_s, step_s)
-        jump_chance = min(behaviour.jumps_per_hour * step_s / 3600.0, 1.0)
-        jump_range = behaviour.jump_high - behaviour.jump_low
-        x, log_vol, level, skew, basis = self._carries[number]
-        carries: list[Carry] = []
-        jumps: list[bool] = []
-        for at in range(BLOCK):
-            if number == 0 and at == 0:
-                carries.append(self._carries[0])
-                jumps.append(False)
-                continue
-            z, u = normals[at], uniforms[at]
-            sd = behaviour.vol * math.exp(log_vol) * root
-            x += sd * z[0] - 0.5 * sd * sd
-            jumped = u[0] < jump_chance
-            if jumped:
-                size = behaviour.jump_low + jump_range * abs(2.0 * u[1] - 1.0)
-                x += size if u[1] < 0.5 else -size
-            log_vol = keep_vol * log_vol + add_vol * z[1]
-            level = keep_level * level + add_level * z[2]
-            skew = keep_skew * skew + add_skew * z[3]
-            basis = keep_basis * basis + add_basis * z[4]
-            carries.append(Carry(x, log_vol, level, skew, basis))
-            jumps.append(jumped)
-        return carries, jumps
+        return MarketState(self, step, self._paths.at(step))
 
     def _generated_options(self) -> tuple[ListedOption, ...]:
         """Three Fridays, fifteen strikes each, calls and puts."""
@@ -355,12 +242,6 @@ def _recorded_options(chain: Chain, start_ns: int) -> tuple[ListedOption, ...]:
 def _listed(underlying: str, expiry_ns: int, strike: float, *, is_call: bool) -> ListedOption:
     name = option_name(underlying, expiry_ns, strike, is_call=is_call)
     return ListedOption(name, underlying, float(strike), expiry_ns, is_call)
-
-
-def _ou(sd: float, half_life_s: float, step_s: float) -> tuple[float, float]:
-    """(factor kept per step, sd added per step) of a process with this stationary sd."""
-    keep = 0.5 ** (step_s / half_life_s)
-    return keep, sd * math.sqrt(1.0 - keep * keep)
 
 
 def _round_step(step: float) -> float:

@@ -19,13 +19,13 @@ from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.pricing import NoPriceError, Priced
 from atomizer.engine.strategy import NoQuote, QuoteTarget
+from atomizer.models import rfq as rfq_models
 
 if TYPE_CHECKING:
     from atomizer.engine.core import Engine
 
 E18 = 10**18
 S_PER_YEAR = 365.0 * 86_400.0
-MEAN_POSITIVE_NORMAL = 0.4  # E max(0, N(0,1)) = 1/sqrt(2 pi), rounded up
 
 
 class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,10 +60,6 @@ class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True):
     dummy_price: float | None = None
 
 
-# Mean maximum of n standard normals: how optimistic the winner of n makers was.
-WINNER = {1: 0.0, 2: 0.564, 3: 0.846, 4: 1.029, 5: 1.163, 6: 1.267, 7: 1.352, 8: 1.424, 9: 1.485, 10: 1.539}
-
-
 class Costs(NamedTuple):
     """Each term in USD per unit of underlying; + is against us."""
 
@@ -79,6 +75,9 @@ class Costs(NamedTuple):
     @property
     def total(self) -> float:
         return sum(self)
+
+
+COST_NAMES = tuple(f"cost_{name}" for name in Costs._fields)
 
 
 class RfqResponder:
@@ -149,21 +148,30 @@ class RfqResponder:
     def costs(self, priced: Priced, index: float, size: float) -> Costs:
         """Every cost of taking this option and hedging it to its end."""
         settings = self.settings
-        one_way = (settings.hedge_half_spread_bps + settings.hedge_fee_bps + settings.slippage_bps) * 1e-4
-        delta = abs(priced.delta) * priced.forward
-        interval = settings.rehedge_interval_s / S_PER_YEAR
-        turnover = priced.gamma * priced.forward**2 * priced.vol * math.sqrt(2.0 / (math.pi * interval))
-        spot_risk, vol_risk = delta * priced.vol, priced.vega * settings.vol_of_vol
-        variance = spot_risk**2 + vol_risk**2 + 2.0 * settings.spot_vol_correlation * spot_risk * vol_risk
-        validity = settings.validity_s / S_PER_YEAR
-        curse = WINNER.get(settings.makers_in_auction, WINNER[10])
+        hedge, rebalancing, carry, taker_option = rfq_models.cost_terms(
+            priced.delta,
+            priced.gamma,
+            priced.vega,
+            priced.forward,
+            priced.vol,
+            priced.tau,
+            settings.hedge_half_spread_bps * 1e-4,
+            settings.hedge_fee_bps * 1e-4,
+            settings.slippage_bps * 1e-4,
+            settings.rehedge_interval_s / S_PER_YEAR,
+            settings.margin_share,
+            settings.margin_rate,
+            max(0.0, settings.funding_rate),
+            settings.vol_of_vol,
+            settings.spot_vol_correlation,
+            settings.validity_s / S_PER_YEAR,
+        )
+        curse = rfq_models.expected_maximum(settings.makers_in_auction)
         return Costs(
-            hedge=2.0 * delta * one_way,
-            rebalancing=one_way * turnover * priced.tau,
-            carry=delta
-            * (settings.margin_share * settings.margin_rate + max(0.0, settings.funding_rate))
-            * priced.tau,
-            taker_option=MEAN_POSITIVE_NORMAL * math.sqrt(max(variance, 0.0) * validity),
+            hedge=hedge,
+            rebalancing=rebalancing,
+            carry=carry,
+            taker_option=taker_option,
             fixing=settings.fixing_basis_bps * 1e-4 * index,
             delivery=settings.delivery_usd,
             own_size=0.5
@@ -183,7 +191,7 @@ class RfqResponder:
         """
         settings = self.settings
         net_delta = engine.net_delta(rfq.underlying)
-        net_vega = engine.exposure.of(rfq.underlying, "vega").base
+        net_vega = engine.exposure.net(rfq.underlying, "vega")
         return (
             settings.skew_delta_usd_per_coin * net_delta * priced.delta
             + settings.skew_vega_usd_per_vega * net_vega * priced.vega * 0.01
@@ -224,7 +232,7 @@ def _why(
         "gamma": priced.gamma,
         "vega": priced.vega,
         "theta": priced.theta,
-        **{f"cost_{name}": value for name, value in costs._asdict().items()},
+        **dict(zip(COST_NAMES, costs, strict=True)),
         "edge": edge,
         "skew": skew,
         "expected_edge": expected,

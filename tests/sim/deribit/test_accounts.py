@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.sim.deribit.client import PERP, START, World, run
 
 from atomizer.sim.deribit.accounts import Account, Marks, Position, value
 from atomizer.sim.deribit.listings import Listing, list_instruments
 from atomizer.sim.market import Market
+from tests.sim.deribit.client import PERP, START, World, run
 
 MARKET = Market(7, START)
 LISTINGS = list_instruments(MARKET)

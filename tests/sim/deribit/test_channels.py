@@ -6,9 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.sim.deribit.client import PERP, RawClient, RefusedError, World, on_grid, run
 
 from atomizer.sim.deribit import DeribitTwinSettings
+from tests.sim.deribit.client import PERP, RawClient, RefusedError, World, on_grid, run
 
 
 class Replica:

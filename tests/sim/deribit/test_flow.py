@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import pytest
-from tests.sim.deribit.client import PERP, START
 
 from atomizer.sim.deribit.books import BUY, SELL, VenueBook
 from atomizer.sim.deribit.flow import Flow
 from atomizer.sim.deribit.listings import Listing, list_instruments
 from atomizer.sim.market import Market
 from atomizer.sim.matching import Mode
+from tests.sim.deribit.client import PERP, START
 
 STEP = 100_000_000
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+
 from tests.sim.deribit.client import PERP, RawClient, RefusedError, World, on_grid, run
 
 

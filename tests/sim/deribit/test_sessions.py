@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from tests.sim.deribit.client import PERP, RawClient, RefusedError, World, on_grid, run
 
 from atomizer.sim.deribit import Credential, DeribitTwinSettings
 from atomizer.sim.deribit.settings import DEFAULT_CREDENTIALS
+from tests.sim.deribit.client import PERP, RawClient, RefusedError, World, on_grid, run
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PEM = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

@@ -8,15 +8,14 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
-from tests.independent.rysk_client import RyskJudge, RyskSigner, rysk_judge
-from tests.independent.wire import Wire, dial, exact_json
-
 from atomizer.net.memory import MemoryNetwork
 from atomizer.net.virtual import VirtualClock, run_virtual
 from atomizer.sim.market import Market
 from atomizer.sim.rysk.scripted import ScriptedRfq
 from atomizer.sim.rysk.settings import Behaviour, RyskTwinSettings, default_settings
 from atomizer.sim.rysk.twin import RyskTwin
+from tests.independent.rysk_client import RyskJudge, RyskSigner, rysk_judge
+from tests.independent.wire import Wire, dial, exact_json
 
 HOST, PORT = "127.0.0.1", 9003
 WS = f"ws://{HOST}:{PORT}/"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+
+from atomizer.sim.rysk.settings import FOREIGN, Behaviour
 from tests.independent.rysk_client import RyskSigner
 from tests.independent.wire import JudgeError
 from tests.sim.rysk.harness import E18, Scene, play
-
-from atomizer.sim.rysk.settings import FOREIGN, Behaviour
 
 OTHER_KEY = "0x" + "17" * 32
 HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0

@@ -7,9 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.independent.rysk_client import RyskSigner, rysk_truth
-from tests.independent.wire import JudgeError, ask, dial, exact_json, fetch
-from tests.sim.rysk.harness import HTTP, WS, Scene, play
 
 from atomizer.net.transport import HttpRequest, TransportError
 from atomizer.sim.rysk.settings import (
@@ -24,6 +21,9 @@ from atomizer.sim.rysk.settings import (
     parse_spec,
     simulated_maker,
 )
+from tests.independent.rysk_client import RyskSigner, rysk_truth
+from tests.independent.wire import JudgeError, ask, dial, exact_json, fetch
+from tests.sim.rysk.harness import HTTP, WS, Scene, play
 
 
 def test_ready_line_names_everything_a_maker_needs():

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.independent.rysk_client import RyskSigner, rysk_judge, rysk_state, rysk_truth
-from tests.independent.wire import dial, exact_json, fetch
 
 from atomizer.net.sockets import SocketTransport
 from atomizer.net.virtual import WallClock
 from atomizer.sim.market import Market
 from atomizer.sim.rysk.settings import Acceptance, Behaviour, default_settings
 from atomizer.sim.rysk.twin import RyskTwin
+from tests.independent.rysk_client import RyskSigner, rysk_judge, rysk_state, rysk_truth
+from tests.independent.wire import dial, exact_json, fetch
 
 
 @pytest.mark.system

@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.independent.wire import JudgeError, Wire, exact_json
-from tests.sim.rysk.harness import E18, Scene, play
 
 from atomizer.sim.rysk.messages import encode
 from atomizer.sim.rysk.pushes import TRAPS
 from atomizer.sim.rysk.settings import FOREIGN, Acceptance, Behaviour, Faults, RfqFault
+from tests.independent.wire import JudgeError, Wire, exact_json
+from tests.sim.rysk.harness import E18, Scene, play
 
 PLAIN_FIELDS = {
     "asset",

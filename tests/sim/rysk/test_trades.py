@@ -5,11 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+
+from atomizer.sim.rysk.settings import Behaviour, ConfirmationShape, Faults
 from tests.independent.rysk_client import OptionId, rysk_equity, rysk_state, rysk_truth
 from tests.independent.wire import JudgeError
 from tests.sim.rysk.harness import E18, HTTP, WS, Scene, play
-
-from atomizer.sim.rysk.settings import Behaviour, ConfirmationShape, Faults
 
 CONFIRMATION_FIELDS = {
     "maker",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
+from atomizer.sim.rysk.settings import Behaviour
 from tests.independent.wire import JudgeError, exact_json
 from tests.sim.rysk.harness import Scene, play
-
-from atomizer.sim.rysk.settings import Behaviour
 
 
 def win_rate(vol_points: float, bps: float, seconds: float = 600.0) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 from atomizer.sim.deribit.calls import Call, Method
 from atomizer.sim.deribit.channels import CURRENCIES, KINDS
 from atomizer.sim.deribit.errors import invalid_params
-from atomizer.sim.deribit.exchange import own_order
+from atomizer.sim.deribit.orders import own_order
 from atomizer.sim.deribit.public_methods import listing_of, page_of
 from atomizer.sim.deribit.reports import empty_portfolio, portfolio, position_report, positions
 

@@ -13,7 +13,8 @@ from atomizer.net.transport import Clock
 from atomizer.sim import pricing
 from atomizer.sim.deribit.accounts import Account, Marks, margins, value
 from atomizer.sim.deribit.books import VenueBook
-from atomizer.sim.deribit.errors import DeribitError, invalid_params
+from atomizer.sim.deribit.errors import DeribitError
+from atomizer.sim.deribit.executions import Executions
 from atomizer.sim.deribit.flow import Flow
 from atomizer.sim.deribit.listings import NS_PER_MS, Listing, list_instruments
 from atomizer.sim.deribit.orders import Order, Wish
@@ -21,7 +22,7 @@ from atomizer.sim.deribit.settings import DEPOSITS, DeribitTwinSettings
 from atomizer.sim.market import Market, MarketState
 from atomizer.sim.matching import ANONYMOUS, Mode, Outcome, Placed, SelfTrade
 
-FIRST_ORDER, FIRST_TRADE = 580_000_000, 210_000_000
+FIRST_ORDER = 580_000_000
 # The perpetual refuses limit prices further than this from its mark.
 PRICE_BAND = 0.10
 DEFAULT_DEPOSIT = Decimal(1000)
@@ -72,7 +73,7 @@ class Exchange:
         self.flow = Flow(market, seed, self._place_anonymous)
         self._orders: dict[int, Order] = {}
         self._next_order = FIRST_ORDER
-        self._next_trade = FIRST_TRADE
+        self._executions = Executions(market, clock, self.marks)
         self._marks: Marks | None = None
         self._marks_step = -1
 
@@ -315,7 +316,7 @@ class Exchange:
         tallies: dict[Account, Tally] = {}
         for fill in placed.fills:
             maker = self._orders.get(fill.order_id)
-            public = self._public_trade(book, side, fill.ticks, fill.lots)
+            public = self._executions.public(book, side, fill.ticks, fill.lots)
             for order, liquidity in ((taker, "T"), (maker, "M")):
                 if order is None:
                     continue
@@ -327,7 +328,7 @@ class Exchange:
                 tally = tallies.setdefault(order.account, Tally([], []))
                 if order not in tally.orders:
                     tally.orders.append(order)
-                tally.trades.append(self._user_trade(order, public, fill.ticks, fill.lots, liquidity))
+                tally.trades.append(self._executions.own(order, public, fill.ticks, fill.lots, liquidity))
             self._listener.traded(book.listing, public)
         if announce:
             self._count_own(book)
@@ -356,107 +357,3 @@ class Exchange:
             for account in self.accounts.values()
             for order in account.open_orders.values()
         )
-
-    def _public_trade(self, book: VenueBook, side: int, ticks: int, lots: int) -> dict[str, Any]:
-        listing, marks = book.listing, self.marks()
-        self._next_trade += 1
-        book.trade_seq += 1
-        amount = listing.amount(lots)
-        book.volume += amount
-        prefix = "" if listing.currency == "BTC" else f"{listing.currency}-"
-        trade: dict[str, Any] = {
-            "trade_id": f"{prefix}{self._next_trade}",
-            "trade_seq": book.trade_seq,
-            "timestamp": self.now_ms,
-            "instrument_name": listing.name,
-            "direction": "buy" if side > 0 else "sell",
-            "price": listing.price(ticks),
-            "amount": amount,
-            "contracts": amount / float(listing.contract_size),
-            "mark_price": marks.mark[listing.name],
-            "index_price": marks.index,
-            "tick_direction": book.direction_of(ticks),
-        }
-        if listing.option:
-            trade["iv"] = round(100.0 * self._trade_vol(listing, ticks), 2)
-        book.trades.append(trade)
-        return trade
-
-    def _trade_vol(self, listing: Listing, ticks: int) -> float:
-        option, state = listing.option, self.state()
-        assert option is not None
-        usd = listing.price(ticks) * state.index
-        forward, tau = state.forward(option.expiry_ns), state.tau(option.expiry_ns)
-        return pricing.implied_vol(usd, forward, option.strike, tau, is_call=option.is_call) or 0.0
-
-    def _user_trade(
-        self, order: Order, public: dict[str, Any], ticks: int, lots: int, liquidity: str
-    ) -> dict[str, Any]:
-        """Book one side of an execution and describe it to its owner."""
-        listing, account = order.listing, order.account
-        price, amount = listing.exact_price(ticks), listing.lot * lots
-        fee = listing.fee(price, amount, maker=liquidity == "M")
-        realised = account.fill(listing, order.side, amount, price, fee)
-        trade = public | {
-            "direction": "buy" if order.side > 0 else "sell",
-            "order_id": order.order_id,
-            "order_type": order.wish.order_type,
-            "matching_id": None,
-            "liquidity": liquidity,
-            "fee": float(fee),
-            "fee_currency": account.currency,
-            "state": order.state,
-            "label": order.label,
-            "post_only": order.wish.post_only,
-            "reduce_only": order.wish.reduce_only,
-            "mmp": order.wish.mmp,
-            "api": True,
-            "risk_reducing": False,
-            "self_trade": False,
-            "profit_loss": float(realised),
-        }
-        if listing.option:
-            trade["underlying_price"] = round(self.state().forward(listing.option.expiry_ns), 4)
-        account.trades.append(trade)
-        return trade
-
-
-def own_order(account: Account, order_id: str) -> Order:
-    """An order of this account.
-
-    Raises:
-        DeribitError: 10004, whoever else may own it.
-    """
-    order = account.orders.get(order_id)
-    if order is None:
-        raise DeribitError("order_not_found", "no such order of this account", "order_id")
-    return order
-
-
-def changed_wish(
-    order: Order,
-    lots: int,
-    ticks: int | None,
-    *,
-    post_only: bool,
-    reject_post_only: bool,
-    reduce_only: bool,
-    mmp: bool,
-) -> Wish:
-    """What an edit asks for: the order's own terms with another price, size and flags.
-
-    Raises:
-        DeribitError: an edit of `mmp`, or of an order without a price.
-    """
-    if mmp != order.wish.mmp:
-        raise invalid_params("mmp", "cannot be changed by edit")
-    if order.wish.ticks is None:
-        raise DeribitError("other_reject", "a market order cannot be edited", "order_id")
-    return replace(
-        order.wish,
-        lots=lots,
-        ticks=order.ticks if ticks is None else ticks,
-        post_only=post_only,
-        reject_post_only=reject_post_only,
-        reduce_only=reduce_only,
-    )

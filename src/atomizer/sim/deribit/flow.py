@@ -103,7 +103,8 @@ def _touch(  # type: ignore[no-untyped-def]
                 if slope < 1e-9:
                     break
                 found = min(max(found - gap / slope, 0.01), 5.0)
-            vols[at, i] = found
+            # At the floor the price is below what any vol gives: there is no implied vol.
+            vols[at, i] = found if found > 0.01 else 0.0
         if ticks[0, i] >= ticks[1, i]:
             ticks[0, i] = _to_grid(float(ticks[1, i] - 1), band, step, 1)
 

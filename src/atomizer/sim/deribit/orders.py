@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -195,3 +195,44 @@ class Order:
         if self.cancel_reason:
             body["cancel_reason"] = self.cancel_reason
         return body
+
+
+def own_order(account: Account, order_id: str) -> Order:
+    """An order of this account.
+
+    Raises:
+        DeribitError: 10004, whoever else may own it.
+    """
+    order = account.orders.get(order_id)
+    if order is None:
+        raise DeribitError("order_not_found", "no such order of this account", "order_id")
+    return order
+
+
+def changed_wish(
+    order: Order,
+    lots: int,
+    ticks: int | None,
+    *,
+    post_only: bool,
+    reject_post_only: bool,
+    reduce_only: bool,
+    mmp: bool,
+) -> Wish:
+    """What an edit asks for: the order's own terms with another price, size and flags.
+
+    Raises:
+        DeribitError: an edit of `mmp`, or of an order without a price.
+    """
+    if mmp != order.wish.mmp:
+        raise invalid_params("mmp", "cannot be changed by edit")
+    if order.wish.ticks is None:
+        raise DeribitError("other_reject", "a market order cannot be edited", "order_id")
+    return replace(
+        order.wish,
+        lots=lots,
+        ticks=order.ticks if ticks is None else ticks,
+        post_only=post_only,
+        reject_post_only=reject_post_only,
+        reduce_only=reduce_only,
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from atomizer.sim.deribit.errors import invalid_params
 
+LARGEST, MOST_PLACES = 10**15, 10
 TRUE, FALSE = ("true", "True", "1"), ("false", "False", "0")
 
 
@@ -49,10 +50,10 @@ class Params:
             raise invalid_params(name, "must be a number")
         try:
             number = Decimal(str(value))
-        except InvalidOperation:
+        except (InvalidOperation, ValueError):
             raise invalid_params(name, "must be a number") from None
-        if not number.is_finite():
-            raise invalid_params(name, "must be a finite number")
+        if not number.is_finite() or abs(number) >= LARGEST or number != round(number, MOST_PLACES):
+            raise invalid_params(name, f"must be below {LARGEST} with at most {MOST_PLACES} decimals")
         return number
 
     def integer(self, name: str, default: int | None = None) -> int:

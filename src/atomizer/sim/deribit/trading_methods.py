@@ -9,9 +9,8 @@ from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.calls import Call, Method
 from atomizer.sim.deribit.channels import CURRENCIES, KINDS
 from atomizer.sim.deribit.errors import DeribitError, invalid_params
-from atomizer.sim.deribit.exchange import changed_wish, own_order
 from atomizer.sim.deribit.hub import rendered
-from atomizer.sim.deribit.orders import Order, read_lots, read_wish
+from atomizer.sim.deribit.orders import Order, changed_wish, own_order, read_lots, read_wish
 from atomizer.sim.deribit.public_methods import listing_of
 
 USER_REQUEST = "user_request"

@@ -76,10 +76,10 @@ class DeribitPort:
         listed = self._listing.by_name.get(command.instrument.removeprefix(codec.PREFIX))
         if listed is None:
             self._trading.later(_unlisted(command))
-        elif isinstance(command, PlaceOrder):
-            self._trading.place(command, listed)
         elif isinstance(command, AmendOrder):
             self._trading.amend(command, listed)
+        elif isinstance(command, PlaceOrder):
+            self._trading.place(command, listed)
         elif isinstance(command, CancelOrder):
             self._trading.cancel(command, listed)
         else:
