@@ -264,9 +264,8 @@ class Engine:
         due = min(self._wake_ns, self.market.next_staleness(self.now_ns), self._marked_ns + self._marks_ns)
         if self._watch:
             due = min(due, self._watch[0][0])
-        for scope, (when, _asked) in self._reads.items():
-            if self.market.feed(self.account_feed(scope[0])).up:
-                due = min(due, when)
+        for when, _asked in self._reads.values():
+            due = min(due, when)
         if not self._strategies_rest:
             for strategy in self._strategies:
                 due = min(due, strategy.next_deadline())
