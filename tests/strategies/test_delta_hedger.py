@@ -234,7 +234,7 @@ def test_an_expired_option_counts_the_coins_that_are_due() -> None:
 def test_a_halted_engine_does_not_ask_to_be_woken_at_once_again_and_again(halt: ev.Event) -> None:
     desk = RfqDesk(hedger(), perpetual="20000")
     desk.feed(halt)
-    desk.engine.want_reads()
+    desk.feed(ev.Look(accounts=True))
     for _ in range(8):
         desk.refresh(after_s=1.0)
         if isinstance(halt, ev.FeedDown):
