@@ -90,11 +90,24 @@ class Desk:
         )
         self.now_ns = T0
         self.capabilities = capabilities or {"deribit": DERIBIT}
-        self.engine = Engine(self.settings, strategies, responders or {}, self.capabilities, run=1, now_ns=T0)
+        self._strategies, self._responders = strategies, responders or {}
+        self.engine = Engine(self.settings, strategies, self._responders, self.capabilities, run=1, now_ns=T0)
         self.out: list[Any] = []
         self.all: list[Any] = []
         if ready:
             self.open()
+
+    def restart(self, run: int) -> None:
+        """Another run on the same ledger; nothing is connected yet."""
+        self.engine = Engine(
+            self.settings,
+            self._strategies,
+            self._responders,
+            self.capabilities,
+            run=run,
+            now_ns=self.now_ns,
+            ledger=self.engine.ledger,
+        )
 
     def open(self, index: float = 4000.0, equity: str = "100") -> None:
         """Connect, list, quote the perpetual at index -+ 0.5, and complete the first read."""
