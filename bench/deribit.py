@@ -192,7 +192,8 @@ class Venue:
         self._sides: dict[str, str] = {}
         self._numbers = itertools.count(1_000_001)
 
-    def answer(self, sent: bytes) -> bytes:
+    def answer(self, sent: bytes, *, fill: bool = False) -> bytes:
+        """The reply; with `fill` the order was executed whole at its new price."""
         request = msgspec.json.decode(sent)
         params, method = request["params"], request["method"]
         if method == "private/edit":
@@ -217,7 +218,26 @@ class Venue:
             "creation_timestamp": 1757289600000,
             "last_update_timestamp": 1757289600000,
         }
-        return encode({"jsonrpc": "2.0", "id": request["id"], "result": {"order": order, "trades": []}})
+        trades = []
+        if fill:
+            order |= {"order_state": "filled", "filled_amount": params["amount"]}
+            trades.append(self._trade(order))
+        return encode({"jsonrpc": "2.0", "id": request["id"], "result": {"order": order, "trades": trades}})
+
+    def _trade(self, order: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "trade_id": f"T-{next(self._numbers)}",
+            "instrument_name": "ETH-PERPETUAL",
+            "direction": order["direction"],
+            "price": order["price"],
+            "amount": order["amount"],
+            "order_id": order["order_id"],
+            "fee": 0.0,
+            "fee_currency": "ETH",
+            "liquidity": "M",
+            "label": order["label"],
+            "timestamp": 1757289600000,
+        }
 
 
 def clock_cost() -> float:
@@ -240,16 +260,17 @@ class Session:
         self.per_read = per_read
         self.edits = 0
 
-    def settle(self) -> int:
+    def settle(self, *, fill: bool = False) -> int:
         """Answer everything sent, one read a message as the venue does; nanoseconds of CPU it took."""
         spent = 0
         while self.trading.last:
-            replies = [self.venue.answer(data) for data in self.trading.last]
+            replies = [self.venue.answer(data, fill=fill) for data in self.trading.last]
             self.trading.last.clear()
             started = time.thread_time_ns()
             for reply in replies:
                 self.trading.hear(reply)
             spent += time.thread_time_ns() - started
+            fill = False
         return spent
 
     def read(self, frames: list[bytes]) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from atomizer.net.transport import Clock, Connection, Handler, HttpRequest, HttpResponse, Server
+from atomizer.net.transport import Clock, Connection, Handler
 
 DERIBIT_URL, RYSK_URL = "ws://deribit.bench/ws/api/v2", "ws://rysk.bench"
 NS_PER_S = 10**9
@@ -56,7 +56,7 @@ class Wire:
 
 
 class ScriptedVenues:
-    """A `Transport` that reaches both scripts."""
+    """A `Transport` of sockets only: it connects to both scripts, and nothing here asks by HTTP."""
 
     def __init__(self, clock: Clock, listing: list[dict[str, Any]], balances: dict[str, Any]) -> None:
         self.wires: list[Wire] = []
@@ -66,7 +66,10 @@ class ScriptedVenues:
         self.positions: list[dict[str, Any]] = []
 
     def connect(
-        self, url: str, handler: Handler, headers: Mapping[str, str] | None = None
+        self,
+        url: str,
+        handler: Handler,
+        headers: Mapping[str, str] | None = None,
     ) -> Awaitable[Connection]:
         return self._connect(url, handler)
 
@@ -75,12 +78,6 @@ class ScriptedVenues:
         self.wires.append(wire)
         handler.opened(wire)
         return wire
-
-    async def request(self, base: str, request: HttpRequest, timeout_s: float) -> HttpResponse:
-        return HttpResponse(404, b"")
-
-    async def serve(self, host: str, port: int, application: object) -> Server:
-        raise OSError("the script serves no one")
 
     def wire(self, part: str, number: int = 0) -> Wire:
         """The connection whose address holds `part`."""

@@ -36,6 +36,10 @@ class Side(IntEnum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
 
+# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_BUY = Side.BUY
+
+
 class OffGridError(ValueError):
     """A price or size that the instrument's grid does not contain."""
 
@@ -77,14 +81,14 @@ class PriceGrid(msgspec.Struct, frozen=True):
         if abs(raw - nearest) <= GRID_EPSILON * max(1.0, abs(raw)):
             ticks = nearest
         else:
-            ticks = math.floor(raw) if side is Side.BUY else math.ceil(raw)
+            ticks = math.floor(raw) if side is _BUY else math.ceil(raw)
         if not self.steps:
             return ticks
         step = self.step_at(ticks)
         below = ticks - ticks % step
         if below == ticks:
             return ticks
-        if side is Side.BUY:
+        if side is _BUY:
             return below
         above = below + step
         return above if self.on_grid(above) else above + (-above) % self.step_at(above)
@@ -139,6 +143,11 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_option(self) -> bool:
         return self.kind is Kind.OPTION
+
+    @property
+    def margined(self) -> bool:
+        """Whether profit is realised when the position closes; else premium or price moves cash at once."""
+        return self.kind in (Kind.PERPETUAL, Kind.FUTURE)
 
     def lots(self, size: Decimal) -> int:
         """Exact lots of a size.

@@ -162,10 +162,25 @@ class Accounts:
         elif isinstance(booking, PositionMove):
             self._move(Holding(booking.venue, booking.account, booking.instrument), sign * booking.size)
         elif isinstance(booking, Reversal):
-            undone = self.booked.get(booking.key)
-            if undone is not None and booking.key not in self.reversed:
-                self.reversed.add(booking.key)
-                self._apply(undone, Decimal(-1))
+            self._reverse(booking.key)
+
+    def _reverse(self, key: str) -> None:
+        """Undo a booking as if it had never been made."""
+        undone = self.booked.get(key)
+        if undone is None or key in self.reversed:
+            return
+        self.reversed.add(key)
+        if isinstance(undone, Fill) and self.instruments[undone.instrument].margined:
+            # What a fill realised depends on those before it, so a bust in their midst changes later ones.
+            instrument = self.instruments[undone.instrument]
+            holding = Holding(undone.venue, undone.account, undone.instrument)
+            before = self.positions[holding].realised
+            made = self.positions[holding] = self._again(holding, instrument)
+            settle = Purse(undone.venue, undone.account, instrument.settlement)
+            self._pay(settle, made.realised - before)
+            self._charge(undone, Decimal(-1))
+        else:
+            self._apply(undone, Decimal(-1))
 
     def _pay(self, purse: Purse, amount: Decimal) -> None:
         self.cash[purse] = self.cash.get(purse, ZERO) + amount
@@ -181,7 +196,7 @@ class Accounts:
         instrument = self.instruments[fill.instrument]
         settle = Purse(fill.venue, fill.account, instrument.settlement)
         signed = sign * fill.side * fill.size
-        if instrument.kind in (Kind.OPTION, Kind.SPOT):
+        if not instrument.margined:
             self._move(Holding(fill.venue, fill.account, fill.instrument), signed)
             value = quantise(instrument.settlement, signed * fill.price * instrument.contract_size)
             self._pay(settle, -value)
@@ -189,7 +204,11 @@ class Accounts:
                 self._pay(Purse(fill.venue, fill.account, instrument.underlying), signed)
         else:
             self._pay(settle, self._future(fill, instrument, signed))
+        self._charge(fill, sign)
+
+    def _charge(self, fill: Fill, sign: Decimal) -> None:
         if fill.fee:
+            instrument = self.instruments[fill.instrument]
             fee_purse = Purse(fill.venue, fill.account, fill.fee_currency or instrument.settlement)
             self._pay(fee_purse, -sign * fill.fee)
             self.fees[fee_purse] = self.fees.get(fee_purse, ZERO) + sign * fill.fee
@@ -203,7 +222,7 @@ class Accounts:
         holding = Holding(fill.venue, fill.account, fill.instrument)
         position = self._move(holding, ZERO)
         before, place = position.realised, venue_order(fill)
-        if place < position.newest and booking_key(fill) not in self.reversed:
+        if place < position.newest:
             self.positions[holding] = position = self._again(holding, instrument)
         else:
             _margined(position, instrument, signed, fill.price)

@@ -43,6 +43,13 @@ from atomizer.engine.settings import EngineSettings
 from atomizer.engine.slots import MessageBudget, SlotKey, SlotTable
 from atomizer.engine.strategy import Level, NoQuote, Responder, Strategy, Target
 
+# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_DONE = OrderState.DONE
+_LIVE = OrderState.LIVE
+_UNKNOWN = OrderState.UNKNOWN
+_OWED = OrderState.OWED
+_IOC = TimeInForce.IOC
+_CANCEL = Purpose.CANCEL
 S = 1_000_000_000
 MS = 1_000_000
 REVALUE_NS = 200 * MS
@@ -138,6 +145,7 @@ class Engine:
         self._revalued_ns = -NEVER
         self._stale_exposure = True
         self._marked_ns = 0
+        self._marks_ns = settings.marks_every_ms * MS
         self.naked: dict[str, list[float]] = {}
         self._naked_ns = now_ns
         self._handlers = self._table()
@@ -237,7 +245,8 @@ class Engine:
             for strategy in self._strategies:
                 if strategy.wants(event):
                     self._dirty[strategy.number] = True
-        self._watch_orders()
+        if self._watch and self._watch[0][0] <= self.now_ns:
+            self._watch_orders()
         self._watch_reads()
         self._after_orders()
         self._cancel_leftover()
@@ -267,14 +276,16 @@ class Engine:
         """From kill level 3 and while stopping no strategy is asked."""
         return self.halts.kill_level >= 3 or self.halts.stopping
 
-    @property
-    def _marks_ns(self) -> int:
-        return self.settings.marks_every_ms * MS
-
     def emit(self, record: Output) -> None:
         """Fold a command, fact or conclusion of ours and put it out."""
         self.ledger.apply(record, self.now_ns)
         self._out.append(record)
+
+    @property
+    def opened(self) -> bool:
+        """Every account has been read at least once, in this run or before."""
+        opened = self.ledger.opened_ns
+        return all((item.venue, item.account) in opened for item in self.settings.accounts)
 
     @property
     def idle(self) -> bool:
@@ -332,6 +343,7 @@ class Engine:
         order = self.ledger.orders.get(event.order_id)
         if order is not None and order.slot < len(self.slots.keys):
             self.slots.rest(order.slot, self.now_ns)
+            self._note_rest(order)
 
     def _cancel_refused(self, event: ev.CancelRefused) -> None:
         self.ledger.apply(event, self.now_ns)
@@ -409,9 +421,8 @@ class Engine:
 
     def _watch_reads(self) -> None:
         """Read what is due. Without a connection nothing is: its return asks for a read of its own."""
-        for scope, (due, _asked) in list(self._reads.items()):
-            if due > self.now_ns:
-                continue
+        late = [scope for scope, (due, _asked) in self._reads.items() if due <= self.now_ns]
+        for scope in late:
             if self.market.feed(self.account_feed(scope[0])).up:
                 self._read(*scope)
             else:
@@ -429,6 +440,8 @@ class Engine:
             self.emit(record)
         if not event.error:
             self._unread.pop(scope, None)
+        if verdict.agrees:
+            self.exposure.agreed_ns[scope] = event.asked_ns
         self._judge(scope, verdict)
 
     def _judge(self, scope: tuple[str, str], verdict: Verdict) -> None:
@@ -455,17 +468,17 @@ class Engine:
     def _watch_order(self, order: Order) -> None:
         patience = self.capabilities[order.venue].query_after_ms * MS
         due = order.asked_ns + patience
-        immediate_open = order.state is OrderState.LIVE and order.time_in_force is TimeInForce.IOC
+        immediate_open = order.state is _LIVE and order.time_in_force is _IOC
         if order.state in (OrderState.PENDING, OrderState.AMENDING, OrderState.CANCELLING):
             if self.now_ns < due:
                 heapq.heappush(self._watch, (due, order.order_id))
                 return
             self.emit(ev.RequestTimedOut(order.order_id))
-        if order.state is OrderState.UNKNOWN or (immediate_open and self.now_ns >= due):
+        if order.state is _UNKNOWN or (immediate_open and self.now_ns >= due):
             self._ask(order, patience)
         elif immediate_open:
             heapq.heappush(self._watch, (due, order.order_id))
-        elif order.state is OrderState.OWED:
+        elif order.state is _OWED:
             self._reads.setdefault((order.venue, order.account), (self.now_ns, self.now_ns))
             when, asked = self._reads[order.venue, order.account]
             self._reads[order.venue, order.account] = (min(when, self.now_ns), asked)
@@ -500,18 +513,19 @@ class Engine:
             order = self.ledger.find(number)
             if order is None:
                 continue
-            if order.state is OrderState.LIVE:
+            if order.state is _LIVE:
                 self.slots.settle(order)
-            elif order.state is OrderState.UNKNOWN:
+            elif order.state is _UNKNOWN:
                 heapq.heappush(self._watch, (max(self.now_ns, order.deadline_ns + MS), number))
-            elif order.state is OrderState.OWED:
+            elif order.state is _OWED:
                 heapq.heappush(self._watch, (self.now_ns + OWED_PATIENCE_NS, number))
-            if order.state is OrderState.DONE:
+            if order.state is _DONE:
                 self._queried.pop(number, None)
                 self._cancel_after.pop(number, None)
                 self._leftover.pop(number, None)
             if self.slots.refresh(order, self.now_ns):
                 self._dirty[self.slots.keys[order.slot].strategy] = True
+                self._note_rest(order)
         touched.clear()
         if self.ledger.booked_now:
             self.ledger.booked_now.clear()
@@ -530,11 +544,11 @@ class Engine:
         """An order of an earlier run belongs to no slot: what of it still rests is cancelled by name."""
         for number in list(self._leftover):
             order = self.ledger.orders.get(number)
-            if order is None or order.state is not OrderState.LIVE:
+            if order is None or order.state is not _LIVE:
                 continue
-            if order.time_in_force is TimeInForce.IOC or self._cancel_after.get(number, 0) > self.now_ns:
+            if order.time_in_force is _IOC or self._cancel_after.get(number, 0) > self.now_ns:
                 continue
-            if self.market.feed(f"{order.venue}/trading").up and self._token(order.venue, Purpose.CANCEL):
+            if self.market.feed(f"{order.venue}/trading").up and self._token(order.venue, _CANCEL):
                 self._emit_cancel(order, "left by an earlier run")
 
     def _accounted(self, scope: tuple[str, str], instrument: str) -> Held | None:
@@ -655,7 +669,7 @@ class Engine:
         scope = (venue, account)
         block = self.ledger.nonces.get(scope)
         nonce = self.ledger.next_nonce.get(scope, 0)
-        if block is None or block.last < nonce or self._fresh_block(scope):
+        if self._fresh_block(scope) or block is None or block.last < nonce:
             last = max(block.last if block else 0, nonce - 1)
             first = max(last + 1, self.now_ns // MS)
             self.emit(NonceBlock(venue, account, first, first + self.settings.nonce_block - 1))
@@ -703,7 +717,7 @@ class Engine:
                 price=price,
                 size=abs(float(size)),
                 life_ns=S,
-                time_in_force=TimeInForce.IOC,
+                time_in_force=_IOC,
                 purpose=Purpose.HEDGE,
                 reduce_only=True,
                 retry_ns=S,
@@ -728,7 +742,7 @@ class Engine:
     def _rank(self, planned: tuple[int, int]) -> tuple[int, int]:
         number, action = planned
         target = self.slots.targets[number]
-        return (Purpose.CANCEL if action == ACT_CANCEL or target is None else target.purpose), number
+        return (_CANCEL if action == ACT_CANCEL or target is None else target.purpose), number
 
     def _token(self, venue: str, purpose: Purpose) -> bool:
         budget = self._budgets[venue]
@@ -743,7 +757,7 @@ class Engine:
             return
         if not self.market.feed(f"{order.venue}/trading").up:
             return
-        if self._token(order.venue, Purpose.CANCEL):
+        if self._token(order.venue, _CANCEL):
             target = self.slots.targets[number]
             self._emit_cancel(order, "target gone" if target is None else "cannot be amended now")
 
@@ -761,7 +775,7 @@ class Engine:
         instrument = self.market.instruments[key.level.instrument]
         ticks, lots = int(self.slots.want_px[number]), int(self.slots.want_qty[number])
         order = self.ledger.orders.get(self.slots.order_of[number]) if action == ACT_AMEND else None
-        immediate = target.time_in_force is TimeInForce.IOC
+        immediate = target.time_in_force is _IOC
         held = self._accounted((instrument.venue, self._account_of[instrument.venue]), instrument.key)
         if held is None and not immediate:
             held = self._claim(key, instrument)
@@ -820,13 +834,11 @@ class Engine:
         side, waiting = key.level.side, False
         for other in self.slots.of_instrument(instrument.key):
             resting = self.ledger.orders.get(self.slots.order_of[other])
-            if resting is None or resting.side is side or resting.time_in_force is TimeInForce.IOC:
+            if resting is None or resting.side is side or resting.time_in_force is _IOC:
                 continue
             if (ticks - resting.ticks) * side >= 0:
                 waiting = True
-                if resting.state is not OrderState.CANCELLING and self._token(
-                    instrument.venue, Purpose.CANCEL
-                ):
+                if resting.state is not OrderState.CANCELLING and self._token(instrument.venue, _CANCEL):
                     self._emit_cancel(resting, "a hedge would meet it")
         return waiting
 
@@ -845,6 +857,14 @@ class Engine:
             )
         )
 
+    def _note_rest(self, order: Order) -> None:
+        """Say why a slot rests that someone else emptied or refused."""
+        wait_ns = self.slots.back_off_ns[order.slot]
+        if wait_ns:
+            why = f"{order.end or 'refused'} {order.end_text}".strip()
+            text = f"{order.instrument}: rests {wait_ns / S:g} s after {why}"
+            self._hold(order.slot, self.slots.keys[order.slot], Held(Reason.BACK_OFF, text))
+
     def _use_named(self, name: str) -> None:
         """Write an instrument's terms into the journal before the first record that needs them."""
         if name and name not in self.ledger.instruments:
@@ -853,6 +873,8 @@ class Engine:
                 self.emit(InstrumentUsed(listed))
 
     def _repair_books(self) -> None:
+        if not self.market.gaps:
+            return
         for instrument in self.market.gaps:
             self.emit(Resubscribe(instrument.partition(":")[0], instrument))
         self.market.gaps.clear()

@@ -17,12 +17,15 @@ from atomizer.domain.instruments import Instrument, Side
 from atomizer.domain.orders import Purpose
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
+from atomizer.engine.accounts import Purse
 from atomizer.engine.exposure import Exposure, UnitGreeks
 from atomizer.engine.ledger import Ledger, Order
 from atomizer.engine.market import Market
 from atomizer.engine.settings import AllowedAsset, AllowedChain, EngineSettings
 from atomizer.engine.strategy import NoQuote, QuoteTarget, Target
 
+# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_HEDGE, _BUY = Purpose.HEDGE, Side.BUY
 E18 = 10**18
 MS = 1_000_000
 
@@ -69,7 +72,7 @@ class Gate:
             (chain.chain_id, asset.address): asset for chain in settings.chains for asset in chain.assets
         }
         self._hedges = {item.underlying: item for item in settings.hedge_markets}
-        self._account_of = {item.venue: item.account for item in settings.accounts}
+        self._accounts = {item.venue: item.account for item in settings.accounts}
         self._trading_of = {venue: f"{venue}/trading" for venue in capabilities}
 
     # --- RFQs ---
@@ -77,10 +80,19 @@ class Gate:
     def admit(self, rfq: Rfq, now_ns: int) -> NoQuote | None:
         """Everything that can be refused before pricing."""
         return (
-            self._halted(rfq.venue, rfq.account, rfq.underlying, now_ns)
+            self._foreign(rfq)
+            or self._halted(rfq.venue, rfq.account, rfq.underlying, now_ns)
             or self._signable(rfq)
             or self._sane(rfq, now_ns)
             or self._fresh(rfq, now_ns)
+        )
+
+    def _foreign(self, rfq: Rfq) -> NoQuote | None:
+        if self._accounts.get(rfq.venue) == rfq.account:
+            return None
+        return NoQuote(
+            reason=Reason.WRONG_ACCOUNT,
+            text=f"account {rfq.account!r} of {rfq.venue} is not the configured one",
         )
 
     def _halted(self, venue: str, account: str, underlying: str, now_ns: int) -> NoQuote | None:
@@ -182,6 +194,12 @@ class Gate:
                 reason=Reason.MARKET_DATA_STALE,
                 text=f"{hedge.instrument} has no usable book (gap or one side)",
             )
+        known = market.indices.get(hedge.index)
+        if known is None or known[1] < market.feed(f"{hedge.venue}/market").since_ns:
+            return NoQuote(
+                reason=Reason.MARKET_DATA_STALE,
+                text=f"no index {hedge.index} since {hedge.venue} is connected",
+            )
         for venue in (hedge.venue, rfq.venue):
             offset = abs(market.clock_offset_ns.get(venue, 0))
             if offset > fresh.clock_stop_ms * MS:
@@ -249,11 +267,8 @@ class Gate:
     def _asked_too_often(self, rfq: Rfq) -> NoQuote | None:
         """Each live signature is an exposure of its own, whatever RFQ it answered."""
         limits = self._settings.limits
-        same_terms = same_taker = 0
-        for quote in self._exposure.live.values():
-            command = quote.command
-            same_terms += command.instrument == rfq.instrument and command.side == rfq.side
-            same_taker += command.taker == rfq.taker
+        same_terms, _size = self._exposure.live_on(rfq.instrument, rfq.side)
+        same_taker = self._exposure.live_takers.get(rfq.taker, 0)
         if same_terms >= limits.quotes_per_terms:
             return NoQuote(reason=Reason.TERMS_CAP, text=f"{same_terms} live quotes on the same terms")
         if same_taker >= limits.quotes_per_taker:
@@ -267,14 +282,14 @@ class Gate:
             return NoQuote(
                 reason=Reason.PREMIUM_TOO_LARGE, text=f"premium {premium:.2f} USD, the most is {most:g}"
             )
-        if rfq.side is not Side.BUY:
+        if rfq.side is not _BUY:
             return None
         ledger, scope = self._ledger, (rfq.venue, rfq.account)
         cash = ledger.accounts.balance(rfq.venue, rfq.account, "USD")
-        reported = [row[0].cash for purse, row in ledger.reported_balances.items() if purse[:2] == scope]
-        if not reported:
+        reported = ledger.reported_balances.get(Purse(*scope, "USD"))
+        if reported is None:
             return NoQuote(reason=Reason.ACCOUNT_DATA_STALE, text=f"no balance of {rfq.venue} read yet")
-        available = min(cash, sum(reported, Decimal(0))) - Decimal(self._exposure.premium.get(scope, 0.0))
+        available = min(cash, reported[0].cash) - Decimal(self._exposure.premium.get(scope, 0.0))
         if premium > available:
             return NoQuote(
                 reason=Reason.DEPOSIT_TOO_SMALL,
@@ -295,7 +310,7 @@ class Gate:
         replaced: Order | None = None,
     ) -> Held | None:
         """None when an order (or an amend of `replaced`) may be sent."""
-        hedge = target.purpose is Purpose.HEDGE
+        hedge = target.purpose is _HEDGE
         held = self._order_halted(instrument, now_ns, hedge=hedge) or self._order_shape(
             instrument, side, ticks, lots, now_ns
         )
@@ -314,6 +329,9 @@ class Gate:
         halts = self._halts
         if halts.kill_level >= 3 or halts.stopping or halts.journal == "dead":
             return Held(Reason.KILLED, f"kill level {halts.kill_level}, journal {halts.journal}")
+        account = self._accounts.get(instrument.venue)
+        if account is None:
+            return Held(Reason.WRONG_ACCOUNT, f"no account of {instrument.venue} is configured")
         if not instrument.open:
             return Held(Reason.INSTRUMENT_CLOSED, f"{instrument.key} is not open")
         trading = self._market.feed(self._trading_of[instrument.venue])
@@ -323,7 +341,6 @@ class Gate:
             )
         if hedge:
             return None
-        account = self._account_of.get(instrument.venue, "")
         refusal = self._halted(instrument.venue, account, instrument.underlying, now_ns)
         return Held(refusal.reason, refusal.text) if refusal is not None else None
 
@@ -336,7 +353,7 @@ class Gate:
             return Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book")
         mark = self._exposure.future_mark(instrument)
         price, collar = ticks * float(instrument.grid.tick), self._settings.limits.collar
-        worst = mark * (1.0 + collar) if side is Side.BUY else mark * (1.0 - collar)
+        worst = mark * (1.0 + collar) if side is _BUY else mark * (1.0 - collar)
         if (price - worst) * side > 0.0:
             return Held(
                 Reason.PRICE_COLLAR,

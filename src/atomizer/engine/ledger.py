@@ -51,6 +51,15 @@ from atomizer.domain.orders import Answer, EndReason, OrderState, Purpose, TimeI
 from atomizer.engine import kernels
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
 
+# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_DONE = OrderState.DONE
+_OWED = OrderState.OWED
+_AMENDING = OrderState.AMENDING
+_UNKNOWN = OrderState.UNKNOWN
+_ACK = Answer.ACK
+_SENT_AMEND = Answer.SENT_AMEND
+_FILLED = EndReason.FILLED
+_BOOKED = Answer.FILL
 _STATES = tuple(OrderState)
 CLOCK_SLACK_NS = 1_000_000_000
 READ_OVERLAP_NS = 60_000_000_000
@@ -91,9 +100,9 @@ class Order(msgspec.Struct, kw_only=True):
     @property
     def owed(self) -> int:
         """Lots that may still be filled or booked: the order's exposure, 0 when done."""
-        if self.state is OrderState.DONE:
+        if self.state is _DONE:
             return 0
-        if self.state is OrderState.OWED:
+        if self.state is _OWED:
             return max(0, self.final_filled - self.booked)
         return max(0, self.total - self.booked)
 
@@ -125,6 +134,8 @@ class Ledger:
         self.orders: dict[int, Order] = {}
         self.finished: dict[int, Order] = {}
         self.quotes: dict[tuple[str, str, int], LiveQuote] = {}
+        # Those not traded and not yet found dead by who counts them: a derived index, no part of the state.
+        self.open_quotes: dict[tuple[str, str, int], LiveQuote] = {}
         self.nonces: dict[tuple[str, str], NonceBlock] = {}
         self.next_nonce: dict[tuple[str, str], int] = {}
         self.run: RunStarted | None = None
@@ -187,10 +198,10 @@ class Ledger:
                 int(order.state), int(answer), order.booked, order.total, order.final_filled
             )
         ]
-        if state is OrderState.DONE and order.state is not OrderState.DONE:
+        if state is _DONE and order.state is not _DONE:
             self.finished[order.order_id] = self.orders.pop(order.order_id)
             if order.end is None:
-                order.end = EndReason.FILLED
+                order.end = _FILLED
         order.state = state
         self.touched.append(order.order_id)
 
@@ -222,7 +233,7 @@ class Ledger:
             return
         order.pend_ticks, order.pend_lots = command.ticks, command.lots
         order.deadline_ns, order.asked_ns = command.deadline_ns, self.now_ns
-        self._step(order, Answer.SENT_AMEND)
+        self._step(order, _SENT_AMEND)
 
     def _cancelled(self, command: CancelOrder) -> None:
         order = self.orders.get(command.order_id)
@@ -238,21 +249,21 @@ class Ledger:
         if event.venue_order_id:
             order.venue_order_id = event.venue_order_id
         order.venue_filled = max(order.venue_filled, event.filled_lots)
-        if order.state is OrderState.AMENDING:
+        if order.state is _AMENDING:
             answered = event.reply or (event.ticks, event.lots) == (order.pend_ticks, order.pend_lots)
             if not answered:
                 return  # an older push; the amend's own answer is still to come
-        if order.pend_lots and order.state is not OrderState.DONE:
+        if order.pend_lots and order.state is not _DONE:
             self._settle_amend(order, event)
-        self._step(order, Answer.ACK)
+        self._step(order, _ACK)
 
     @staticmethod
     def _settle_amend(order: Order, event: OrderOpen) -> None:
         """An amend was answered, or after a time-out the venue shows which side of it won."""
         took = event.reply or event.lots == order.pend_lots
-        if took and order.state is not OrderState.UNKNOWN:
+        if took and order.state is not _UNKNOWN:
             order.ticks, order.lots = order.pend_ticks, order.pend_lots
-        elif order.state is OrderState.UNKNOWN:
+        elif order.state is _UNKNOWN:
             order.ticks, order.lots = event.ticks, event.lots
         order.pend_ticks = order.pend_lots = 0
 
@@ -295,7 +306,7 @@ class Ledger:
         """Final only after the request's own deadline, when no copy of it can still arrive."""
         order = self.orders.get(event.order_id)
         if order is not None and self.now_ns > order.deadline_ns:
-            if order.state is OrderState.UNKNOWN:
+            if order.state is _UNKNOWN:
                 order.end = EndReason.NOT_FOUND
                 if order.venue_filled > order.booked:
                     order.final_filled = order.venue_filled
@@ -338,7 +349,7 @@ class Ledger:
             return
         order.booked += self.instruments[fill.instrument].lots(fill.size)
         if order.order_id in self.orders:
-            self._step(order, Answer.FILL)
+            self._step(order, _BOOKED)
 
     def _rfq_trade(self, trade: RfqTrade) -> None:
         quote = self.quotes.get((trade.venue, trade.account, trade.nonce))
@@ -346,6 +357,7 @@ class Ledger:
             trade = msgspec.structs.replace(trade, price=Decimal(quote.command.price_e18).scaleb(-18))
         if quote is not None:
             quote.traded = True
+            self.open_quotes.pop((trade.venue, trade.account, trade.nonce), None)
         key = booking_key(trade)
         known = self.accounts.booked.get(key)
         undone = key in self.accounts.reversed
@@ -362,7 +374,9 @@ class Ledger:
         key = (command.venue, command.account)
         self.next_nonce[key] = max(self.next_nonce.get(key, 0), command.nonce + 1)
         size = Decimal(command.terms.quantity_e18).scaleb(-18)
-        self.quotes[command.venue, command.account, command.nonce] = LiveQuote(command, self.now_ns, size)
+        quote = LiveQuote(command, self.now_ns, size)
+        self.quotes[command.venue, command.account, command.nonce] = quote
+        self.open_quotes[command.venue, command.account, command.nonce] = quote
 
     def _nonce_block(self, block: NonceBlock) -> None:
         self.nonces[block.venue, block.account] = block
@@ -432,6 +446,7 @@ class Ledger:
             del self.finished[order_id]
         for key in [key for key, quote in self.quotes.items() if quote.sent_ns < before_ns]:
             del self.quotes[key]
+            self.open_quotes.pop(key, None)
 
     def state(self) -> dict[str, Any]:
         """Everything the fold holds, as plain values: what a new journal segment starts with."""
@@ -477,6 +492,7 @@ class Ledger:
             (item.command.venue, item.command.account, item.command.nonce): item
             for item in msgspec.convert(state["quotes"], list[LiveQuote])
         }
+        self.open_quotes = {key: quote for key, quote in self.quotes.items() if not quote.traded}
         self.nonces = {
             (item.venue, item.account): item for item in msgspec.convert(state["nonces"], list[NonceBlock])
         }

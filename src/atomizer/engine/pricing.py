@@ -94,12 +94,13 @@ class NoPriceError(LookupError):
 class Slice:
     """One expiry's smile. `vols[i]` belongs to `strikes[i]`; NaN where no live vol is known."""
 
-    __slots__ = ("expiry_ns", "forward", "listed", "strikes", "vols")
+    __slots__ = ("expiry_ns", "forward", "listed", "live", "strikes", "vols")
 
     def __init__(self, expiry_ns: int) -> None:
         self.expiry_ns = expiry_ns
         self.forward = math.nan
         self.listed: list[float] = []
+        self.live = 0
         self.strikes = np.empty(0)
         self.vols = np.empty(0)
 
@@ -113,10 +114,16 @@ class Slice:
 
     def known(self) -> float:
         """Share of listed strikes with a live vol."""
-        return 1.0 - float(np.count_nonzero(np.isnan(self.vols))) / len(self.listed) if self.listed else 0.0
+        return self.live / len(self.listed) if self.listed else 0.0
+
+    def learn(self, at: int, vol: float) -> None:
+        """Take the vol (NaN: none) of the strike at this place."""
+        self.live += math.isnan(self.vols.item(at)) - math.isnan(vol)
+        self.vols[at] = vol
 
     def forget(self) -> None:
         self.vols = np.full(len(self.listed), math.nan)
+        self.live = 0
         self.forward = math.nan
 
 
@@ -149,8 +156,7 @@ class Surface:
         strike = float(instrument.strike)
         if math.isnan(found.forward) or instrument.is_call is not (strike >= found.forward):
             return
-        at = bisect_left(found.listed, strike)
-        found.vols[at] = live_vol(ticker)
+        found.learn(bisect_left(found.listed, strike), live_vol(ticker))
 
     def forget(self) -> None:
         """The feed is gone: nothing learned from it holds."""

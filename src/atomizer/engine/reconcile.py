@@ -133,7 +133,7 @@ class Reconciler:
                 venue=venue,
                 account=account,
                 kind=CashKind.DEPOSIT,
-                reference="opening",
+                reference=f"opening {currency}",
                 currency=currency,
                 amount=amount - self._ledger.accounts.balance(venue, account, currency),
                 ts_ns=now_ns,
@@ -158,6 +158,11 @@ class Reconciler:
     def _positions(self, scope: Scope, bracket: Bracket, verdict: Verdict, now_ns: int) -> None:
         venue, account = scope
         names = {key.instrument for key in self._ledger.accounts.positions if key[:2] == scope}
+        names |= {
+            key[2]
+            for key in self._ledger.differences
+            if key[:2] == scope and key[2] in self._ledger.instruments
+        }
         gaps: dict[Holding, Decimal] = {}
         for instrument in sorted(names | set(bracket.positions)):
             holding = Holding(venue, account, instrument)

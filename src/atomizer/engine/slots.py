@@ -21,6 +21,8 @@ from atomizer.engine.ledger import Order
 from atomizer.engine.market import NEVER
 from atomizer.engine.strategy import Level, Target
 
+# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_DONE, _IOC, _HEDGE = OrderState.DONE, TimeInForce.IOC, Purpose.HEDGE
 BACK_OFF_FIRST_NS = 1_000_000_000
 BACK_OFF_LAST_NS = 60_000_000_000
 GROWTH = 64
@@ -113,7 +115,7 @@ class SlotTable:
 
     def _immediate(self, number: int) -> bool:
         target = self.targets[number]
-        return target is not None and target.time_in_force is TimeInForce.IOC
+        return target is not None and target.time_in_force is _IOC
 
     def _want(self, number: int, target: Target, instrument: Instrument, level: Level, now_ns: int) -> None:
         ticks = instrument.grid.round_ticks(target.price, level.side)
@@ -151,7 +153,7 @@ class SlotTable:
         self.state[number] = int(order.state)
         self.asked_px[number] = order.ticks
         self.asked_left[number] = order.asked_left
-        if order.state is not OrderState.DONE:
+        if order.state is not _DONE:
             return False
         self.order_of[number] = 0
         self.asked_left[number] = 0
@@ -160,7 +162,7 @@ class SlotTable:
 
     def _after(self, number: int, order: Order, now_ns: int) -> None:
         target = self.targets[number]
-        immediate = order.time_in_force is TimeInForce.IOC
+        immediate = order.time_in_force is _IOC
         if immediate:
             self.want_qty[number] = 0
             self.targets[number] = None
@@ -220,7 +222,7 @@ class MessageBudget:
     def take(self, purpose: Purpose, now_ns: int) -> bool:
         """Take a token for a message of this purpose, if there is one for it."""
         self._refill(now_ns)
-        floor = 0.0 if purpose <= Purpose.HEDGE else self._budget.reserve
+        floor = 0.0 if purpose <= _HEDGE else self._budget.reserve
         if self._tokens - 1.0 < floor - 1e-9:
             return False
         self._tokens -= 1.0
@@ -228,6 +230,6 @@ class MessageBudget:
 
     def due_ns(self, purpose: Purpose, now_ns: int) -> int:
         """When the next token for this purpose will be there."""
-        floor = 0.0 if purpose <= Purpose.HEDGE else self._budget.reserve
+        floor = 0.0 if purpose <= _HEDGE else self._budget.reserve
         missing = max(0.0, floor + 1.0 - self._tokens)
         return now_ns + math.ceil(missing / self._budget.per_s * 1e9)

@@ -219,12 +219,12 @@ class Journal:
 
     def _lines(self, now_ns: int, batch: Sequence[msgspec.Struct]) -> tuple[bytes, int]:
         sequence, check = self._sequence, self._check
-        parts = []
+        encode, seal, data = records.encode, lines.line, b""
         for record in batch:
             sequence += 1
-            text, check = lines.line(sequence, now_ns, records.encode(record), check)
-            parts.append(text)
-        return (parts[0] if len(parts) == 1 else b"".join(parts)), check
+            text, check = seal(sequence, now_ns, encode(record), check)
+            data += text
+        return data, check
 
     def _committed(self, count: int, check: int) -> None:
         self._sequence += count

@@ -17,7 +17,7 @@ from atomizer import __version__
 FORMAT_VERSION = 1
 CHECK_BYTES = len(b',"c":"00000000"}')
 _CHECK = b',"c":"%08x"}\n'
-_HEAD = b'{"n":%d,"t":%d,"r":'
+_LINE = b'{"n":%d,"t":%d,"r":%b'
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +58,9 @@ def seal(body: bytes, check: int) -> tuple[bytes, int]:
 
 
 def line(sequence: int, ts_ns: int, record_json: bytes, check: int) -> tuple[bytes, int]:
-    return seal(_HEAD % (sequence, ts_ns) + record_json, check)
+    body = _LINE % (sequence, ts_ns, record_json)
+    check = zlib.crc32(body, check)
+    return body + _CHECK % check, check
 
 
 def header(segment: int, last: int, check: int) -> Header:

@@ -77,6 +77,9 @@ class Costs(NamedTuple):
         return sum(self)
 
 
+COST_NAMES = tuple(f"cost_{name}" for name in Costs._fields)
+
+
 class RfqResponder:
     """A `Responder`. Greeks and prices are per unit of underlying in USD."""
 
@@ -229,7 +232,7 @@ def _why(
         "gamma": priced.gamma,
         "vega": priced.vega,
         "theta": priced.theta,
-        **{f"cost_{name}": value for name, value in costs._asdict().items()},
+        **dict(zip(COST_NAMES, costs, strict=True)),
         "edge": edge,
         "skew": skew,
         "expected_edge": expected,

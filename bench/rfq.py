@@ -1,0 +1,168 @@
+"""An RFQ frame to the signed quote's bytes on the wire, beside the same with eth_account as the signer.
+
+Everything between is the node itself: Rysk's decoding, driver, journal on disk, gate, ledger, responder over
+a live chain of 96 options, EIP-712. Ours and the peer answer alternating groups of one stream, first shown to
+sign the same bytes; positions are held and about fifty signed quotes are live all the time. The peer is
+`Account.sign_typed_data` with coincurve as its curve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+from eth_account import Account
+
+from atomizer.strategies.rfq_responder import ResponderSettings, RfqResponder
+from atomizer.venues.eip712 import Domain
+from atomizer.venues.ethereum import EthereumKey
+from atomizer.venues.rysk import auth, codec
+from bench.node import ASSET, CHAIN_ID, CONTRACT, DOMAIN, STABLE, Bench, run_node
+from bench.venue import encode
+
+SECRET = "0x" + "17" * 32
+PER_GROUP = 20
+GROUP_EVERY_S = 30.0
+FIELDS = {
+    "assetAddress": "asset_address",
+    "chainId": "chain_id",
+    "isPut": "is_put",
+    "strike": "strike",
+    "expiry": "expiry",
+    "maker": "maker",
+    "nonce": "nonce",
+    "price": "price",
+    "quantity": "quantity",
+    "isTakerBuy": "is_taker_buy",
+    "validUntil": "valid_until",
+    "usd": "usd",
+    "collateralAsset": "collateral_asset",
+}
+TYPES = {
+    "Quote": [
+        {"name": name, "type": kind}
+        for kind, name in (
+            field.split(" ") for field in auth.QUOTE_TYPE.type_string[len("Quote(") : -1].split(",")
+        )
+    ]
+}
+
+
+def peer_sign(domain: Domain, quote: auth.QuoteMessage, _key: EthereumKey) -> str:
+    """`auth.sign_quote` as a user of eth_account writes it."""
+    named = {
+        "name": domain.name,
+        "version": domain.version,
+        "chainId": domain.chain_id,
+        "verifyingContract": str(domain.verifying_contract),
+    }
+    message = {
+        name: str(value) if isinstance(value := getattr(quote, own), bytes) else value
+        for name, own in FIELDS.items()
+    }
+    return "0x" + bytes(Account.sign_typed_data(SECRET, named, TYPES, message).signature).hex()
+
+
+def compared(domain: Domain, quote: auth.QuoteMessage, key: EthereumKey) -> str:
+    """Both signers on one quote; they must agree."""
+    ours, peer = auth.sign_quote(domain, quote, key), peer_sign(domain, quote, key)
+    if ours != peer:
+        raise AssertionError(f"expected the peer's signature {peer}, found {ours}")
+    return ours
+
+
+def rfq_frame(bench: Bench, number: int) -> bytes:
+    """A request on one of the listed options, in the venue's newer form."""
+    options = [listed for listed in bench.listing if listed["kind"] == "option"]
+    option = options[(number * 7) % len(options)]
+    is_put = option["option_type"] == "put"
+    now_s = bench.clock.now_ns() // 10**9
+    terms = {
+        "asset": ASSET.wire,
+        "assetName": "WETH",
+        "chainId": CHAIN_ID,
+        "expiry": option["expiration_timestamp"] // 1000,
+        "isPut": is_put,
+        "quantity": str(2 * 10**18),
+        "strike": str(option["strike"] * 10**8),
+        "taker": f"0x{number:040x}",
+        "usd": STABLE.wire,
+        "collateralAsset": STABLE.wire if is_put else ASSET.wire,
+        "id": f"rfq-{number}",
+        "createdAt": now_s,
+        "validUntil": (now_s + 60) * 1000,
+        "makers": [],
+        "isTakerBuy": bool(number % 3),
+        "auctionDeadline": (now_s + 3) * 1000,
+        "isPremium": False,
+        "premiumAsset": STABLE.wire,
+        "isEIP1271": False,
+        "typeDataDomain": {
+            "name": DOMAIN.name,
+            "version": DOMAIN.version,
+            "chainId": hex(CHAIN_ID),
+            "verifyingContract": CONTRACT.wire,
+        },
+    }
+    return encode({"jsonrpc": "2.0", "id": f"rfq-{number}", "result": terms})
+
+
+async def measure(bench: Bench, groups: int) -> dict[str, list[float]]:
+    """Microseconds per answered RFQ: ours and the peer's."""
+    rfqs, maker = bench.venues.wire("/rfqs/"), bench.venues.wire("/maker")
+    signers: dict[str, Callable[..., str]] = {"ours": auth.sign_quote, "peer": peer_sign}
+    taken: dict[str, list[float]] = {"ours": [], "peer": []}
+    number = 0
+    codec.sign_quote = compared
+    for group in range(-4, groups):
+        await asyncio.sleep(GROUP_EVERY_S)
+        bench.tickers()
+        which = "ours" if group % 2 else "peer"
+        if group >= 0:
+            codec.sign_quote = signers[which]
+        for _ in range(PER_GROUP):
+            number += 1
+            frame = rfq_frame(bench, number)
+            hear = rfqs.handler.message
+            started = time.perf_counter_ns()
+            hear(frame, True)
+            spent = (time.perf_counter_ns() - started) / 1000
+            if len(maker.last) != 1:
+                raise AssertionError(
+                    f"expected one quote on the wire, found {len(maker.last)}: {bench.node.status()}"
+                )
+            maker.last.clear()
+            if group >= 0:
+                taken[which].append(spent)
+    return taken
+
+
+def run(quick: bool) -> list[dict[str, Any]]:
+    groups = 40 if quick else 100
+    settings = ResponderSettings(edge_usd=0.0, mark_distance_points=1e9, dummy_price=None)
+    real = codec.sign_quote
+
+    async def work(bench: Bench) -> dict[str, list[float]]:
+        return await measure(bench, groups)
+
+    try:
+        taken = run_node(work, [], {"rysk": RfqResponder(settings)})
+    finally:
+        codec.sign_quote = real
+    rows = []
+    for name, share, target in (("p50", 50, "<= 0.25"), ("p99", 99, "report")):
+        ours, peer = (statistics.quantiles(taken[side], n=100)[share - 1] for side in ("ours", "peer"))
+        rows.append(
+            {
+                "name": f"RFQ frame to signed quote beside eth_account, {name}",
+                "ours": ours,
+                "peer": peer,
+                "ratio": ours / peer,
+                "unit": "us",
+                "target": target,
+            }
+        )
+    return rows
