@@ -129,6 +129,32 @@ def test_a_look_values_positions_and_reads_accounts_at_once() -> None:
     assert any(isinstance(item, ReadAccount) for item in desk.out)
 
 
+def test_an_older_read_that_ends_late_does_not_open_the_account_half_read() -> None:
+    desk = Desk(Wishes(), ready=False)
+    desk.feed(ev.FeedUp("deribit/trading"))
+    desk.feed(ev.ReadBegun("deribit", "main", 1))
+    desk.feed(ev.ReadBegun("deribit", "main", 2))
+    desk.feed(ev.ReadEnded("deribit", "main", 1))
+    assert ("deribit", "main") not in desk.engine.ledger.opened_ns
+    cash = Decimal(100)
+    desk.feed(
+        ev.BalanceReport(
+            venue="deribit", account="main", currency="ETH", cash=cash, equity=cash, excess=cash
+        ),
+        ev.ReadEnded("deribit", "main", 2),
+    )
+    ledger = desk.engine.ledger
+    assert ledger.accounts.balance("deribit", "main", "ETH") == cash
+    assert ledger.opened_ns["deribit", "main"] == 2
+
+
+def test_a_read_whose_opening_was_torn_off_opens_nothing() -> None:
+    """The journal's last batch may be cut: the end of the read is there, what it led to is not."""
+    ledger = Desk(Wishes(), ready=False).engine.ledger
+    ledger.apply(ev.ReadEnded("deribit", "main", T0), T0)
+    assert not ledger.opened_ns
+
+
 # --- bookings in another order than the venue's ---
 
 
