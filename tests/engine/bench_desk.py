@@ -92,13 +92,27 @@ class Desk:
         )
         self.now_ns = T0
         self.capabilities = capabilities or {"deribit": DERIBIT}
-        self.engine = Engine(
-            self.settings, strategies, responders or {}, self.capabilities, run=1, now_ns=T0, ledger=ledger
-        )
+        self._strategies, self._responders = strategies, responders or {}
+        self.engine = self._engine(1, ledger)
         self.out: list[Any] = []
         self.all: list[Any] = []
         if ready:
             self.open()
+
+    def _engine(self, run: int, ledger: Ledger | None) -> Engine:
+        return Engine(
+            self.settings,
+            self._strategies,
+            self._responders,
+            self.capabilities,
+            run=run,
+            now_ns=self.now_ns,
+            ledger=ledger,
+        )
+
+    def restart(self, run: int) -> None:
+        """Another run on the same ledger; nothing is connected yet."""
+        self.engine = self._engine(run, self.engine.ledger)
 
     def open(
         self, index: float = 4000.0, equity: str = "100", positions: dict[str, str] | None = None

@@ -61,6 +61,7 @@ _SENT_AMEND = Answer.SENT_AMEND
 _FILLED = EndReason.FILLED
 _BOOKED = Answer.FILL
 _STATES = tuple(OrderState)
+OPENING = "opening"  # how the references of an account's opening moves begin; its cash comes last
 CLOCK_SLACK_NS = 1_000_000_000
 READ_OVERLAP_NS = 60_000_000_000
 
@@ -323,7 +324,11 @@ class Ledger:
         return fresh
 
     def _move(self, booking: CashMove | PositionMove | Reversal) -> None:
-        if not self._book(booking) or not isinstance(booking, Reversal):
+        if not self._book(booking):
+            return
+        if isinstance(booking, CashMove) and booking.reference.startswith(OPENING):
+            self.opened_ns.setdefault((booking.venue, booking.account), booking.ts_ns)
+        if not isinstance(booking, Reversal):
             return
         undone = self.accounts.booked.get(booking.key)
         if isinstance(undone, RfqTrade):
@@ -413,7 +418,6 @@ class Ledger:
         if not event.error:
             scope = (event.venue, event.account)
             self.read_ns[scope] = self.now_ns
-            self.opened_ns.setdefault(scope, event.asked_ns)
             self.read_asked_ns[scope] = max(self.read_asked_ns.get(scope, 0), event.asked_ns)
 
     def unread_since(self, venue: str, account: str, now_ns: int) -> int:

@@ -25,7 +25,7 @@ from atomizer.domain.events import (
 )
 from atomizer.domain.orders import EndReason
 from atomizer.engine.accounts import Holding, premium
-from atomizer.engine.ledger import Ledger, LiveQuote
+from atomizer.engine.ledger import OPENING, Ledger, LiveQuote
 
 Scope = tuple[str, str]
 CASH_TOLERANCE = Decimal("0.000005")
@@ -92,14 +92,15 @@ class Reconciler:
         `adopt`: the ledger has never seen this account, so what it holds is its opening state.
         """
         scope = (event.venue, event.account)
-        bracket = self._open.pop(scope, None)
-        if bracket is None:
-            return None
+        bracket = self._open.get(scope)
+        if bracket is None or bracket.asked_ns != event.asked_ns:
+            return None  # an older read ends late, while a newer one is under way
+        del self._open[scope]
         if event.error:
             return Verdict([], agrees=False, text=f"reading {event.venue} failed: {event.error}")
         verdict = Verdict(list(self._vanished(scope, bracket, now_ns)), agrees=True)
         if adopt:
-            verdict.records += self._opening(scope, bracket, now_ns)
+            verdict.records += self._opening(scope, bracket)
             return verdict
         self._positions(scope, bracket, verdict, now_ns)
         return verdict
@@ -126,32 +127,34 @@ class Reconciler:
                 )
         return gone
 
-    def _opening(self, scope: Scope, bracket: Bracket, now_ns: int) -> list[CashMove | PositionMove]:
+    def _opening(self, scope: Scope, bracket: Bracket) -> list[CashMove | PositionMove]:
+        """What the account held when it was first read, its cash last: that is what opens it."""
         venue, account = scope
+        accounts = self._ledger.accounts
         moves: list[CashMove | PositionMove] = [
-            CashMove(
-                venue=venue,
-                account=account,
-                kind=CashKind.DEPOSIT,
-                reference=f"opening {currency}",
-                currency=currency,
-                amount=amount - self._ledger.accounts.balance(venue, account, currency),
-                ts_ns=now_ns,
-            )
-            for currency, amount in sorted(bracket.cash.items())
-        ]
-        moves += [
             PositionMove(
                 venue=venue,
                 account=account,
                 instrument=instrument,
-                reference="opening",
-                size=size - self._ledger.accounts.size(venue, account, instrument),
+                reference=OPENING,
+                size=size - accounts.size(venue, account, instrument),
                 why="held before the first run",
-                ts_ns=now_ns,
+                ts_ns=bracket.asked_ns,
             )
             for instrument, size in sorted(bracket.positions.items())
-            if size != self._ledger.accounts.size(venue, account, instrument)
+            if size != accounts.size(venue, account, instrument)
+        ]
+        moves += [
+            CashMove(
+                venue=venue,
+                account=account,
+                kind=CashKind.DEPOSIT,
+                reference=f"{OPENING} {currency}",
+                currency=currency,
+                amount=amount - accounts.balance(venue, account, currency),
+                ts_ns=bracket.asked_ns,
+            )
+            for currency, amount in sorted(bracket.cash.items())
         ]
         return moves
 
