@@ -13,6 +13,7 @@ from atomizer.domain.commands import AmendOrder, CancelOrder, PlaceOrder
 from atomizer.domain.instruments import Instrument, Kind, PriceGrid, Side
 from atomizer.domain.orders import EndReason
 from atomizer.engine.core import Engine
+from atomizer.engine.ledger import Ledger
 from atomizer.engine.settings import AccountSettings, EngineSettings, Freshness, HedgeMarket, Limits
 from atomizer.engine.strategy import Level, Responder, Target
 
@@ -79,6 +80,7 @@ class Desk:
         responders: dict[str, Responder] | None = None,
         settings: EngineSettings | None = None,
         capabilities: dict[str, Capabilities] | None = None,
+        ledger: Ledger | None = None,
         ready: bool = True,
     ) -> None:
         self.settings = settings or EngineSettings(
@@ -90,13 +92,17 @@ class Desk:
         )
         self.now_ns = T0
         self.capabilities = capabilities or {"deribit": DERIBIT}
-        self.engine = Engine(self.settings, strategies, responders or {}, self.capabilities, run=1, now_ns=T0)
+        self.engine = Engine(
+            self.settings, strategies, responders or {}, self.capabilities, run=1, now_ns=T0, ledger=ledger
+        )
         self.out: list[Any] = []
         self.all: list[Any] = []
         if ready:
             self.open()
 
-    def open(self, index: float = 4000.0, equity: str = "100") -> None:
+    def open(
+        self, index: float = 4000.0, equity: str = "100", positions: dict[str, str] | None = None
+    ) -> None:
         """Connect, list, quote the perpetual at index -+ 0.5, and complete the first read."""
         self.feed(
             ev.FeedUp("deribit/market"),
@@ -106,7 +112,7 @@ class Desk:
             ev.Ticker(instrument=PERP.key, mark=index, index=index),
             ev.BookSnapshot(PERP.key, [(index - 0.5, 1e6)], [(index + 0.5, 1e6)], 1),
         )
-        self.read(equity=equity)
+        self.read(equity=equity, positions=positions)
 
     def read(self, equity: str = "100", positions: dict[str, str] | None = None) -> None:
         self.feed(

@@ -27,12 +27,12 @@ from atomizer.net.virtual import DEFAULT_START_NS, VirtualClock, run_virtual
 from atomizer.runtime.compose import plan
 from atomizer.runtime.node import Node
 from atomizer.runtime.settings import Risk, Settings
-from atomizer.runtime.world import World, WorldPlan
+from atomizer.runtime.world import DERIBIT_PORT, HOST, RYSK_PORT, World, WorldPlan
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.faults import FaultSpec, FaultyApplication, parse_faults
 from atomizer.sim.rysk.settings import Acceptance, Behaviour, Faults
 from tests.system.mortal import POINTS, Doom, Killed, Life, MortalTransport, journal_of
-from tests.system.verdict import Verdict, judge
+from tests.system.verdict import Venues, Verdict, judge
 
 S = 1_000_000_000
 PERPETUAL = "deribit:ETH-PERPETUAL"
@@ -260,7 +260,12 @@ class KillSession:
         node.stop()
         await running
         self._check()
-        await judge(self.report.verdict, self.world, self._directory)
+        venues = Venues(
+            self.world.deribit.ready(HOST, DERIBIT_PORT),
+            self.world.rysk.ready(HOST, RYSK_PORT),
+            self.world.network,
+        )
+        await judge(self.report.verdict, venues, self._directory)
 
     def where(self, number: int) -> str:
         return f"seed {self.report.seed}, kill {number}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,13 +13,14 @@ from atomizer.domain.bookings import RfqTrade
 from atomizer.domain.commands import PlaceOrder, SendQuote
 from atomizer.domain.identity import from_label, strategy_of
 from atomizer.engine.ledger import Ledger
+from atomizer.net.transport import Transport
 from atomizer.runtime.node import fold
-from atomizer.runtime.world import DERIBIT_PORT, HOST, RYSK_PORT, World
 from atomizer.storage.journal import read
 from tests.independent.deribit_client import deribit_truth
 from tests.independent.rysk_client import rysk_state, rysk_truth
+from tests.independent.wire import fetch
 
-CENT = Decimal("0.000001")
+QUANTUM = Decimal("0.000001")
 
 
 @dataclass
@@ -36,12 +36,21 @@ class Verdict:
             self.faults.append(f"{what}: ours {ours}, the venue's {theirs}")
 
 
-async def judge(verdict: Verdict, world: World, directory: Path) -> None:
+@dataclass(frozen=True)
+class Venues:
+    """Where the judged venues are: what their processes print when ready. No transport: real sockets."""
+
+    deribit: dict[str, Any]
+    rysk: dict[str, Any]
+    transport: Transport | None = None
+
+
+async def judge(verdict: Verdict, venues: Venues, directory: Path) -> None:
     """Compare the folded journal with both venues."""
     ledger = fold(directory, Ledger())
     records = [record.body for record in read(directory)]
-    await _deribit(verdict, world, ledger)
-    await _rysk(verdict, world, ledger)
+    await _deribit(verdict, venues, ledger)
+    await _rysk(verdict, venues, ledger)
     _commands(verdict, records)
     if ledger.orders:
         verdict.faults.append(f"orders not ended in the ledger: {sorted(ledger.orders)}")
@@ -59,24 +68,21 @@ def _sizes(ledger: Ledger, venue: str) -> dict[str, Decimal]:
     }
 
 
-async def _deribit(verdict: Verdict, world: World, ledger: Ledger) -> None:
-    credential = world.deribit.settings.credentials[0]
+async def _deribit(verdict: Verdict, venues: Venues, ledger: Ledger) -> None:
+    credentials = venues.deribit["credentials"]
     truth = await deribit_truth(
-        world.network,
-        f"ws://{HOST}:{DERIBIT_PORT}/ws/api/v2",
-        credential.client_id,
-        credential.client_secret,
+        venues.transport, venues.deribit["ws"], credentials["client_id"], credentials["client_secret"]
     )
     verdict.same("deribit positions", _sizes(ledger, "deribit"), truth["positions"])
     cash = ledger.accounts.balance("deribit", "deribit", "ETH")
     verdict.same("deribit balance", cash.normalize(), truth["balance"].normalize())
     verdict.same("deribit open orders", [], truth["open_orders"])
-    state = json.loads(json.dumps(world.deribit.report(), default=str))
+    state = await fetch(venues.transport, venues.deribit["http"], "/sim/state")
     for label, times in sorted(state["placements"].items()):
         if times > 1:
             verdict.faults.append(f"order {label} was placed {times} times")
     verdict.counts["orders"] += len(state["placements"])
-    account = state["accounts"][credential.account]
+    account = state["accounts"]["main"]
     verdict.counts["fills"] += len(account["trades"])
     verdict.faults += _overlaps(account["orders"])
 
@@ -102,11 +108,10 @@ def _overlaps(orders: Iterable[dict[str, Any]]) -> list[str]:
     return found
 
 
-async def _rysk(verdict: Verdict, world: World, ledger: Ledger) -> None:
-    settings = world.rysk_settings
-    base = f"{HOST}:{RYSK_PORT}"
-    truth = await rysk_truth(world.network, f"ws://{base}/", settings.maker.address)
-    state = await rysk_state(world.network, f"http://{base}")
+async def _rysk(verdict: Verdict, venues: Venues, ledger: Ledger) -> None:
+    maker, stable = venues.rysk["credentials"]["maker_address"], venues.rysk["tokens"]["stable"]
+    truth = await rysk_truth(venues.transport, venues.rysk["ws"], maker)
+    state = await rysk_state(venues.transport, venues.rysk["http"])
     held = {
         f"{option.expiry_s}/{option.strike_e8}/{option.is_put}": Decimal(size).scaleb(-18)
         for option, size in truth["positions"].items()
@@ -119,10 +124,11 @@ async def _rysk(verdict: Verdict, world: World, ledger: Ledger) -> None:
             name = f"{option.expiry_ns // 10**9}/{int(option.strike * 10**8)}/{not option.is_call}"
             ours[name] = size
     verdict.same("rysk positions", dict(sorted(ours.items())), dict(sorted(held.items())))
-    cash = Decimal(truth["balances"][settings.stable]).scaleb(-settings.stable_decimals)
+    cash = Decimal(truth["balances"][stable["address"]]).scaleb(-stable["decimals"])
     ledger_cash = ledger.accounts.balance("rysk", "rysk", "USD")
     trades = [trade for trade in state["trades"] if trade["outcome"] == "settled"]
-    if abs(cash - ledger_cash) > CENT * max(1, len(trades)):
+    guessed = sum(isinstance(item, RfqTrade) and item.inferred for item in ledger.accounts.booked.values())
+    if abs(cash - ledger_cash) > QUANTUM * guessed:
         verdict.faults.append(f"rysk cash: ours {ledger_cash}, the venue's {cash}")
     _booked_once(verdict, ledger, trades)
     refused = state["quotes"]["refused"]
@@ -147,16 +153,17 @@ def _booked_once(verdict: Verdict, ledger: Ledger, trades: list[dict[str, Any]])
                 inferred.add(booking.nonce)
     wrong = sorted(nonce for nonce in booked if nonce not in settled)
     missing = sorted(nonce for nonce in settled if nonce not in booked)
-    ours = Counter(_terms(ledger, nonce) for nonce in wrong)
-    theirs = Counter(_terms(ledger, nonce) for nonce in missing)
+    ours = sorted(_terms(ledger, nonce) for nonce in wrong)
+    theirs = sorted(_terms(ledger, nonce) for nonce in missing)
     if ours != theirs or not inferred.issuperset(wrong):
         verdict.faults.append(f"RFQ trades: booked and not settled {wrong}, settled and not booked {missing}")
     verdict.counts["inferred"] += len(inferred)
 
 
 def _terms(ledger: Ledger, nonce: int) -> tuple[str, int, int, int]:
+    """What moves; the price to a millionth of a dollar."""
     quote = ledger.quotes["rysk", "rysk", nonce].command
-    return quote.instrument, int(quote.side), quote.terms.quantity_e18, quote.price_e18
+    return quote.instrument, int(quote.side), quote.terms.quantity_e18, round(quote.price_e18 * 1e-12)
 
 
 def _commands(verdict: Verdict, records: list[Any]) -> None:

@@ -273,6 +273,12 @@ class Operator(msgspec.Struct, frozen=True, tag="operator", omit_defaults=True):
     request_id: str = ""
 
 
+class Look(msgspec.Struct, frozen=True, tag="look", omit_defaults=True):
+    """Value every position now, and with `accounts` read every account: the last look of a run."""
+
+    accounts: bool = False
+
+
 class StorageState(msgspec.Struct, frozen=True, tag="storage"):
     """The journal fell back to its reserve (`reserve`), to nothing (`dead`), or recovered (`ok`)."""
 
@@ -316,6 +322,7 @@ Event = (
     | JobDone
     | Operator
     | StorageState
+    | Look
     | Tick
 )
 

@@ -6,7 +6,8 @@ venues do. Average prices are a display and are derived.
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_EVEN, Decimal
+import re
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -45,11 +46,14 @@ class Position(msgspec.Struct):
     """Signed size in the instrument's size unit and its entry cost.
 
     Cost is signed like the size: sum of size/price (coins) for inverse futures, of size*price otherwise;
-    zero for options and spot, whose premium and price move cash at once.
+    zero for options and spot, whose premium and price move cash at once. `realised`: P&L of futures so far;
+    `newest`: place in the venue's order of the last futures trade.
     """
 
     size: Decimal = ZERO
     cost: Decimal = ZERO
+    realised: Decimal = ZERO
+    newest: tuple[int, int] = (0, 0)
 
     def average(self, *, inverse: bool) -> Decimal | None:
         """Average entry price, or None when flat or when price moved cash at once."""
@@ -69,6 +73,11 @@ class BookedAlarm(msgspec.Struct, frozen=True):
 def quantise(currency: str, amount: Decimal) -> Decimal:
     """Round to the currency's quantum, halves to even."""
     return amount.quantize(CURRENCY_QUANTUM.get(currency, DEFAULT_QUANTUM), rounding=ROUND_HALF_EVEN)
+
+
+def premium(currency: str, amount: Decimal) -> Decimal:
+    """What contracts move for a premium: whole units of the token, the rest cut off."""
+    return amount.quantize(CURRENCY_QUANTUM.get(currency, DEFAULT_QUANTUM), rounding=ROUND_DOWN)
 
 
 class Accounts:
@@ -147,16 +156,31 @@ class Accounts:
                 sign * booking.side * booking.size,
             )
             purse = Purse(booking.venue, booking.account, booking.premium_currency)
-            self._pay(purse, -sign * booking.side * booking.size * price)
+            self._pay(purse, -sign * booking.side * premium(booking.premium_currency, booking.size * price))
         elif isinstance(booking, CashMove):
             self._pay(Purse(booking.venue, booking.account, booking.currency), sign * booking.amount)
         elif isinstance(booking, PositionMove):
             self._move(Holding(booking.venue, booking.account, booking.instrument), sign * booking.size)
         elif isinstance(booking, Reversal):
-            undone = self.booked.get(booking.key)
-            if undone is not None and booking.key not in self.reversed:
-                self.reversed.add(booking.key)
-                self._apply(undone, Decimal(-1))
+            self._reverse(booking.key)
+
+    def _reverse(self, key: str) -> None:
+        """Undo a booking as if it had never been made."""
+        undone = self.booked.get(key)
+        if undone is None or key in self.reversed:
+            return
+        self.reversed.add(key)
+        if isinstance(undone, Fill) and self.instruments[undone.instrument].margined:
+            # What a fill realised depends on those before it, so a bust in their midst changes later ones.
+            instrument = self.instruments[undone.instrument]
+            holding = Holding(undone.venue, undone.account, undone.instrument)
+            before = self.positions[holding].realised
+            made = self.positions[holding] = self._again(holding, instrument)
+            settle = Purse(undone.venue, undone.account, instrument.settlement)
+            self._pay(settle, made.realised - before)
+            self._charge(undone, Decimal(-1))
+        else:
+            self._apply(undone, Decimal(-1))
 
     def _pay(self, purse: Purse, amount: Decimal) -> None:
         self.cash[purse] = self.cash.get(purse, ZERO) + amount
@@ -172,40 +196,56 @@ class Accounts:
         instrument = self.instruments[fill.instrument]
         settle = Purse(fill.venue, fill.account, instrument.settlement)
         signed = sign * fill.side * fill.size
-        if instrument.kind in (Kind.OPTION, Kind.SPOT):
+        if not instrument.margined:
             self._move(Holding(fill.venue, fill.account, fill.instrument), signed)
             value = quantise(instrument.settlement, signed * fill.price * instrument.contract_size)
             self._pay(settle, -value)
             if instrument.kind is Kind.SPOT:
                 self._pay(Purse(fill.venue, fill.account, instrument.underlying), signed)
         else:
-            self._pay(settle, self._margined(fill, instrument, signed))
+            self._pay(settle, self._future(fill, instrument, signed))
+        self._charge(fill, sign)
+
+    def _charge(self, fill: Fill, sign: Decimal) -> None:
         if fill.fee:
+            instrument = self.instruments[fill.instrument]
             fee_purse = Purse(fill.venue, fill.account, fill.fee_currency or instrument.settlement)
             self._pay(fee_purse, -sign * fill.fee)
             self.fees[fee_purse] = self.fees.get(fee_purse, ZERO) + sign * fill.fee
 
-    def _margined(self, fill: Fill, instrument: Instrument, signed: Decimal) -> Decimal:
-        """Book a futures trade; returns the realised P&L of what it closes, in settlement currency."""
-        position = self._move(Holding(fill.venue, fill.account, fill.instrument), ZERO)
-        unit = instrument.contract_size if not instrument.size_in_quote else Decimal(1)
-        opening, closing = signed, ZERO
-        if position.size and (position.size > 0) != (signed > 0):
-            closing = -min(abs(signed), abs(position.size)) * (1 if position.size > 0 else -1)
-            opening = signed - closing
-        realised = ZERO
-        if closing:
-            released = position.cost * (-closing / position.size)
-            value = -closing / fill.price if instrument.inverse else -closing * fill.price * unit
-            realised = released - value if instrument.inverse else value - released
-            position.cost -= released
-            position.size += closing
-        if opening:
-            position.cost += opening / fill.price if instrument.inverse else opening * fill.price * unit
-            position.size += opening
-        if not position.size:
-            position.cost = ZERO
-        return quantise(instrument.settlement, realised)
+    def _future(self, fill: Fill, instrument: Instrument, signed: Decimal) -> Decimal:
+        """Book a futures trade; returns what it changes of the realised P&L.
+
+        How much of a sequence of trades is realised depends on their order, so a trade heard of late is put
+        where the venue had it.
+        """
+        holding = Holding(fill.venue, fill.account, fill.instrument)
+        position = self._move(holding, ZERO)
+        before, place = position.realised, venue_order(fill)
+        if place < position.newest:
+            self.positions[holding] = position = self._again(holding, instrument)
+        else:
+            _margined(position, instrument, signed, fill.price)
+            position.newest = max(position.newest, place)
+        return position.realised - before
+
+    def _again(self, holding: Holding, instrument: Instrument) -> Position:
+        """A futures position from all its bookings, trades in the venue's order."""
+        made = Position()
+        fills: list[Fill] = []
+        for key, booking in self.booked.items():
+            if key in self.reversed or isinstance(booking, (CashMove, Reversal, RfqTrade)):
+                continue
+            if (booking.venue, booking.account, booking.instrument) != holding:
+                continue
+            if isinstance(booking, Fill):
+                fills.append(booking)
+            else:
+                made.size += booking.size
+        for fill in sorted(fills, key=venue_order):
+            _margined(made, instrument, fill.side * fill.size, fill.price)
+            made.newest = venue_order(fill)
+        return made
 
     def unrealised(self, holding: Holding, mark: Decimal) -> Decimal:
         """P&L of an open futures position at `mark`, in its settlement currency."""
@@ -215,3 +255,31 @@ class Accounts:
         if instrument.inverse:
             return position.cost - position.size / mark
         return position.size * mark * instrument.contract_size - position.cost
+
+
+def venue_order(fill: Fill) -> tuple[int, int]:
+    """Place of a trade in its venue's sequence: time, then the number at the end of its id."""
+    digits = re.search(r"\d+$", fill.trade_id)
+    return fill.ts_ns, int(digits[0]) if digits else 0
+
+
+def _margined(position: Position, instrument: Instrument, signed: Decimal, price: Decimal) -> None:
+    """Move a futures position by a trade, with the P&L of what it closes in settlement currency."""
+    unit = instrument.contract_size if not instrument.size_in_quote else Decimal(1)
+    opening, closing = signed, ZERO
+    if position.size and (position.size > 0) != (signed > 0):
+        closing = -min(abs(signed), abs(position.size)) * (1 if position.size > 0 else -1)
+        opening = signed - closing
+    realised = ZERO
+    if closing:
+        released = position.cost * (-closing / position.size)
+        value = -closing / price if instrument.inverse else -closing * price * unit
+        realised = released - value if instrument.inverse else value - released
+        position.cost -= released
+        position.size += closing
+    if opening:
+        position.cost += opening / price if instrument.inverse else opening * price * unit
+        position.size += opening
+    if not position.size:
+        position.cost = ZERO
+    position.realised += quantise(instrument.settlement, realised)

@@ -206,6 +206,7 @@ class Engine:
             ev.BalanceReport: self._balance_report,
             ev.Operator: self._operator,
             ev.StorageState: self._storage,
+            ev.Look: self._look,
             **dict.fromkeys(FOLDED, fold),
         }
 
@@ -280,14 +281,11 @@ class Engine:
         self.ledger.apply(record, self.now_ns)
         self._out.append(record)
 
-    def want_reads(self) -> None:
-        """Read every account in the next pass, whatever the time."""
-        for item in self.settings.accounts:
-            self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
-
-    def want_marks(self) -> None:
-        """Value positions in the next pass, whatever the time."""
-        self._marked_ns = 0
+    @property
+    def opened(self) -> bool:
+        """Every account has been read at least once, in this run or before."""
+        opened = self.ledger.opened_ns
+        return all((item.venue, item.account) in opened for item in self.settings.accounts)
 
     @property
     def idle(self) -> bool:
@@ -345,6 +343,7 @@ class Engine:
         order = self.ledger.orders.get(event.order_id)
         if order is not None and order.slot < len(self.slots.keys):
             self.slots.rest(order.slot, self.now_ns)
+            self._note_rest(order)
 
     def _cancel_refused(self, event: ev.CancelRefused) -> None:
         self.ledger.apply(event, self.now_ns)
@@ -388,6 +387,12 @@ class Engine:
             )
         )
         self._all_dirty()
+
+    def _look(self, event: ev.Look) -> None:
+        self._marked_ns = 0
+        if event.accounts:
+            for item in self.settings.accounts:
+                self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
 
     def _storage(self, event: ev.StorageState) -> None:
         self.halts.journal = event.state
@@ -435,6 +440,8 @@ class Engine:
             self.emit(record)
         if not event.error:
             self._unread.pop(scope, None)
+        if verdict.agrees:
+            self.exposure.agreed_ns[scope] = event.asked_ns
         self._judge(scope, verdict)
 
     def _judge(self, scope: tuple[str, str], verdict: Verdict) -> None:
@@ -518,6 +525,7 @@ class Engine:
                 self._leftover.pop(number, None)
             if self.slots.refresh(order, self.now_ns):
                 self._dirty[self.slots.keys[order.slot].strategy] = True
+                self._note_rest(order)
         touched.clear()
         if self.ledger.booked_now:
             self.ledger.booked_now.clear()
@@ -661,7 +669,7 @@ class Engine:
         scope = (venue, account)
         block = self.ledger.nonces.get(scope)
         nonce = self.ledger.next_nonce.get(scope, 0)
-        if block is None or block.last < nonce or self._fresh_block(scope):
+        if self._fresh_block(scope) or block is None or block.last < nonce:
             last = max(block.last if block else 0, nonce - 1)
             first = max(last + 1, self.now_ns // MS)
             self.emit(NonceBlock(venue, account, first, first + self.settings.nonce_block - 1))
@@ -848,6 +856,14 @@ class Engine:
                 instrument=key.level.instrument,
             )
         )
+
+    def _note_rest(self, order: Order) -> None:
+        """Say why a slot rests that someone else emptied or refused."""
+        wait_ns = self.slots.back_off_ns[order.slot]
+        if wait_ns:
+            why = f"{order.end or 'refused'} {order.end_text}".strip()
+            text = f"{order.instrument}: rests {wait_ns / S:g} s after {why}"
+            self._hold(order.slot, self.slots.keys[order.slot], Held(Reason.BACK_OFF, text))
 
     def _use_named(self, name: str) -> None:
         """Write an instrument's terms into the journal before the first record that needs them."""

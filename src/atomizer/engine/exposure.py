@@ -14,7 +14,7 @@ import msgspec
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.engine.accounts import Holding
 from atomizer.engine.ledger import Ledger, LiveQuote, Order
-from atomizer.engine.market import Market
+from atomizer.engine.market import NEVER, Market
 from atomizer.engine.pricing import NoPriceError, Priced, Surface
 from atomizer.engine.settings import AccountSettings, HedgeMarket
 
@@ -22,12 +22,13 @@ GREEKS = ("delta", "gamma", "vega")
 
 
 class UnitGreeks(msgspec.Struct, frozen=True, gc=False):
-    """Per one unit of size (one coin, or one USD of an inverse future)."""
+    """Per one unit of size (one coin, or one USD of an inverse future); `premium` of an option in coins."""
 
     delta: float = 0.0
     gamma: float = 0.0
     vega: float = 0.0
     notional: float = 0.0
+    premium: float = 0.0
 
 
 class Sums(msgspec.Struct):
@@ -81,6 +82,9 @@ class Exposure:
         self._orders_stale = True
         self._valued_ns = 0
         self._unpriced: dict[str, str] = {}
+        self._unknown: dict[str, str] = {}
+        self._last: dict[str, UnitGreeks] = {}
+        self.agreed_ns: dict[tuple[str, str], int] = {}
         self.units: dict[str, UnitGreeks] = {}
         self.premium: dict[tuple[str, str], float] = {}
         self.live: dict[tuple[str, str, int], LiveQuote] = {}
@@ -93,6 +97,13 @@ class Exposure:
         if self._orders_stale:
             self._count_orders()
         return self._unpriced
+
+    @property
+    def unknown(self) -> dict[str, str]:
+        """Underlyings whose delta is not known: something held was never priced."""
+        if self._orders_stale:
+            self._count_orders()
+        return self._unknown
 
     def orders_changed(self) -> None:
         """A working order came, went or changed its size."""
@@ -143,11 +154,11 @@ class Exposure:
         if instrument.kind is Kind.OPTION:
             priced = self.price_option(instrument, now_ns)
             delta = priced.delta * priced.forward / index
+            premium = priced.price / index
             if instrument.inverse:
-                delta -= priced.price / index
-            return UnitGreeks(
-                delta, priced.gamma * index * 0.01 * priced.forward / index, priced.vega * 0.01, index
-            )
+                delta -= premium
+            gamma = priced.gamma * index * 0.01 * priced.forward / index
+            return UnitGreeks(delta, gamma, priced.vega * 0.01, index, premium)
         if instrument.kind is Kind.SPOT:
             return UnitGreeks(1.0, 0.0, 0.0, index)
         mark = self.future_mark(instrument)
@@ -175,6 +186,7 @@ class Exposure:
         """Recompute everything from the ledger and the market."""
         self.sums.clear()
         self._unpriced.clear()
+        self._unknown.clear()
         self.units.clear()
         self._valued_ns, self._orders_stale = now_ns, True
         for holding, size in self._ledger.position_sizes().items():
@@ -186,13 +198,29 @@ class Exposure:
         self._rebuild_quotes(now_ns, settlement_margin_ns)
 
     def _unit_or_note(self, instrument: Instrument, now_ns: int) -> UnitGreeks | None:
+        """Greeks now, else those last known: a feed that went away closes no position."""
         found = self.units.get(instrument.key)
         if found is None:
             try:
-                found = self.units[instrument.key] = self.unit(instrument, now_ns)
+                found = self.unit(instrument, now_ns)
+                self._last[instrument.key] = found
             except NoPriceError as error:
                 self._unpriced[instrument.key] = str(error)
+                found = self._last.get(instrument.key) or self._expired_unit(instrument, now_ns)
+                if found is None:
+                    self._unknown[instrument.underlying] = f"{instrument.key} was never priced: {error}"
+                    return None
+            self.units[instrument.key] = found
         return found
+
+    def _expired_unit(self, instrument: Instrument, now_ns: int) -> UnitGreeks | None:
+        """An option between expiry and its delivery counts the coins that are due."""
+        index = self.index(instrument.underlying)
+        if index is None or instrument.strike is None or (instrument.expiry_ns or NEVER) > now_ns:
+            return None
+        sign = 1.0 if instrument.is_call else -1.0
+        due = sign if sign * (index - float(instrument.strike)) > 0.0 else 0.0
+        return UnitGreeks(delta=due, notional=index)
 
     def _add_position(self, holding: Holding, size: float, now_ns: int) -> None:
         instrument = self._ledger.instruments[holding.instrument]
@@ -210,8 +238,7 @@ class Exposure:
     def _usd_delta(self, holding: Holding, instrument: Instrument, unit: UnitGreeks, size: float) -> float:
         """Coin account counted in USD: options at Black delta, futures at their entry."""
         if instrument.kind is Kind.OPTION:
-            index = self.index(instrument.underlying) or 1.0
-            return (unit.delta + self.price_option(instrument, self._ledger.now_ns).price / index) * size
+            return (unit.delta + unit.premium) * size
         return float(self._ledger.position(holding).cost)
 
     def _count_orders(self) -> None:
@@ -249,10 +276,10 @@ class Exposure:
                 self.add_quote(key, quote)
 
     def _dead(self, quote: LiveQuote, now_ns: int, margins_ns: dict[str, int]) -> bool:
-        """Past validity and settlement margin, with an account read after that."""
+        """Past validity and settlement margin, with a read that was asked for after that and agreed."""
         command = quote.command
         last_ns = command.valid_until_s * 1_000_000_000 + margins_ns.get(command.venue, 0)
-        return now_ns > last_ns and self._ledger.read_ns.get((command.venue, command.account), 0) > last_ns
+        return now_ns > last_ns and self.agreed_ns.get((command.venue, command.account), 0) > last_ns
 
     def add_quote(self, key: tuple[str, str, int], quote: LiveQuote) -> None:
         """Count a signed quote as if it will be executed."""
@@ -272,7 +299,7 @@ class Exposure:
             self.premium[scope] = self.premium.get(scope, 0.0) + command.price_e18 * 1e-18 * size
 
     def position_worst(self, instrument: str, side: int) -> float:
-        """|size| of one instrument if everything on this side is executed (units of size)."""
+        """Size of one instrument towards this side if everything on the side is executed (units of size)."""
         total = 0.0
         for holding, position in self._ledger.accounts.positions.items():
             if holding.instrument == instrument:
@@ -281,7 +308,7 @@ class Exposure:
             if order.instrument == instrument and order.side == side:
                 total += side * float(self._ledger.instruments[instrument].size(order.owed))
         total += side * self.live_on(instrument, side)[1]
-        return abs(total)
+        return side * total
 
     def live_on(self, instrument: str, side: int) -> tuple[int, float]:
         """Number and size of the signed quotes alive on one side of an instrument."""

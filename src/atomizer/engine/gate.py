@@ -17,6 +17,7 @@ from atomizer.domain.instruments import Instrument, Side
 from atomizer.domain.orders import Purpose
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
+from atomizer.engine.accounts import Purse
 from atomizer.engine.exposure import Exposure, UnitGreeks
 from atomizer.engine.ledger import Ledger, Order
 from atomizer.engine.market import Market
@@ -71,7 +72,7 @@ class Gate:
             (chain.chain_id, asset.address): asset for chain in settings.chains for asset in chain.assets
         }
         self._hedges = {item.underlying: item for item in settings.hedge_markets}
-        self._account_of = {item.venue: item.account for item in settings.accounts}
+        self._accounts = {item.venue: item.account for item in settings.accounts}
         self._trading_of = {venue: f"{venue}/trading" for venue in capabilities}
 
     # --- RFQs ---
@@ -79,10 +80,19 @@ class Gate:
     def admit(self, rfq: Rfq, now_ns: int) -> NoQuote | None:
         """Everything that can be refused before pricing."""
         return (
-            self._halted(rfq.venue, rfq.account, rfq.underlying, now_ns)
+            self._foreign(rfq)
+            or self._halted(rfq.venue, rfq.account, rfq.underlying, now_ns)
             or self._signable(rfq)
             or self._sane(rfq, now_ns)
             or self._fresh(rfq, now_ns)
+        )
+
+    def _foreign(self, rfq: Rfq) -> NoQuote | None:
+        if self._accounts.get(rfq.venue) == rfq.account:
+            return None
+        return NoQuote(
+            reason=Reason.WRONG_ACCOUNT,
+            text=f"account {rfq.account!r} of {rfq.venue} is not the configured one",
         )
 
     def _halted(self, venue: str, account: str, underlying: str, now_ns: int) -> NoQuote | None:
@@ -184,6 +194,12 @@ class Gate:
                 reason=Reason.MARKET_DATA_STALE,
                 text=f"{hedge.instrument} has no usable book (gap or one side)",
             )
+        known = market.indices.get(hedge.index)
+        if known is None or known[1] < market.feed(f"{hedge.venue}/market").since_ns:
+            return NoQuote(
+                reason=Reason.MARKET_DATA_STALE,
+                text=f"no index {hedge.index} since {hedge.venue} is connected",
+            )
         for venue in (hedge.venue, rfq.venue):
             offset = abs(market.clock_offset_ns.get(venue, 0))
             if offset > fresh.clock_stop_ms * MS:
@@ -270,10 +286,10 @@ class Gate:
             return None
         ledger, scope = self._ledger, (rfq.venue, rfq.account)
         cash = ledger.accounts.balance(rfq.venue, rfq.account, "USD")
-        reported = [row[0].cash for purse, row in ledger.reported_balances.items() if purse[:2] == scope]
-        if not reported:
+        reported = ledger.reported_balances.get(Purse(*scope, "USD"))
+        if reported is None:
             return NoQuote(reason=Reason.ACCOUNT_DATA_STALE, text=f"no balance of {rfq.venue} read yet")
-        available = min(cash, sum(reported, Decimal(0))) - Decimal(self._exposure.premium.get(scope, 0.0))
+        available = min(cash, reported[0].cash) - Decimal(self._exposure.premium.get(scope, 0.0))
         if premium > available:
             return NoQuote(
                 reason=Reason.DEPOSIT_TOO_SMALL,
@@ -313,6 +329,9 @@ class Gate:
         halts = self._halts
         if halts.kill_level >= 3 or halts.stopping or halts.journal == "dead":
             return Held(Reason.KILLED, f"kill level {halts.kill_level}, journal {halts.journal}")
+        account = self._accounts.get(instrument.venue)
+        if account is None:
+            return Held(Reason.WRONG_ACCOUNT, f"no account of {instrument.venue} is configured")
         if not instrument.open:
             return Held(Reason.INSTRUMENT_CLOSED, f"{instrument.key} is not open")
         trading = self._market.feed(self._trading_of[instrument.venue])
@@ -322,7 +341,6 @@ class Gate:
             )
         if hedge:
             return None
-        account = self._account_of.get(instrument.venue, "")
         refusal = self._halted(instrument.venue, account, instrument.underlying, now_ns)
         return Held(refusal.reason, refusal.text) if refusal is not None else None
 

@@ -74,12 +74,16 @@ def _apply(
 
 
 class Feed(msgspec.Struct):
-    """One stream: `alive_ns` is the last proof of life, `max_age_ns` how long that counts."""
+    """One stream: `alive_ns` is the last proof of life, `max_age_ns` how long that counts.
+
+    `since_ns` is when it came up: what was learned before that is old.
+    """
 
     name: str
     max_age_ns: int
     up: bool = False
     alive_ns: int = -NEVER
+    since_ns: int = NEVER
     why: str = "not connected yet"
 
     def fresh(self, now_ns: int) -> bool:
@@ -157,6 +161,8 @@ class Market:
 
     def feed_up(self, event: FeedUp, now_ns: int) -> None:
         feed = self.feed(event.feed)
+        if not feed.up:
+            feed.since_ns = now_ns
         feed.up, feed.alive_ns, feed.why = True, now_ns, ""
         self._stale_ns = -NEVER
 

@@ -24,14 +24,15 @@ from atomizer.domain.events import (
     ReadEnded,
 )
 from atomizer.domain.orders import EndReason
-from atomizer.engine.accounts import Holding
+from atomizer.engine.accounts import Holding, premium
 from atomizer.engine.ledger import Ledger, LiveQuote
 
 Scope = tuple[str, str]
-CASH_TOLERANCE = Decimal("0.001")
+CASH_TOLERANCE = Decimal("0.000005")
 INFER_AFTER_READS = 2
 # Bounds on the search for what explains a position: beyond them the dearest quotes are taken.
 MOST_CANDIDATES, MOST_CHOICES, MOST_COMBINATIONS = 24, 500, 20_000
+ALL_SUBSETS_OF, LARGEST_SUBSET = 12, 4
 
 Choice = tuple[LiveQuote | RfqTrade, ...]
 
@@ -65,6 +66,7 @@ class Reconciler:
         self._capabilities = capabilities
         self._open: dict[Scope, Bracket] = {}
         self._unexplained: dict[Holding, tuple[Decimal, int]] = {}
+        self._agreed_ns: dict[Holding, int] = {}
 
     def begin(self, event: ReadBegun) -> None:
         self._open[event.venue, event.account] = Bracket(event.asked_ns)
@@ -131,7 +133,7 @@ class Reconciler:
                 venue=venue,
                 account=account,
                 kind=CashKind.DEPOSIT,
-                reference="opening",
+                reference=f"opening {currency}",
                 currency=currency,
                 amount=amount - self._ledger.accounts.balance(venue, account, currency),
                 ts_ns=now_ns,
@@ -156,6 +158,11 @@ class Reconciler:
     def _positions(self, scope: Scope, bracket: Bracket, verdict: Verdict, now_ns: int) -> None:
         venue, account = scope
         names = {key.instrument for key in self._ledger.accounts.positions if key[:2] == scope}
+        names |= {
+            key[2]
+            for key in self._ledger.differences
+            if key[:2] == scope and key[2] in self._ledger.instruments
+        }
         gaps: dict[Holding, Decimal] = {}
         for instrument in sorted(names | set(bracket.positions)):
             holding = Holding(venue, account, instrument)
@@ -164,6 +171,7 @@ class Reconciler:
                 gaps[holding] = gap
                 continue
             self._unexplained.pop(holding, None)
+            self._agreed_ns[holding] = bracket.asked_ns
             known = self._ledger.differences.get((venue, account, instrument))
             if known is not None:
                 verdict.records.append(msgspec.structs.replace(known, open=False))
@@ -227,7 +235,7 @@ class Reconciler:
         if not known:
             return []
         paid = self._ledger.accounts.balance(*scope, "USD") - bracket.cash.get("USD", Decimal(0))
-        chosen = _matching(known, paid) or [max(choices, key=_premium) for choices in known]
+        chosen = _matching(known, paid) or [_dearest(choices) for choices in known]
         return [
             self._inferred(item, now_ns) if isinstance(item, LiveQuote) else _undone(item, now_ns)
             for choice in chosen
@@ -235,13 +243,16 @@ class Reconciler:
         ]
 
     def _choices(self, holding: Holding, gap: Decimal) -> list[Choice]:
-        """Sets of quotes not known to be executed, or of inferred trades, whose sizes make up the gap."""
+        """Sets of quotes not known to be executed and of inferred trades that together make up the gap."""
+        agreed_ns = self._agreed_ns.get(holding, 0)
+        margin_ns = self._capabilities[holding.venue].settlement_margin_ms * 1_000_000
         quotes: list[LiveQuote | RfqTrade] = [
             quote
             for quote in self._ledger.quotes.values()
             if not quote.traded
             and (quote.command.venue, quote.command.account) == holding[:2]
             and quote.command.instrument == holding.instrument
+            and quote.command.valid_until_s * 1_000_000_000 + margin_ns >= agreed_ns
         ]
         accounts = self._ledger.accounts
         guesses: list[LiveQuote | RfqTrade] = [
@@ -250,9 +261,8 @@ class Reconciler:
             if isinstance(booking, RfqTrade) and booking.inferred and key not in accounts.reversed
             if (booking.venue, booking.account, booking.instrument) == holding
         ]
-        items = [item for item in quotes + guesses if _moves(item) * gap > 0]
-        items.sort(key=lambda item: (-_price(item), _nonce(item)))
-        return _sums(items[:MOST_CANDIDATES], abs(gap))
+        newest = sorted(quotes + guesses, key=_nonce, reverse=True)
+        return _sums(newest[:MOST_CANDIDATES], gap)
 
     @staticmethod
     def _inferred(quote: LiveQuote, now_ns: int) -> RfqTrade:
@@ -307,25 +317,24 @@ def _moves(item: LiveQuote | RfqTrade) -> Decimal:
 
 def _premium(choice: Choice) -> Decimal:
     """Cash that a choice says we paid."""
-    return sum((_price(item) * _moves(item) for item in choice), Decimal(0))
+    paid = Decimal(0)
+    for item in choice:
+        moved = _moves(item)
+        paid += premium("USD", _price(item) * abs(moved)).copy_sign(moved)
+    return paid
 
 
-def _sums(items: list[LiveQuote | RfqTrade], wanted: Decimal) -> list[Choice]:
-    """Subsets whose sizes add up to `wanted`, at most `MOST_CHOICES`, the dearest first."""
-    found: list[Choice] = []
+def _sums(items: list[LiveQuote | RfqTrade], gap: Decimal) -> list[Choice]:
+    """Sets whose moves add up to the gap, smaller ones first, at most `MOST_CHOICES`."""
+    most = len(items) if len(items) <= ALL_SUBSETS_OF else LARGEST_SUBSET
+    sets = itertools.chain.from_iterable(itertools.combinations(items, size) for size in range(1, most + 1))
+    fitting = (found for found in sets if sum(map(_moves, found), Decimal(0)) == gap)
+    return list(itertools.islice(fitting, MOST_CHOICES))
 
-    def extend(start: int, rest: Decimal, taken: Choice) -> None:
-        if not rest:
-            found.append(taken)
-            return
-        for index in range(start, len(items)):
-            if len(found) == MOST_CHOICES:
-                return
-            if items[index].size <= rest:
-                extend(index + 1, rest - items[index].size, (*taken, items[index]))
 
-    extend(0, wanted, ())
-    return found
+def _dearest(choices: list[Choice]) -> Choice:
+    """Of the smallest sets the one that says we paid most."""
+    return max((found for found in choices if len(found) == len(choices[0])), key=_premium)
 
 
 def _matching(known: list[list[Choice]], paid: Decimal) -> list[Choice] | None:

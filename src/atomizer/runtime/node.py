@@ -15,7 +15,7 @@ from typing import Any
 from atomizer import __version__
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import RunEnded, RunStarted
-from atomizer.domain.events import Operator
+from atomizer.domain.events import Look, Operator
 from atomizer.domain.ports import Port
 from atomizer.engine.core import Engine
 from atomizer.engine.ledger import Ledger
@@ -176,13 +176,14 @@ class Node:
         """Until nothing of ours is working; then one last look at every account and at every price."""
         await self._until(lambda: self.engine.idle)
         asked_ns = self._clock.now_ns()
-        self.engine.want_reads()
-        self.engine.want_marks()
-        self.driver.start()
+        self._look(Look(accounts=True))
         scopes = [(item.venue, item.account) for item in self.plan.engine.accounts]
         await self._until(lambda: all(self.ledger.read_ns.get(scope, 0) > asked_ns for scope in scopes))
-        self.engine.want_marks()
-        self.driver.start()
+        self._look(Look())
+
+    def _look(self, event: Look) -> None:
+        self.driver.put(event)
+        self.driver.flush()
 
     async def _until(self, done: Callable[[], bool]) -> None:
         """Wait with patience; what is missing after that is the next start-up's to find."""

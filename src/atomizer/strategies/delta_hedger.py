@@ -65,10 +65,15 @@ class DeltaHedger:
         return self._next_ns if self.settings.enabled else NEVER
 
     def decide(self, engine: Engine) -> Mapping[Level, Target] | None:
-        """One immediate order towards a flat book, or nothing inside the band."""
+        """One immediate order towards a flat book, or nothing inside the band.
+
+        No opinion while an account was never read or a position never priced: the delta is not known.
+        """
         self._next_ns = engine.now_ns + self.settings.check_ms * MS
         if not self.settings.enabled:
             return {}
+        if not engine.opened or self.market.underlying in engine.exposure.unknown:
+            return None
         delta = engine.net_delta(self.market.underlying)
         self._alarm(engine, delta)
         excess = delta * self.settings.ratio
