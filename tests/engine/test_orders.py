@@ -300,6 +300,5 @@ def test_a_silenced_engine_does_not_ask_to_be_woken_for_strategies_that_may_not_
 def test_a_due_read_with_the_connection_down_is_looked_at_again_later_not_at_once() -> None:
     desk = Desk(Wishes())
     desk.feed(ev.FeedDown("deribit/trading", "cut"))
-    desk.engine.want_reads()
-    desk.tick()
+    desk.feed(ev.Look(accounts=True))
     assert desk.engine.next_deadline() > desk.now_ns + MS

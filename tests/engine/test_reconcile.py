@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 import msgspec
@@ -19,7 +19,9 @@ from .rfq_desk import RfqDesk
 
 
 def premium(quote: SendQuote) -> Decimal:
-    return Decimal(quote.price_e18).scaleb(-18) * Decimal(quote.terms.quantity_e18).scaleb(-18)
+    """What the contract takes: rounded down to the stable's unit."""
+    exact = Decimal(quote.price_e18).scaleb(-18) * Decimal(quote.terms.quantity_e18).scaleb(-18)
+    return exact.quantize(Decimal("1e-6"), rounding=ROUND_DOWN)
 
 
 def inferred(out: list[Any]) -> list[RfqTrade]:
@@ -84,7 +86,9 @@ def test_a_confirmation_of_another_quote_replaces_the_inferred_one() -> None:
     wrong = desk.quote()
     (trade,) = unconfirmed(desk, wrong, Decimal(0))
     assert trade.nonce == wrong.nonce
-    out = desk.win(real)
+    desk.win(real)
+    usd = str(Decimal(desk.deposit) - premium(real))
+    out = [item for _ in range(2) for item in desk.read_rysk({real.instrument: "1"}, usd=usd)]
     assert [item.key for item in out if isinstance(item, Reversal)] == [f"rysk/maker/rfq/{wrong.nonce}"]
     accounts = desk.engine.ledger.accounts
     assert accounts.size("rysk", "maker", real.instrument) == 1

@@ -258,8 +258,8 @@ def test_costs_of_one_option_in_numbers() -> None:
     assert float(quote.why["cost_carry"]) == pytest.approx(delta * FORWARD * 0.02 * 0.05 * tau)
     risk = math.hypot(delta * FORWARD * vol, vega)
     validity = 10.0 / (365 * 86_400)
-    assert float(quote.why["cost_taker_option"]) == pytest.approx(0.4 * risk * math.sqrt(validity))
-    assert float(quote.why["cost_winners_curse"]) == pytest.approx(0.846 * 0.001 * vega)
+    assert float(quote.why["cost_taker_option"]) == pytest.approx(risk * math.sqrt(validity / (2 * math.pi)))
+    assert float(quote.why["cost_winners_curse"]) == pytest.approx(0.5641895835477563 * 1.5 * 0.001 * vega)
 
 
 def test_an_answer_is_a_pure_function_of_rfq_and_engine() -> None:

@@ -776,7 +776,7 @@ class Engine:
         ticks, lots = int(self.slots.want_px[number]), int(self.slots.want_qty[number])
         order = self.ledger.orders.get(self.slots.order_of[number]) if action == ACT_AMEND else None
         immediate = target.time_in_force is _IOC
-        held = self._accounted((instrument.venue, self._account_of[instrument.venue]), instrument.key)
+        held = self._accounted((instrument.venue, self._account_of.get(instrument.venue, "")), instrument.key)
         if held is None and not immediate:
             held = self._claim(key, instrument)
         if held is None:
