@@ -46,12 +46,13 @@ def test_price_and_vol_are_inverse_to_the_accuracy_of_the_price(log_s, distance,
     price = black76_price(F, K, T, sigma, df, is_call)
     vol, code = black76_implied_vol(price, F, K, T, df, is_call)
     low, high = price_bounds(F, K, df, is_call)
+    # Within a hair of a bound, dividing the discount out may move the price across it, either way.
+    on_bound = abs(price - low) < 1e-13 * max(F, K) or abs(high - price) < 1e-13 * high
     if not low < price < high:
-        assert code != OK
-        assert math.isnan(vol)
+        assert code != OK or on_bound
         return
-    if code != OK:  # a hair inside the bounds, lost when the discount is divided out
-        assert price - low < 1e-13 * max(F, K) or high - price < 1e-13 * high
+    if code != OK:
+        assert on_bound
         return
     vega = black76_greeks(F, K, T, sigma, rate, is_call)[3]
     noise = 4.0 * np.finfo(float).eps * (price + df * abs(F - K) + df * min(F, K))
