@@ -17,7 +17,9 @@ HEADINGS = ("bench", "ours", "peer", "ratio", "target", "")
 
 def names() -> list[str]:
     """Modules of this package that can be run, in a fixed order."""
-    found = sorted(item.name for item in pkgutil.iter_modules([str(HERE)]) if not item.ispkg)
+    found = sorted(
+        item.name for item in pkgutil.iter_modules([str(HERE)]) if not item.ispkg and item.name[0] != "_"
+    )
     return [name for name in found if "def run(" in (HERE / f"{name}.py").read_text()]
 
 

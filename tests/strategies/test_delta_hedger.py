@@ -226,3 +226,18 @@ def test_an_expired_option_counts_the_coins_that_are_due() -> None:
     desk.now_ns = NEAR_S * S
     desk.refresh(after_s=1.0)
     assert desk.engine.net_delta("ETH") == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(
+    "halt", [ev.Operator("kill", level=3), ev.Operator("stop"), ev.FeedDown("deribit/trading", "cut")]
+)
+def test_a_halted_engine_does_not_ask_to_be_woken_at_once_again_and_again(halt: ev.Event) -> None:
+    desk = RfqDesk(hedger(), perpetual="20000")
+    desk.feed(halt)
+    desk.feed(ev.Look(accounts=True))
+    for _ in range(8):
+        desk.refresh(after_s=1.0)
+        if isinstance(halt, ev.FeedDown):
+            desk.feed(ev.FeedDown("rysk/maker", "cut"))
+    desk.tick()
+    assert desk.engine.next_deadline() > desk.now_ns + MS

@@ -731,7 +731,7 @@ class Engine:
         if not actions:
             return
         if len(actions) > 1:
-            actions.sort(key=self._rank)
+            actions.sort(key=self._rank)  # stable: slots of one purpose stay in their order
         for number, action in actions:
             if action == ACT_CANCEL:
                 self._cancel(number)
@@ -739,10 +739,10 @@ class Engine:
                 self._send(number, action)
         self._after_orders()
 
-    def _rank(self, planned: tuple[int, int]) -> tuple[int, int]:
+    def _rank(self, planned: tuple[int, int]) -> Purpose:
         number, action = planned
         target = self.slots.targets[number]
-        return (_CANCEL if action == ACT_CANCEL or target is None else target.purpose), number
+        return _CANCEL if action == ACT_CANCEL or target is None else target.purpose
 
     def _token(self, venue: str, purpose: Purpose) -> bool:
         budget = self._budgets[venue]

@@ -79,6 +79,8 @@ async def _serve(loaded: Loaded[Settings], environment: dict[str, str]) -> int:
     )
     node = Node(made, clock)
     _announce(loaded, environment)
+    for note in node.journal.notes:
+        logs.get().warning("journal_mended", text=note)
     received: list[int] = []
 
     def stop(number: int) -> None:
