@@ -161,9 +161,10 @@ def _booked_once(verdict: Verdict, ledger: Ledger, trades: list[dict[str, Any]])
 
 
 def _terms(ledger: Ledger, nonce: int) -> tuple[str, int, int, int]:
-    """What moves; the price to a millionth of a dollar."""
+    """What moves: option, side, size, and the premium in the token's unit."""
     quote = ledger.quotes["rysk", "rysk", nonce].command
-    return quote.instrument, int(quote.side), quote.terms.quantity_e18, round(quote.price_e18 * 1e-12)
+    quantity = quote.terms.quantity_e18
+    return quote.instrument, int(quote.side), quantity, quote.price_e18 * quantity // 10**30
 
 
 def _commands(verdict: Verdict, records: list[Any]) -> None:

@@ -341,9 +341,13 @@ def _dearest(choices: list[Choice]) -> Choice:
 
 
 def _matching(known: list[list[Choice]], paid: Decimal) -> list[Choice] | None:
-    """One choice for each gap, together worth what was paid; None when no combination is."""
-    combinations = itertools.islice(itertools.product(*known), MOST_COMBINATIONS)
-    for combination in combinations:
-        if abs(sum(map(_premium, combination), Decimal(0)) - paid) <= CASH_TOLERANCE:
-            return list(combination)
-    return None
+    """One choice for each gap, together worth what was paid as nearly as any; None when none is."""
+    nearest: list[Choice] | None = None
+    miss = CASH_TOLERANCE
+    for combination in itertools.islice(itertools.product(*known), MOST_COMBINATIONS):
+        found = abs(sum(map(_premium, combination), Decimal(0)) - paid)
+        if found < miss:
+            nearest, miss = list(combination), found
+        if not miss:
+            break
+    return nearest
