@@ -302,3 +302,31 @@ def test_a_due_read_with_the_connection_down_is_looked_at_again_later_not_at_onc
     desk.feed(ev.FeedDown("deribit/trading", "cut"))
     desk.feed(ev.Look(accounts=True))
     assert desk.engine.next_deadline() > desk.now_ns + MS
+
+
+def test_an_order_we_took_for_lost_that_rests_after_all_counts_again_and_is_cancelled() -> None:
+    wishes = Wishes()
+    desk = Desk(wishes)
+    wishes.targets = bid()
+    (order,) = placed(desk.tick())
+    wishes.targets = None
+    desk.feed(ev.RequestTimedOut(order.order_id))
+    desk.feed(ev.OrderNotFound(order.order_id), after_ms=2000)
+    assert order.order_id not in desk.engine.ledger.orders
+    out = desk.ack(order, reply=False)
+    assert [item.order_id for item in cancelled(out)] == [order.order_id]
+    assert desk.engine.ledger.orders[order.order_id].owed == order.lots
+    wishes.targets = bid(3980.0)
+    assert not placed(desk.tick(after_ms=2000)), "the instrument waits until the order is accounted for"
+    assert placed(desk.ended(order.order_id, 0, EndReason.CANCELLED_BY_US))
+
+
+def test_an_old_push_does_not_revive_what_the_venue_ended() -> None:
+    wishes = Wishes()
+    desk = Desk(wishes)
+    wishes.targets = bid()
+    (order,) = placed(desk.tick())
+    wishes.targets = {}
+    desk.ended(order.order_id, 0, EndReason.CANCELLED_BY_VENUE)
+    desk.ack(order, reply=False)
+    assert not desk.engine.ledger.orders

@@ -35,7 +35,7 @@ from atomizer.domain.rfq import Rfq
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.gate import Gate, Halts, Held
 from atomizer.engine.kernels import ACT_AMEND, ACT_CANCEL
-from atomizer.engine.ledger import Ledger, LiveQuote, Order
+from atomizer.engine.ledger import DEADLINE_SLACK_NS, Ledger, LiveQuote, Order
 from atomizer.engine.market import NEVER, Market
 from atomizer.engine.pricing import NoPriceError, Surface
 from atomizer.engine.reconcile import Reconciler, Verdict
@@ -177,7 +177,9 @@ class Engine:
                 self.halts.quote_not_before_ns[scope] = now_ns + wait
         for order in self.ledger.orders.values():
             self._leftover[order.order_id] = order.instrument
-            heapq.heappush(self._watch, (max(now_ns, order.deadline_ns + MS), order.order_id))
+            heapq.heappush(
+                self._watch, (max(now_ns, order.deadline_ns + DEADLINE_SLACK_NS + MS), order.order_id)
+            )
 
     def _table(self) -> dict[type, Callable[[Any], None]]:
         market, ledger = self.market, self.ledger
@@ -337,6 +339,9 @@ class Engine:
     def _order_open(self, event: ev.OrderOpen) -> None:
         self.ledger.apply(event, self.now_ns)
         self.reconciler.order(event)
+        for number in self.ledger.revived:
+            self._leftover[number] = event.instrument
+        self.ledger.revived.clear()
 
     def _amend_refused(self, event: ev.AmendRefused) -> None:
         self.ledger.apply(event, self.now_ns)
@@ -486,7 +491,10 @@ class Engine:
 
     def _ask(self, order: Order, patience_ns: int) -> None:
         """Ask the venue how an order stands: after its request's own deadline, once per patience."""
-        due = max(order.deadline_ns + MS, self._queried.get(order.order_id, -NEVER) + patience_ns)
+        due = max(
+            order.deadline_ns + DEADLINE_SLACK_NS + MS,
+            self._queried.get(order.order_id, -NEVER) + patience_ns,
+        )
         if self.now_ns < due:
             heapq.heappush(self._watch, (due, order.order_id))
             return
@@ -516,7 +524,9 @@ class Engine:
             if order.state is _LIVE:
                 self.slots.settle(order)
             elif order.state is _UNKNOWN:
-                heapq.heappush(self._watch, (max(self.now_ns, order.deadline_ns + MS), number))
+                heapq.heappush(
+                    self._watch, (max(self.now_ns, order.deadline_ns + DEADLINE_SLACK_NS + MS), number)
+                )
             elif order.state is _OWED:
                 heapq.heappush(self._watch, (self.now_ns + OWED_PATIENCE_NS, number))
             if order.state is _DONE:

@@ -63,6 +63,10 @@ _BOOKED = Answer.FILL
 _STATES = tuple(OrderState)
 OPENING = "opening"  # how the references of an account's opening moves begin; its cash comes last
 CLOCK_SLACK_NS = 1_000_000_000
+# How far the venue's clock may be from where we think it is: its request deadlines are judged by it.
+DEADLINE_SLACK_NS = 500_000_000
+# Ends that we concluded from what a venue did not mention.
+CONCLUDED_ENDS = (EndReason.NOT_FOUND, EndReason.DISCONNECT)
 READ_OVERLAP_NS = 60_000_000_000
 
 
@@ -152,6 +156,7 @@ class Ledger:
         self.foreign_orders: dict[str, OrderOpen] = {}
         self.external: list[Fill] = []
         self.touched: list[int] = []
+        self.revived: list[int] = []
         self.booked_now: list[Booking] = []
         self.now_ns = 0
         self._apply: dict[type, Callable[[Any], None]] = {
@@ -242,7 +247,22 @@ class Ledger:
             order.asked_ns = self.now_ns
             self._step(order, Answer.SENT_CANCEL)
 
+    def _revive(self, event: OrderOpen) -> None:
+        """An order that we concluded to be over rests after all: it counts again, outside its slot.
+
+        Only an end of our own conclusion can be wrong; what the venue ended stays ended, whatever old push
+        comes after it.
+        """
+        order = self.finished.get(event.order_id)
+        if order is None or order.end not in CONCLUDED_ENDS or event.lots <= event.filled_lots:
+            return
+        del self.finished[event.order_id]
+        order.end, order.final_filled, order.state = None, -1, OrderState.UNKNOWN
+        self.orders[event.order_id] = order
+        self.revived.append(event.order_id)
+
     def _open(self, event: OrderOpen) -> None:
+        self._revive(event)
         order = self.find(event.order_id) if event.order_id else None
         if order is None:
             self.foreign_orders[event.venue_order_id] = event
@@ -306,7 +326,7 @@ class Ledger:
     def _not_found(self, event: OrderNotFound) -> None:
         """Final only after the request's own deadline, when no copy of it can still arrive."""
         order = self.orders.get(event.order_id)
-        if order is not None and self.now_ns > order.deadline_ns:
+        if order is not None and self.now_ns > order.deadline_ns + DEADLINE_SLACK_NS:
             if order.state is _UNKNOWN:
                 order.end = EndReason.NOT_FOUND
                 if order.venue_filled > order.booked:

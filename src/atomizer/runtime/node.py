@@ -62,6 +62,7 @@ def fold(directory: Path, ledger: Ledger) -> Ledger:
         else:
             ledger.apply(record.body, record.ts_ns)
     ledger.touched.clear()
+    ledger.revived.clear()
     ledger.booked_now.clear()
     ledger.external.clear()
     return ledger

@@ -22,6 +22,10 @@ CHANNELS_PER_CALL = 200
 HEARTBEAT_S = 10
 
 
+CLOCK_TRIES = 3
+CLOCK_DOUBT_NS = 200_000_000
+
+
 class VenueRefusedError(HandshakeError):
     """The venue answered with an error; `code` is its own."""
 
@@ -99,12 +103,19 @@ class Rpc:
         return (await self.call("public/auth", params, codec.decode_auth)).expires_in
 
     async def measure_clock(self) -> int:
-        """Venue clock minus ours in nanoseconds: half the sum of what both directions show."""
-        sent = self._clock.now_ns()
-        reply = await self.message("public/get_time", {})
-        heard = self._clock.now_ns()
-        if reply.us_in and reply.us_out:
-            self.offset_ns = (reply.us_in * 1000 - sent + reply.us_out * 1000 - heard) // 2
+        """Venue clock minus ours in nanoseconds: half the sum of what both directions show.
+
+        A slow round trip says little: half of it may lie in one direction. It is tried again, and the offset
+        known before is kept when none was quick enough.
+        """
+        for _ in range(CLOCK_TRIES):
+            sent = self._clock.now_ns()
+            reply = await self.message("public/get_time", {})
+            heard = self._clock.now_ns()
+            doubt_ns = (heard - sent - (reply.us_out - reply.us_in) * 1000) // 2
+            if reply.us_in and reply.us_out and doubt_ns <= CLOCK_DOUBT_NS:
+                self.offset_ns = (reply.us_in * 1000 - sent + reply.us_out * 1000 - heard) // 2
+                break
         return self.offset_ns
 
 
