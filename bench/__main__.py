@@ -6,12 +6,14 @@ import argparse
 import importlib
 import json
 import pkgutil
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
+TARGET = re.compile(r"([<>]=?) ([0-9.]+)(?: ([A-Za-z/]+))?")
 HEADINGS = ("bench", "ours", "peer", "ratio", "target", "")
 
 
@@ -24,14 +26,17 @@ def names() -> list[str]:
 
 
 def verdict(row: dict[str, Any]) -> str:
-    """`ok` or `MISSED` against a target like `<= 0.25`; empty where nothing is judged."""
-    sign, _, limit = row["target"].partition(" ")
-    value = row["ratio"] if row["ratio"] is not None else row["ours"]
-    if sign == "<=":
-        return "ok" if value <= float(limit.split()[0]) else "MISSED"
-    if sign == ">=":
-        return "ok" if value >= float(limit.split()[0]) else "MISSED"
-    return ""
+    """`ok` or `MISSED`, empty where nothing is judged.
+
+    A target with a unit (`< 100 us`) is about our own figure, one without (`<= 0.25`) about the ratio.
+    """
+    stated = TARGET.match(row["target"])
+    if stated is None:
+        return ""
+    sign, limit, unit = stated[1], float(stated[2]), stated[3]
+    value = row["ours"] if unit or row["ratio"] is None else row["ratio"]
+    kept = value <= limit if sign[0] == "<" else value >= limit
+    return "ok" if kept else "MISSED"
 
 
 def cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -74,10 +79,10 @@ def main() -> int:
     for name in chosen.names or names():
         print(f"running {name}", file=sys.stderr, flush=True)
         found = importlib.import_module(f"bench.{name}").run(chosen.quick)
-        (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+        (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1, default=float) + "\n")
         rows += found
     if chosen.json:
-        print(json.dumps(rows))
+        print(json.dumps(rows, default=float))
     else:
         show(rows)
     return int(chosen.strict and any(verdict(row) == "MISSED" for row in rows))
