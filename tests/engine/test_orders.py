@@ -330,3 +330,16 @@ def test_an_old_push_does_not_revive_what_the_venue_ended() -> None:
     desk.ended(order.order_id, 0, EndReason.CANCELLED_BY_VENUE)
     desk.ack(order, reply=False)
     assert not desk.engine.ledger.orders
+
+
+def test_finished_orders_are_forgotten_after_two_days() -> None:
+    wishes = Wishes()
+    desk = Desk(wishes)
+    wishes.targets = bid()
+    (order,) = placed(desk.tick())
+    wishes.targets = {}
+    desk.ended(order.order_id, 0, EndReason.CANCELLED_BY_VENUE)
+    desk.tick(after_ms=47 * 3600 * 1000)
+    assert desk.engine.ledger.find(order.order_id) is not None
+    desk.tick(after_ms=2 * 3600 * 1000)
+    assert desk.engine.ledger.find(order.order_id) is None

@@ -60,6 +60,9 @@ READ_EVERY_RFQ_NS = 5 * S
 OWED_PATIENCE_NS = 3 * S
 CANCEL_RETRY_NS = 1 * S
 FLATTEN_STRATEGY = 2047
+# Finished orders and dead quotes are kept longer than any venue resends.
+REMEMBERED_NS = 48 * 3600 * S
+FORGET_EVERY_NS = 3600 * S
 DURABLE = frozenset(ev.DURABLE_EVENTS)
 
 FOLDED = (
@@ -145,6 +148,7 @@ class Engine:
         self._revalued_ns = -NEVER
         self._stale_exposure = True
         self._marked_ns = 0
+        self._forgot_ns = now_ns
         self._marks_ns = settings.marks_every_ms * MS
         self.naked: dict[str, list[float]] = {}
         self._naked_ns = now_ns
@@ -600,6 +604,9 @@ class Engine:
         self._marked_ns = self.now_ns
         for surface in self.surfaces.values():
             surface.drop_expired(self.now_ns)
+        if self.now_ns - self._forgot_ns > FORGET_EVERY_NS:
+            self._forgot_ns = self.now_ns
+            self.ledger.forget(self.now_ns - REMEMBERED_NS)
         self._accrue_naked()
         held: dict[str, tuple[float, float, float]] = {}
         for holding in self.ledger.position_sizes():
