@@ -118,11 +118,14 @@ class Exposure:
         """What is held: positions and coins, nothing that is only working or quoted."""
         return self._sums(underlying, greek).base
 
+    def _by_greek(self, underlying: str) -> dict[str, Sums]:
+        found = self.sums.get(underlying)
+        if found is None:
+            found = self.sums[underlying] = {name: Sums() for name in (*GREEKS, "notional")}
+        return found
+
     def _sums(self, underlying: str, greek: str) -> Sums:
-        by_greek = self.sums.get(underlying)
-        if by_greek is None:
-            by_greek = self.sums[underlying] = {name: Sums() for name in (*GREEKS, "notional")}
-        return by_greek[greek]
+        return self._by_greek(underlying)[greek]
 
     def index(self, underlying: str) -> float | None:
         hedge = self._hedges.get(underlying)
@@ -289,11 +292,11 @@ class Exposure:
         count, total = self.live_on(command.instrument, command.side)
         self._live_on[command.instrument, command.side] = (count + 1, total + size)
         self.live_takers[command.taker] = self.live_takers.get(command.taker, 0) + 1
-        unit = UnitGreeks(command.delta, command.gamma, command.vega, self.index(command.underlying) or 0.0)
-        self._sums(command.underlying, "delta").add(unit.delta * size)
-        self._sums(command.underlying, "gamma").add(unit.gamma * size)
-        self._sums(command.underlying, "vega").add(unit.vega * size)
-        self._sums(command.underlying, "notional").add(abs(unit.notional * size))
+        sums = self._by_greek(command.underlying)
+        sums["delta"].add(command.delta * size)
+        sums["gamma"].add(command.gamma * size)
+        sums["vega"].add(command.vega * size)
+        sums["notional"].add((self.index(command.underlying) or 0.0) * size)
         if command.side > 0:
             scope = (command.venue, command.account)
             self.premium[scope] = self.premium.get(scope, 0.0) + command.price_e18 * 1e-18 * size
