@@ -8,7 +8,6 @@ measured elsewhere, from the venues' equity; the residual is the only plug.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -81,16 +80,11 @@ class Attribution:
         elif isinstance(record, PlaceOrder):
             self._orders[record.order_id] = (record, ts_ns)
         elif isinstance(record, RfqTrade):
-            self._rfq_trade(record, ts_ns)
+            self._rfq_trade(record)
         elif isinstance(record, Fill):
             self._fill(record, ts_ns)
         elif isinstance(record, Marks):
             self._mark(record, ts_ns)
-
-    def feed_all(self, records: Iterable[tuple[Any, int]]) -> Parts:
-        for record, ts_ns in records:
-            self.feed(record, ts_ns)
-        return self.parts
 
     # --- trades ---
 
@@ -100,7 +94,7 @@ class Attribution:
         self._seen.add(key)
         return True
 
-    def _rfq_trade(self, trade: RfqTrade, ts_ns: int) -> None:
+    def _rfq_trade(self, trade: RfqTrade) -> None:
         quoted = self._quotes.get((trade.venue, trade.account, trade.nonce))
         if quoted is None or not self._new(f"{trade.venue}/{trade.account}/{trade.nonce}"):
             return
@@ -111,7 +105,6 @@ class Attribution:
         self.parts.edge += size * (float(why["fair"]) - price)
         inputs = Inputs(float(why["forward"]), float(why["vol"]), sent_ns)
         self._held.setdefault(trade.instrument, []).append(Lot(size, inputs))
-        del ts_ns
 
     def _fill(self, fill: Fill, ts_ns: int) -> None:
         key = f"{fill.venue}/{fill.account}/{fill.instrument}/{fill.trade_id}/{fill.order_id}/{fill.leg}"
@@ -121,7 +114,7 @@ class Attribution:
         known = self._orders.get(fill.order_id)
         mid = float(known[0].why.get("mid", fill.price)) if known else float(fill.price)
         size = int(fill.side) * float(fill.size)
-        rate = self._rate(instrument, fill.instrument)
+        rate = self._rate(instrument)
         if instrument.inverse and instrument.kind is not Kind.OPTION:
             gained = size * (1.0 / float(fill.price) - 1.0 / mid)
         else:
@@ -131,7 +124,7 @@ class Attribution:
             self.parts.fees += self._earn(fill.venue, instrument, -float(fill.fee), rate)
         self._held.setdefault(fill.instrument, []).append(Lot(size, Inputs(mid, 0.0, ts_ns)))
 
-    def _rate(self, instrument: Instrument, _key: str) -> float:
+    def _rate(self, instrument: Instrument) -> float:
         return self.rates.get(instrument.underlying, 0.0) if self._in_coin(instrument) else 1.0
 
     @staticmethod
@@ -168,7 +161,7 @@ class Attribution:
 
     def _carry(self, instrument: Instrument, lot: Lot, now: Inputs) -> None:
         """Split one lot's change of value between two valuations."""
-        rate = self.rates.get(instrument.underlying, 1.0) if self._in_coin(instrument) else 1.0
+        rate = self._rate(instrument)
         venue = instrument.venue
         if instrument.kind is not Kind.OPTION:
             if instrument.inverse:

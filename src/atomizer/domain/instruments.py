@@ -141,10 +141,6 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     open: bool = True
 
     @property
-    def is_option(self) -> bool:
-        return self.kind is Kind.OPTION
-
-    @property
     def margined(self) -> bool:
         """Whether profit is realised when the position closes; else premium or price moves cash at once."""
         return self.kind in (Kind.PERPETUAL, Kind.FUTURE)
