@@ -51,7 +51,11 @@ class BookChange(msgspec.Struct, frozen=True, tag="book_change", omit_defaults=T
 
 
 class Ticker(msgspec.Struct, frozen=True, kw_only=True, tag="ticker", omit_defaults=True):
-    """The venue's own view of one instrument. Vols are fractions (0.652); None: the venue gave none."""
+    """The venue's own view of one instrument. Vols are fractions (0.652); None: the venue gave none.
+
+    Sizes of the touch in the instrument's size unit; `funding` of a perpetual as a fraction per 8 hours, paid
+    by longs when positive.
+    """
 
     instrument: str
     mark: float | None = None
@@ -59,9 +63,12 @@ class Ticker(msgspec.Struct, frozen=True, kw_only=True, tag="ticker", omit_defau
     forward: float | None = None
     bid: float | None = None
     ask: float | None = None
+    bid_size: float | None = None
+    ask_size: float | None = None
     bid_vol: float | None = None
     ask_vol: float | None = None
     mark_vol: float | None = None
+    funding: float | None = None
     open: bool = True
     ts_ns: int = 0
 
@@ -265,12 +272,19 @@ class JobDone(msgspec.Struct, frozen=True, tag="job_done", omit_defaults=True):
 
 
 class Operator(msgspec.Struct, frozen=True, tag="operator", omit_defaults=True):
-    """A person's word: kill (with a level), resume, pause, accept, stop."""
+    """A person's word: kill (with a level), resume, pause, accept, stop, and the run-time controls.
+
+    `scope` is what it is about: empty (everything), an underlying, `venue/NAME`, `taker/ADDRESS` or an id;
+    `args` are the word's own values, `until_ns` when it lapses (0: never), `by` who said it.
+    """
 
     word: str
     level: int = 0
     scope: str = ""
     request_id: str = ""
+    args: dict[str, float | str] = {}
+    until_ns: int = 0
+    by: str = ""
 
 
 class Look(msgspec.Struct, frozen=True, tag="look", omit_defaults=True):
