@@ -61,7 +61,7 @@ class World:
         self.rysk_settings: RyskTwinSettings = default_settings(
             world.underlying, world.seed, **world.rysk_changes
         )
-        self.rysk = RyskTwin(self.market, self.rysk_settings, clock)
+        self.rysk = RyskTwin([self.market], self.rysk_settings, clock)
         self._servers: list[MemoryServer] = []
 
     async def open(self) -> None:

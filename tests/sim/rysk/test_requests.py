@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from atomizer.sim.rysk.behaviour import Acceptance, Behaviour, Faults, RfqFault
 from atomizer.sim.rysk.messages import encode
 from atomizer.sim.rysk.pushes import TRAPS
-from atomizer.sim.rysk.settings import FOREIGN, Acceptance, Behaviour, Faults, RfqFault
+from atomizer.sim.rysk.settings import FOREIGN
 from tests.independent.wire import JudgeError, Wire, exact_json
 from tests.sim.rysk.harness import E18, Scene, play
 
