@@ -81,7 +81,7 @@ def _deribit(options: TwinOptions, markets: Sequence[Market], clock: Clock) -> T
         trade_push_delay_ms=numbers.get("trade_push_delay_ms", settings.trade_push_delay_ms),
         tier=numbers.get("tier", settings.tier),
     )
-    return DeribitTwin(markets[0], settings, clock)
+    return DeribitTwin(markets, settings, clock)
 
 
 def _deribit_number(name: str, text: str) -> int:
@@ -168,7 +168,9 @@ def read_options(
     key: str,
     secret: str,
 ) -> tuple[TwinOptions, FaultSpec]:
-    """Check what a user gave; `underlying` may list several. Without a start the market began at midnight UTC, for every venue alike.
+    """Check what a user gave; `underlying` may list several.
+
+    Without a start the market began at midnight UTC, for every venue alike.
 
     Raises:
         ConfigError: one of them cannot be used.

@@ -125,20 +125,20 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     acceptance: Acceptance = Acceptance.MARKET
     rfq_interval_s: float = 1.5
-    taker_buy_share: float = 0.3
-    put_share: float = 0.2
-    buyer_put_share: float = 0.8
+    taker_buy_share: float = 0.45
+    put_share: float = 0.1
+    buyer_put_share: float = 0.9
     off_strike_share: float = 0.15
     off_expiry_share: float = 0.1
-    client_vol_points: float = 2.0
-    client_bps: float = 6.0
+    client_vol_points: float = 3.0
+    client_bps: float = 10.0
     informed: float = 0.0
     informed_horizon_s: float = 60.0
-    informed_patience_s: float = 60.0
+    informed_patience_s: float = 90.0
     rivals: int = 3
     rival_answers: float = 0.6
     rival_vol_points: float = 0.6
-    rival_bps: float = 4.0
+    rival_bps: float = 10.0
     rival_noise_vol_points: float = 0.25
     rival_reaction_s: float = 0.3
     decision_delay_s: float = 1.0

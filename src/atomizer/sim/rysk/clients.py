@@ -22,6 +22,7 @@ WEEK_S = 7 * 86_400
 MIN_TENOR_S = 86_400
 MAX_DEVIATIONS = 1.5
 STRIKE_RANGE = (0.25, 4.0)
+INFORMED_CANDIDATES = 4
 
 
 class Stream(IntEnum):
@@ -107,19 +108,30 @@ def draw_informed(
     takers: int,
     settles_s: float,
 ) -> tuple[float, Request] | None:
-    """What one who knows the future asks for, and in how many seconds; the larger of two sizes."""
+    """What one who knows the future asks for, and in how many seconds.
+
+    Of a few options the one it gains most on, of two sizes the larger.
+    """
     state = market.state(now_ns)
     suitable = [option for option in market.options if _suitable(option, state, now_ns)]
     if not suitable:
         return None
-    option = _one_of(random, suitable, is_call=bool(random.random() < 0.5))
-    insight = best_moment(
-        market,
-        Terms(option.strike, option.expiry_ns, option.is_call),
-        now_ns,
-        patience_s=behaviour.informed_patience_s,
-        horizon_s=behaviour.informed_horizon_s,
-        settles_s=settles_s,
+    looked_at = [
+        _one_of(random, suitable, is_call=bool(random.random() < 0.5)) for _ in range(INFORMED_CANDIDATES)
+    ]
+    insight, option = max(
+        (
+            best_moment(
+                market,
+                Terms(option.strike, option.expiry_ns, option.is_call),
+                now_ns,
+                patience_s=behaviour.informed_patience_s,
+                horizon_s=behaviour.informed_horizon_s,
+                settles_s=settles_s,
+            ),
+            option,
+        )
+        for option in looked_at
     )
     request = Request(
         asset=asset.address,

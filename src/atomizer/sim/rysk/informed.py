@@ -1,6 +1,6 @@
 """Takers who know what comes: the market is a function of seed and time, so they look at its future.
 
-An informed taker with an option in mind compares, for every moment of its patience, what the option is
+An informed taker with a few options in mind compares, for every moment of its patience, what each is
 worth then with what it will be worth at its horizon to somebody who hedges its delta from the settlement
 on. It asks at the moment when the two are furthest apart: sells what will lose, buys what will gain. It takes
 a quote only if the price is better than that future value. Direction alone is worth nothing to it beyond
@@ -21,9 +21,9 @@ HEDGE_EVERY_S = 10.0
 class Insight(NamedTuple):
     """When to ask and on which side; `gain` in USD per unit against the fair value of that moment."""
 
+    gain: float
     wait_s: float
     buys: bool
-    gain: float
 
 
 def later_value(market: Market, option: Terms, from_ns: int, to_ns: int) -> float:
@@ -42,7 +42,7 @@ def best_moment(
     market: Market, option: Terms, now_ns: int, *, patience_s: float, horizon_s: float, settles_s: float
 ) -> Insight:
     """The moment within the patience at which the option is furthest from its later value."""
-    best = Insight(0.0, buys=False, gain=0.0)
+    best = Insight(0.0, 0.0, buys=False)
     for look in range(int(patience_s / LOOK_EVERY_S) + 1):
         wait_s = look * LOOK_EVERY_S
         asked_ns = now_ns + round(wait_s * NS_PER_S)
@@ -50,7 +50,7 @@ def best_moment(
         value = fair_value(market, option, asked_ns).usd
         gain = later_value(market, option, settled_ns, settled_ns + round(horizon_s * NS_PER_S)) - value
         if abs(gain) > best.gain:
-            best = Insight(wait_s, gain > 0.0, abs(gain))
+            best = Insight(abs(gain), wait_s, gain > 0.0)
     return best
 
 

@@ -3,10 +3,12 @@
 A rival that answers values the option at fair plus an error of its own (`rival_noise_vol_points`, normal)
 and will not go beyond a markup on that value: log-normal about the width of `rival_vol_points` and
 `rival_bps`, half of it one way or the other at one deviation. These are a maker's own costs: two crossings
-of the hedge at some five basis points times a delta of about a third are four basis points of the index;
-half a vol point is a usual margin; a quarter of one is about half a listed spread, by which two desks'
-surfaces differ. It opens above its limit and, told that it was outbid, improves in steps until it is best
-or at its limit. Whoever wins among several did so against the others' errors.
+of the hedge at some five basis points times a delta of a third are four basis points of the index, and
+re-hedging a two-week option to its end costs about six more; half a vol point is a usual margin; a quarter
+of one is about half a listed spread, by which two desks' surfaces differ.
+
+It opens above its limit and, told that it was outbid, improves in steps until it is best or at its limit.
+Whoever wins among several did so against the others' errors.
 """
 
 from __future__ import annotations
