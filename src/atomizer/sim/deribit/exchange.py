@@ -16,9 +16,11 @@ from atomizer.sim.deribit.books import VenueBook
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.executions import Executions
 from atomizer.sim.deribit.flow import Flow
+from atomizer.sim.deribit.guards import Exposure, Guards
 from atomizer.sim.deribit.listings import NS_PER_MS, Listing, list_instruments
-from atomizer.sim.deribit.orders import Order, Wish
+from atomizer.sim.deribit.orders import OPEN, SPEED_BUMPED, Order, QuoteTag, Wish
 from atomizer.sim.deribit.settings import DEPOSITS, DeribitTwinSettings
+from atomizer.sim.deribit.speedbump import SpeedBump
 from atomizer.sim.market import Market, MarketState
 from atomizer.sim.matching import ANONYMOUS, Mode, Outcome, Placed, SelfTrade
 
@@ -38,6 +40,8 @@ class Listener(Protocol):
     def traded(self, listing: Listing, trade: dict[str, Any]) -> None: ...
 
     def book_changed(self, book: VenueBook) -> None: ...
+
+    def mmp_triggered(self, account: Account, status: dict[str, Any]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -76,6 +80,8 @@ class Exchange:
         self._executions = Executions(market, clock, self.marks)
         self._marks: Marks | None = None
         self._marks_step = -1
+        self.bump = SpeedBump(settings.speed_bump_ms)
+        self.guards = Guards(lambda: self.now_ms, self._exposure, self.cancel, listener.mmp_triggered)
 
     # --- time and value ---
 
@@ -139,32 +145,35 @@ class Exchange:
     # --- orders ---
 
     def place(
-        self, account: Account, wish: Wish, valid_until_ms: int | None, via: int
+        self, account: Account, wish: Wish, valid_until_ms: int | None, via: int, tag: QuoteTag | None = None
     ) -> tuple[Order, list[dict[str, Any]]]:
-        """Take an order. Returns it with the trades it made at once.
+        """Take an order. Returns it with the trades it made; those of one in the speed bump come later.
+
+        The margin of quotes is held by their group, so `tag` spares the check.
 
         Raises:
             DeribitError: refused; nothing rests.
         """
-        self._check_deadline(valid_until_ms)
+        self.check_deadline(valid_until_ms)
         wish = self._reduced(account, wish)
         book = self.live_book(wish.listing)
         ticks = self._limit(book, wish)
+        self.check_price(wish)
+        self.guards.admit(account, wish, ticks, tag)
         self._next_order += 1
-        order = Order(self._next_order, account, wish, ticks, self.now_ms, via)
-        self._check_price(wish)
-        self._check_margin(account, order)
-        placed = book.matching.place(
-            order.matching_id, account.number, wish.side, ticks, wish.lots, wish.mode, SelfTrade.CANCEL_TAKER
-        )
+        order = Order(self._next_order, account, wish, ticks, self.now_ms, via, tag)
+        if tag is None:
+            self._check_margin(account, order)
+        if self._would_wait(book, wish, ticks):
+            self._register(order)
+            return order, self._hold(order)
+        placed = self._enter(book, order)
         if placed.outcome is Outcome.WOULD_CROSS:
             raise DeribitError("post_only_reject", "would take liquidity", "price")
         if placed.outcome is Outcome.SELF_TRADE and not placed.filled:
             raise DeribitError("order_overlap", "would meet an own order")
-        self._orders[order.matching_id] = order
-        account.orders[order.order_id] = order
-        trades = self._settle(book, order, placed)
-        return order, trades
+        self._register(order)
+        return order, self._settle(book, order, placed)
 
     def edit(
         self, account: Account, order: Order, wish: Wish, valid_until_ms: int | None
@@ -174,14 +183,16 @@ class Exchange:
         Raises:
             DeribitError: refused; the order stays, except that a rejected post-only edit cancels it.
         """
-        self._check_deadline(valid_until_ms)
+        self.check_deadline(valid_until_ms)
         if not order.is_open:
             raise DeribitError("not_open_order", f"order is {order.state}", "order_id")
+        if order.is_bumped:
+            raise DeribitError("other_reject", "cannot be edited in the speed bump", "order_id")
         assert wish.ticks is not None
         left = wish.lots - order.filled_lots
         if left <= 0:
             raise DeribitError("invalid_amount", "amount must exceed what is filled", "amount")
-        self._check_price(wish)
+        self.check_price(wish)
         before = (order.wish, order.ticks, order.lots)
         order.wish, order.ticks, order.lots = wish, wish.ticks, wish.lots
         try:
@@ -190,6 +201,9 @@ class Exchange:
             order.wish, order.ticks, order.lots = before
             raise
         book = self.books[order.listing.name]
+        if self._would_wait(book, wish, wish.ticks):
+            order.replaced = True
+            return order, self._hold(order)
         placed = book.matching.amend(order.matching_id, wish.ticks, left, wish.mode, SelfTrade.CANCEL_TAKER)
         if placed.outcome is Outcome.WOULD_CROSS:
             self._end(order, "cancelled", "edit_post_only_reject")
@@ -198,14 +212,44 @@ class Exchange:
         order.replaced = True
         return order, self._settle(book, order, placed)
 
+    def requote(self, order: Order, wish: Wish, tag: QuoteTag, *, keep_place: bool) -> list[dict[str, Any]]:
+        """Give a quote another price and open size, and its new names; its trades.
+
+        Raises:
+            DeribitError: 11054; the order has ended.
+        """
+        assert wish.ticks is not None
+        book = self.books[order.listing.name]
+        order.wish, order.ticks, order.quote = wish, wish.ticks, tag
+        order.lots = order.filled_lots + wish.lots
+        if self._would_wait(book, wish, wish.ticks):
+            return self._hold(order)
+        if keep_place:
+            placed = book.matching.amend(order.matching_id, wish.ticks, wish.lots, wish.mode)
+        else:
+            book.matching.cancel(order.matching_id)
+            placed = self._enter(book, order)
+        if placed.outcome is Outcome.WOULD_CROSS:
+            self._end(order, "cancelled", "edit_post_only_reject")
+            self._report(book, order)
+            raise DeribitError("post_only_reject", "would take liquidity", "price")
+        return self._settle(book, order, placed)
+
     def cancel(self, order: Order, reason: str) -> None:
-        """Cancel an open order; anything else is left alone."""
+        """Cancel an open order; anything else is left alone.
+
+        One in the speed bump stays there and rests nothing of itself afterwards, or goes at once: a setting.
+        """
         if not order.is_open:
             return
         book = self.books[order.listing.name]
+        if order.is_bumped and self.settings.bumped_cancel == "ioc":
+            order.immediate, order.cancel_reason = True, reason
+            return
         book.matching.cancel(order.matching_id)
         self._end(order, "cancelled", reason)
         self._report(book, order)
+        self.bump.notice()
 
     def anonymous_tick(self, state: MarketState, elapsed_s: float) -> None:
         """Makers and takers of every live book act once."""
@@ -224,13 +268,61 @@ class Exchange:
 
     # --- inside ---
 
-    def _check_deadline(self, valid_until_ms: int | None) -> None:
+    def _register(self, order: Order) -> None:
+        self._orders[order.matching_id] = order
+        order.account.orders[order.order_id] = order
+
+    def _enter(self, book: VenueBook, order: Order) -> Placed:
+        return book.matching.place(
+            order.matching_id,
+            order.account.number,
+            order.side,
+            order.ticks,
+            order.left_lots,
+            order.mode,
+            SelfTrade.CANCEL_TAKER,
+        )
+
+    def _would_wait(self, book: VenueBook, wish: Wish, ticks: int) -> bool:
+        """Whether the speed bump holds it: it would match, and is no post-only order."""
+        if not self.bump.delays(wish.listing.name) or wish.mode in (Mode.POST_MOVE, Mode.POST_REJECT):
+            return False
+        best = book.matching.best(-wish.side)
+        return best is not None and wish.side * (ticks - best[0]) >= 0
+
+    def _hold(self, order: Order) -> list[dict[str, Any]]:
+        """Put an order into the speed bump; returns the list its trades will be added to."""
+        trades: list[dict[str, Any]] = []
+        book = self.books[order.listing.name]
+        rested = book.matching.cancel(order.matching_id) > 0
+        order.state = SPEED_BUMPED
+        order.account.open_orders[order.order_id] = order
+        self._count_own(book)
+        self.bump.hold(lambda: self._release(order, trades))
+        if rested:
+            book.touch()
+            self._listener.book_changed(book)
+        return trades
+
+    def _release(self, order: Order, trades: list[dict[str, Any]]) -> None:
+        """An order leaves the speed bump: into the book as it came, if nobody ended it meanwhile."""
+        if not order.is_bumped:
+            return
+        order.state = OPEN
+        book = self.live_book(order.listing)
+        placed = self._enter(book, order)
+        if placed.outcome is Outcome.SELF_TRADE and not placed.filled:
+            order.refusal = DeribitError("order_overlap", "would meet an own order")
+        trades += self._settle(book, order, placed)
+        self.bump.notice()
+
+    def check_deadline(self, valid_until_ms: int | None) -> None:
         if valid_until_ms is not None and self.now_ms > valid_until_ms:
             raise DeribitError(
                 "timed_out", f"arrived at {self.now_ms}, valid until {valid_until_ms}", "valid_until"
             )
 
-    def _check_price(self, wish: Wish) -> None:
+    def check_price(self, wish: Wish) -> None:
         if wish.ticks is None or wish.listing.option is not None:
             return
         mark, price = self.marks().mark[wish.listing.name], wish.listing.price(wish.ticks)
@@ -258,6 +350,8 @@ class Exchange:
         best = book.matching.best(-wish.side)
         if best is None:
             raise DeribitError("other_reject", "no liquidity on the other side", "type")
+        if wish.order_type == "market_limit":
+            return best[0]
         reach = int(best[0] * PRICE_BAND)
         return max(best[0] + wish.side * reach, 1)
 
@@ -277,14 +371,30 @@ class Exchange:
         position = account.positions.get(order.listing.name)
         return bool(position and position.size * order.side < 0)
 
+    def _exposure(self, listing: Listing, ticks: int) -> Exposure:
+        """What one unit carries now: an inverse future's dollars are coins at the price."""
+        if listing.option is None:
+            return Exposure(1.0 / listing.price(ticks), 1.0 / listing.price(ticks), 0.0)
+        marks = self.marks()
+        vega = float(self.market.prices(self.state())[pricing.VEGA][listing.row])
+        return Exposure(1.0, marks.delta[listing.name] - marks.mark[listing.name], vega)
+
     def _place_anonymous(self, book: VenueBook, side: int, ticks: int, lots: int, mode: Mode) -> int:
-        """An order of the flow; returns its number."""
+        """An order of the flow; returns its number. Takers wait in the speed bump as everybody does."""
         self._next_order += 1
         number = self._next_order
+        if mode is Mode.IMMEDIATE and self.bump.delays(book.listing.name):
+            self.bump.hold(lambda: self._match_anonymous(number, book, side, ticks, lots, mode))
+        else:
+            self._match_anonymous(number, book, side, ticks, lots, mode)
+        return number
+
+    def _match_anonymous(
+        self, number: int, book: VenueBook, side: int, ticks: int, lots: int, mode: Mode
+    ) -> None:
         placed = book.matching.place(number, ANONYMOUS, side, ticks, lots, mode)
         if placed.fills:
             self._book_fills(book, None, side, placed)
-        return number
 
     def _settle(self, book: VenueBook, order: Order, placed: Placed) -> list[dict[str, Any]]:
         """Account for a placement of an account's order and tell everybody."""
@@ -298,7 +408,7 @@ class Exchange:
                 self._end(order, "filled", "")
             else:
                 reason = "self_match_prevention" if placed.outcome is Outcome.SELF_TRADE else ""
-                self._end(order, "cancelled", reason)
+                self._end(order, "cancelled", reason or (order.cancel_reason if order.immediate else ""))
         self._count_own(book)
         own = tallies.setdefault(order.account, Tally([], []))
         if order not in own.orders:
@@ -307,6 +417,7 @@ class Exchange:
         for trade in trades:
             trade["state"] = order.state
         self._announce(book, tallies)
+        self.guards.act()
         return trades
 
     def _book_fills(
@@ -323,6 +434,7 @@ class Exchange:
                 order.filled_lots += fill.lots
                 order.paid += fill.ticks * fill.lots
                 order.updated_ms = self.now_ms
+                self.guards.traded(order, fill.ticks, fill.lots)
                 if order is maker and fill.left == 0:
                     self._end(order, "filled", "")
                 tally = tallies.setdefault(order.account, Tally([], []))
@@ -333,6 +445,7 @@ class Exchange:
         if announce:
             self._count_own(book)
             self._announce(book, tallies)
+            self.guards.act()
         return tallies
 
     def _announce(self, book: VenueBook, tallies: dict[Account, Tally]) -> None:
