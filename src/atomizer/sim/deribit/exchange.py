@@ -5,29 +5,30 @@ Nothing here knows connections: what happened goes to a `Listener`, which turns 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
 from atomizer.net.transport import Clock
-from atomizer.sim import pricing
-from atomizer.sim.deribit.accounts import Account, Marks, margins, value
+from atomizer.sim.deribit.accounts import Account, Marks, Wallet, margins, value
 from atomizer.sim.deribit.books import VenueBook
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.executions import Executions
-from atomizer.sim.deribit.flow import Flow
-from atomizer.sim.deribit.guards import Exposure, Guards
-from atomizer.sim.deribit.listings import NS_PER_MS, Listing, list_instruments
-from atomizer.sim.deribit.orders import OPEN, SPEED_BUMPED, Order, QuoteTag, Wish
-from atomizer.sim.deribit.settings import DEPOSITS, DeribitTwinSettings
-from atomizer.sim.deribit.speedbump import SpeedBump
-from atomizer.sim.market import Market, MarketState
+from atomizer.sim.deribit.entrance import Entrance
+from atomizer.sim.deribit.guards import Guards
+from atomizer.sim.deribit.listings import NS_PER_MS, Listing
+from atomizer.sim.deribit.orders import Order, QuoteTag, Wish
+from atomizer.sim.deribit.settings import DeribitTwinSettings
+from atomizer.sim.deribit.underlyings import Underlying
+from atomizer.sim.market import Market
 from atomizer.sim.matching import ANONYMOUS, Mode, Outcome, Placed, SelfTrade
 
 FIRST_ORDER = 580_000_000
+USDC = "USDC"
+DOLLARS = Marks(1.0, {}, {})
 # The perpetual refuses limit prices further than this from its mark.
 PRICE_BAND = 0.10
-DEFAULT_DEPOSIT = Decimal(1000)
 
 
 class Listener(Protocol):
@@ -53,35 +54,36 @@ class Tally:
 
 
 class Exchange:
-    """All books and accounts of one simulated venue on one market."""
+    """All books and accounts of one simulated venue; a market per coin, moving together."""
 
     def __init__(
-        self, market: Market, settings: DeribitTwinSettings, clock: Clock, listener: Listener
+        self, markets: Sequence[Market], settings: DeribitTwinSettings, clock: Clock, listener: Listener
     ) -> None:
-        self.market = market
         self.settings = settings
         self._clock = clock
         self._listener = listener
-        self.listings = list_instruments(market)
+        self.underlyings = {
+            market.underlying: Underlying(market, clock, position, settings.flow_seed, self._place_anonymous)
+            for position, market in enumerate(markets)
+        }
+        self.first = next(iter(self.underlyings.values()))
+        self.listings = {
+            name: listing for one in self.underlyings.values() for name, listing in one.listings.items()
+        }
         self.books = {name: VenueBook(listing) for name, listing in self.listings.items()}
-        self.perpetual = self.listings[f"{market.underlying}-PERPETUAL"]
-        self._option_names = [option.name for option in market.options]
-        self.options = [listing for listing in self.listings.values() if listing.option]
-        deposit = settings.deposit or DEPOSITS.get(market.underlying, DEFAULT_DEPOSIT)
         names = dict.fromkeys(credential.account for credential in settings.credentials)
         self.accounts = {
-            name: Account(name, number, market.underlying, deposit)
-            for number, name in enumerate(names, start=1)
+            name: Account(name, number, self._wallets()) for number, name in enumerate(names, start=1)
         }
-        seed = market.seed ^ 0xD3B1 if settings.flow_seed is None else settings.flow_seed
-        self.flow = Flow(market, seed, self._place_anonymous)
         self._orders: dict[int, Order] = {}
         self._next_order = FIRST_ORDER
-        self._executions = Executions(market, clock, self.marks)
-        self._marks: Marks | None = None
-        self._marks_step = -1
-        self.bump = SpeedBump(settings.speed_bump_ms)
-        self.guards = Guards(lambda: self.now_ms, self._exposure, self.cancel, listener.mmp_triggered)
+        self._executions = Executions(clock, self.underlying)
+        self.entrance = Entrance(self, settings)
+        self.guards = Guards(lambda: self.now_ms, self.underlying, self.cancel, listener.mmp_triggered)
+
+    def _wallets(self) -> dict[str, Wallet]:
+        currencies = (*self.underlyings, USDC)
+        return {currency: Wallet(currency, self.settings.opening(currency)) for currency in currencies}
 
     # --- time and value ---
 
@@ -93,31 +95,22 @@ class Exchange:
     def now_ns(self) -> int:
         return self._clock.now_ns()
 
-    def state(self) -> MarketState:
-        return self.market.state(self._clock.now_ns())
+    @property
+    def start_ns(self) -> int:
+        return self.first.market.start_ns
 
-    def index(self) -> float:
-        """The index in USD."""
-        return round(self.state().index, 4)
+    @property
+    def step_ns(self) -> int:
+        return self.first.market.step_ns
 
-    def perpetual_mark(self) -> float:
-        """Mark of the perpetual in USD."""
-        return round(self.state().perpetual, 4)
+    def underlying(self, listing: Listing) -> Underlying:
+        """The coin that an instrument is on."""
+        return self.underlyings[listing.coin]
 
-    def marks(self) -> Marks:
-        """Marks of every instrument now: the generator's fair values."""
-        state = self.state()
-        if self._marks is None or state.step != self._marks_step:
-            prices = self.market.prices(state)
-            mark = dict(
-                zip(self._option_names, (prices[pricing.USD] / state.index).round(6).tolist(), strict=True)
-            )
-            delta = dict(zip(self._option_names, prices[pricing.DELTA].tolist(), strict=True))
-            mark[self.perpetual.name] = self.perpetual_mark()
-            delta[self.perpetual.name] = 1.0
-            self._marks = Marks(self.index(), mark, delta)
-            self._marks_step = state.step
-        return self._marks
+    def marks(self, currency: str) -> Marks:
+        """What positions that settle in `currency` are valued with."""
+        found = self.underlyings.get(currency)
+        return found.marks() if found else DOLLARS
 
     def listing(self, name: str) -> Listing:
         listing = self.listings.get(name)
@@ -130,7 +123,8 @@ class Exchange:
         book = self.books[listing.name]
         if not book.live:
             book.live = True
-            self.flow.refresh(book, self.state())
+            underlying = self.underlying(listing)
+            underlying.flow.refresh(book, underlying.state())
         return book
 
     def release(self, book: VenueBook) -> None:
@@ -163,17 +157,17 @@ class Exchange:
         self._next_order += 1
         order = Order(self._next_order, account, wish, ticks, self.now_ms, via, tag)
         if tag is None:
-            self._check_margin(account, order)
-        if self._would_wait(book, wish, ticks):
+            self._check_margin(account, wish.listing, order)
+        if self.entrance.waits(book, wish, ticks):
             self._register(order)
-            return order, self._hold(order)
-        placed = self._enter(book, order)
+            return order, self.entrance.hold(book, order)
+        placed = self.entrance.enter(book, order)
         if placed.outcome is Outcome.WOULD_CROSS:
             raise DeribitError("post_only_reject", "would take liquidity", "price")
         if placed.outcome is Outcome.SELF_TRADE and not placed.filled:
             raise DeribitError("order_overlap", "would meet an own order")
         self._register(order)
-        return order, self._settle(book, order, placed)
+        return order, self.settle(book, order, placed)
 
     def edit(
         self, account: Account, order: Order, wish: Wish, valid_until_ms: int | None
@@ -196,44 +190,21 @@ class Exchange:
         before = (order.wish, order.ticks, order.lots)
         order.wish, order.ticks, order.lots = wish, wish.ticks, wish.lots
         try:
-            self._check_margin(account, None)
+            self._check_margin(account, wish.listing, None)
         except DeribitError:
             order.wish, order.ticks, order.lots = before
             raise
         book = self.books[order.listing.name]
-        if self._would_wait(book, wish, wish.ticks):
+        if self.entrance.waits(book, wish, wish.ticks):
             order.replaced = True
-            return order, self._hold(order)
+            return order, self.entrance.hold(book, order)
         placed = book.matching.amend(order.matching_id, wish.ticks, left, wish.mode, SelfTrade.CANCEL_TAKER)
         if placed.outcome is Outcome.WOULD_CROSS:
-            self._end(order, "cancelled", "edit_post_only_reject")
-            self._report(book, order)
+            self.end(order, "cancelled", "edit_post_only_reject")
+            self.report(book, order)
             raise DeribitError("post_only_reject", "would take liquidity; the order is cancelled", "price")
         order.replaced = True
-        return order, self._settle(book, order, placed)
-
-    def requote(self, order: Order, wish: Wish, tag: QuoteTag, *, keep_place: bool) -> list[dict[str, Any]]:
-        """Give a quote another price and open size, and its new names; its trades.
-
-        Raises:
-            DeribitError: 11054; the order has ended.
-        """
-        assert wish.ticks is not None
-        book = self.books[order.listing.name]
-        order.wish, order.ticks, order.quote = wish, wish.ticks, tag
-        order.lots = order.filled_lots + wish.lots
-        if self._would_wait(book, wish, wish.ticks):
-            return self._hold(order)
-        if keep_place:
-            placed = book.matching.amend(order.matching_id, wish.ticks, wish.lots, wish.mode)
-        else:
-            book.matching.cancel(order.matching_id)
-            placed = self._enter(book, order)
-        if placed.outcome is Outcome.WOULD_CROSS:
-            self._end(order, "cancelled", "edit_post_only_reject")
-            self._report(book, order)
-            raise DeribitError("post_only_reject", "would take liquidity", "price")
-        return self._settle(book, order, placed)
+        return order, self.settle(book, order, placed)
 
     def cancel(self, order: Order, reason: str) -> None:
         """Cancel an open order; anything else is left alone.
@@ -247,11 +218,11 @@ class Exchange:
             order.immediate, order.cancel_reason = True, reason
             return
         book.matching.cancel(order.matching_id)
-        self._end(order, "cancelled", reason)
-        self._report(book, order)
-        self.bump.notice()
+        self.end(order, "cancelled", reason)
+        self.report(book, order)
+        self.entrance.bump.notice()
 
-    def anonymous_tick(self, state: MarketState, elapsed_s: float) -> None:
+    def anonymous_tick(self, elapsed_s: float) -> None:
         """Makers and takers of every live book act once."""
         for book in self.books.values():
             if not book.live:
@@ -260,9 +231,11 @@ class Exchange:
                 self.release(book)
                 continue
             change_id = book.change_id
-            self.flow.refresh(book, state)
+            underlying = self.underlying(book.listing)
+            state = underlying.state()
+            underlying.flow.refresh(book, state)
             if self.settings.takers:
-                self.flow.take(book, state, elapsed_s)
+                underlying.flow.take(book, state, elapsed_s)
             if book.change_id != change_id:
                 self._listener.book_changed(book)
 
@@ -271,50 +244,6 @@ class Exchange:
     def _register(self, order: Order) -> None:
         self._orders[order.matching_id] = order
         order.account.orders[order.order_id] = order
-
-    def _enter(self, book: VenueBook, order: Order) -> Placed:
-        return book.matching.place(
-            order.matching_id,
-            order.account.number,
-            order.side,
-            order.ticks,
-            order.left_lots,
-            order.mode,
-            SelfTrade.CANCEL_TAKER,
-        )
-
-    def _would_wait(self, book: VenueBook, wish: Wish, ticks: int) -> bool:
-        """Whether the speed bump holds it: it would match, and is no post-only order."""
-        if not self.bump.delays(wish.listing.name) or wish.mode in (Mode.POST_MOVE, Mode.POST_REJECT):
-            return False
-        best = book.matching.best(-wish.side)
-        return best is not None and wish.side * (ticks - best[0]) >= 0
-
-    def _hold(self, order: Order) -> list[dict[str, Any]]:
-        """Put an order into the speed bump; returns the list its trades will be added to."""
-        trades: list[dict[str, Any]] = []
-        book = self.books[order.listing.name]
-        rested = book.matching.cancel(order.matching_id) > 0
-        order.state = SPEED_BUMPED
-        order.account.open_orders[order.order_id] = order
-        self._count_own(book)
-        self.bump.hold(lambda: self._release(order, trades))
-        if rested:
-            book.touch()
-            self._listener.book_changed(book)
-        return trades
-
-    def _release(self, order: Order, trades: list[dict[str, Any]]) -> None:
-        """An order leaves the speed bump: into the book as it came, if nobody ended it meanwhile."""
-        if not order.is_bumped:
-            return
-        order.state = OPEN
-        book = self.live_book(order.listing)
-        placed = self._enter(book, order)
-        if placed.outcome is Outcome.SELF_TRADE and not placed.filled:
-            order.refusal = DeribitError("order_overlap", "would meet an own order")
-        trades += self._settle(book, order, placed)
-        self.bump.notice()
 
     def check_deadline(self, valid_until_ms: int | None) -> None:
         if valid_until_ms is not None and self.now_ms > valid_until_ms:
@@ -325,7 +254,10 @@ class Exchange:
     def check_price(self, wish: Wish) -> None:
         if wish.ticks is None or wish.listing.option is not None:
             return
-        mark, price = self.marks().mark[wish.listing.name], wish.listing.price(wish.ticks)
+        mark, price = (
+            self.marks(wish.listing.settlement).mark[wish.listing.name],
+            wish.listing.price(wish.ticks),
+        )
         if wish.side > 0 and price > mark * (1.0 + PRICE_BAND):
             raise DeribitError("price_too_high", f"above the band around {mark}", "price")
         if wish.side < 0 and price < mark * (1.0 - PRICE_BAND):
@@ -355,36 +287,30 @@ class Exchange:
         reach = int(best[0] * PRICE_BAND)
         return max(best[0] + wish.side * reach, 1)
 
-    def _check_margin(self, account: Account, extra: Order | None) -> None:
+    def _check_margin(self, account: Account, listing: Listing, extra: Order | None) -> None:
         """Refuse what raises the initial margin beyond what the account has."""
-        marks = self.marks()
-        needed, _ = margins(account, marks, extra)
-        if needed <= value(account, marks).margin_balance:
+        currency = listing.settlement
+        marks = self.marks(currency)
+        needed, _ = margins(account, currency, marks, extra)
+        if needed <= value(account, currency, marks).margin_balance:
             return
-        held, _ = margins(account, marks)
+        held, _ = margins(account, currency, marks)
         if extra is not None and self._reduces(account, extra) and needed <= held:
             return
-        raise DeribitError("not_enough_funds", f"needs {needed:.8f} {account.currency} of initial margin")
+        raise DeribitError("not_enough_funds", f"needs {needed:.8f} {currency} of initial margin")
 
     @staticmethod
     def _reduces(account: Account, order: Order) -> bool:
         position = account.positions.get(order.listing.name)
         return bool(position and position.size * order.side < 0)
 
-    def _exposure(self, listing: Listing, ticks: int) -> Exposure:
-        """What one unit carries now: an inverse future's dollars are coins at the price."""
-        if listing.option is None:
-            return Exposure(1.0 / listing.price(ticks), 1.0 / listing.price(ticks), 0.0)
-        marks = self.marks()
-        vega = float(self.market.prices(self.state())[pricing.VEGA][listing.row])
-        return Exposure(1.0, marks.delta[listing.name] - marks.mark[listing.name], vega)
-
     def _place_anonymous(self, book: VenueBook, side: int, ticks: int, lots: int, mode: Mode) -> int:
         """An order of the flow; returns its number. Takers wait in the speed bump as everybody does."""
         self._next_order += 1
         number = self._next_order
-        if mode is Mode.IMMEDIATE and self.bump.delays(book.listing.name):
-            self.bump.hold(lambda: self._match_anonymous(number, book, side, ticks, lots, mode))
+        bump = self.entrance.bump
+        if mode is Mode.IMMEDIATE and bump.delays(book.listing.name):
+            bump.hold(lambda: self._match_anonymous(number, book, side, ticks, lots, mode))
         else:
             self._match_anonymous(number, book, side, ticks, lots, mode)
         return number
@@ -396,7 +322,7 @@ class Exchange:
         if placed.fills:
             self._book_fills(book, None, side, placed)
 
-    def _settle(self, book: VenueBook, order: Order, placed: Placed) -> list[dict[str, Any]]:
+    def settle(self, book: VenueBook, order: Order, placed: Placed) -> list[dict[str, Any]]:
         """Account for a placement of an account's order and tell everybody."""
         order.updated_ms = self.now_ms
         if placed.resting:
@@ -405,11 +331,11 @@ class Exchange:
         tallies = self._book_fills(book, order, order.side, placed, announce=False)
         if not placed.resting:
             if order.filled_lots == order.lots:
-                self._end(order, "filled", "")
+                self.end(order, "filled", "")
             else:
                 reason = "self_match_prevention" if placed.outcome is Outcome.SELF_TRADE else ""
-                self._end(order, "cancelled", reason or (order.cancel_reason if order.immediate else ""))
-        self._count_own(book)
+                self.end(order, "cancelled", reason or (order.cancel_reason if order.immediate else ""))
+        self.count_own(book)
         own = tallies.setdefault(order.account, Tally([], []))
         if order not in own.orders:
             own.orders.append(order)
@@ -436,14 +362,14 @@ class Exchange:
                 order.updated_ms = self.now_ms
                 self.guards.traded(order, fill.ticks, fill.lots)
                 if order is maker and fill.left == 0:
-                    self._end(order, "filled", "")
+                    self.end(order, "filled", "")
                 tally = tallies.setdefault(order.account, Tally([], []))
                 if order not in tally.orders:
                     tally.orders.append(order)
                 tally.trades.append(self._executions.own(order, public, fill.ticks, fill.lots, liquidity))
             self._listener.traded(book.listing, public)
         if announce:
-            self._count_own(book)
+            self.count_own(book)
             self._announce(book, tallies)
             self.guards.act()
         return tallies
@@ -451,20 +377,24 @@ class Exchange:
     def _announce(self, book: VenueBook, tallies: dict[Account, Tally]) -> None:
         for account, tally in tallies.items():
             self._listener.account_changed(account, book.listing, tally.orders, tally.trades)
+        self.changed(book)
+
+    def changed(self, book: VenueBook) -> None:
+        """Tell of a book that is not what it was."""
         book.touch()
         self._listener.book_changed(book)
 
-    def _report(self, book: VenueBook, order: Order) -> None:
-        self._count_own(book)
+    def report(self, book: VenueBook, order: Order) -> None:
+        self.count_own(book)
         self._announce(book, {order.account: Tally([order], [])})
 
-    def _end(self, order: Order, state: str, reason: str) -> None:
+    def end(self, order: Order, state: str, reason: str) -> None:
         order.state = state
         order.cancel_reason = reason
         order.updated_ms = self.now_ms
         order.account.open_orders.pop(order.order_id, None)
 
-    def _count_own(self, book: VenueBook) -> None:
+    def count_own(self, book: VenueBook) -> None:
         book.own_orders = sum(
             order.listing is book.listing
             for account in self.accounts.values()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from atomizer.sim import pricing
 from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.listings import Listing
 from atomizer.sim.deribit.orders import Order, QuoteTag, Wish
 from atomizer.sim.deribit.protection import Guard, MmpConfig, Protection
+from atomizer.sim.deribit.underlyings import Underlying
 
 TRIGGERED, CURTAILED = "mmp_trigger", "mmp_config_curtailment"
 FREEZE_MS = 1000
@@ -23,18 +25,28 @@ class Exposure(NamedTuple):
     vega: float
 
 
+def exposure(listing: Listing, underlying: Underlying, ticks: int) -> Exposure:
+    """What one unit carries now: an inverse future's dollars are coins at the price."""
+    if listing.option is None:
+        coins = 1.0 / listing.price(ticks)
+        return Exposure(coins, coins, 0.0)
+    marks = underlying.marks()
+    vega = float(underlying.market.prices(underlying.state())[pricing.VEGA][listing.row])
+    return Exposure(1.0, marks.delta[listing.name] - marks.mark[listing.name], vega)
+
+
 class Guards:
-    """The protection of every account. `exposure` values an instrument at a price at this moment."""
+    """The protection of every account."""
 
     def __init__(
         self,
         now_ms: Callable[[], int],
-        exposure: Callable[[Listing, int], Exposure],
+        underlying: Callable[[Listing], Underlying],
         cancel: Callable[[Order, str], None],
         tell: Callable[[Account, dict[str, Any]], None],
     ) -> None:
         self._now_ms = now_ms
-        self._exposure = exposure
+        self._underlying = underlying
         self._cancel = cancel
         self._tell = tell
         self._accounts: dict[str, Protection] = {}
@@ -152,6 +164,9 @@ class Guards:
             and order.listing.index == index
             and (order.quote.group if order.quote else "") == group
         ]
+
+    def _exposure(self, listing: Listing, ticks: int) -> Exposure:
+        return exposure(listing, self._underlying(listing), ticks)
 
     def _size(self, listing: Listing, lots: int, ticks: int) -> float:
         return listing.amount(lots) * self._exposure(listing, ticks).size
