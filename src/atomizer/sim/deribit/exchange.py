@@ -6,19 +6,20 @@ Nothing here knows connections: what happened goes to a `Listener`, which turns 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from atomizer.net.transport import Clock
-from atomizer.sim.deribit.accounts import Account, Marks, Wallet, margins, value
+from atomizer.sim.deribit.accounts import Account, Marks, Wallet
+from atomizer.sim.deribit.admission import Admission
 from atomizer.sim.deribit.books import VenueBook
+from atomizer.sim.deribit.entrance import Entrance
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.executions import Executions
-from atomizer.sim.deribit.entrance import Entrance
 from atomizer.sim.deribit.guards import Guards
 from atomizer.sim.deribit.listings import NS_PER_MS, Listing
 from atomizer.sim.deribit.orders import Order, QuoteTag, Wish
+from atomizer.sim.deribit.quoting import MassQuotes
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.deribit.underlyings import Underlying
 from atomizer.sim.market import Market
@@ -27,8 +28,6 @@ from atomizer.sim.matching import ANONYMOUS, Mode, Outcome, Placed, SelfTrade
 FIRST_ORDER = 580_000_000
 USDC = "USDC"
 DOLLARS = Marks(1.0, {}, {})
-# The perpetual refuses limit prices further than this from its mark.
-PRICE_BAND = 0.10
 
 
 class Listener(Protocol):
@@ -73,13 +72,16 @@ class Exchange:
         self.books = {name: VenueBook(listing) for name, listing in self.listings.items()}
         names = dict.fromkeys(credential.account for credential in settings.credentials)
         self.accounts = {
-            name: Account(name, number, self._wallets()) for number, name in enumerate(names, start=1)
+            name: Account(name, number, self._wallets(), margin_model=settings.margin_model)
+            for number, name in enumerate(names, start=1)
         }
         self._orders: dict[int, Order] = {}
         self._next_order = FIRST_ORDER
         self._executions = Executions(clock, self.underlying)
+        self.admission = Admission(self)
         self.entrance = Entrance(self, settings)
-        self.guards = Guards(lambda: self.now_ms, self.underlying, self.cancel, listener.mmp_triggered)
+        self.guards = Guards(lambda: self.now_ms, self.underlyings, self.cancel, listener.mmp_triggered)
+        self.quotes = MassQuotes(self, settings.quote_errors)
 
     def _wallets(self) -> dict[str, Wallet]:
         currencies = (*self.underlyings, USDC)
@@ -118,6 +120,15 @@ class Exchange:
             raise DeribitError("invalid_or_unsupported_instrument", f"unknown {name}", "instrument_name")
         return listing
 
+    def delta(self, listing: Listing) -> float:
+        """Black-Scholes delta of an instrument now."""
+        return self.underlying(listing).marks().delta[listing.name]
+
+    def owner(self, matching_id: int) -> Account | None:
+        """Whose order of a book this is, None for the anonymous."""
+        order = self._orders.get(matching_id)
+        return order.account if order else None
+
     def live_book(self, listing: Listing) -> VenueBook:
         """The book with its makers in place."""
         book = self.books[listing.name]
@@ -148,16 +159,16 @@ class Exchange:
         Raises:
             DeribitError: refused; nothing rests.
         """
-        self.check_deadline(valid_until_ms)
-        wish = self._reduced(account, wish)
+        self.admission.check_deadline(valid_until_ms)
+        wish = self.admission.reduced(account, wish)
         book = self.live_book(wish.listing)
-        ticks = self._limit(book, wish)
-        self.check_price(wish)
+        ticks = self.admission.limit(book, wish)
+        self.admission.check_price(wish)
         self.guards.admit(account, wish, ticks, tag)
         self._next_order += 1
         order = Order(self._next_order, account, wish, ticks, self.now_ms, via, tag)
         if tag is None:
-            self._check_margin(account, wish.listing, order)
+            self.admission.check_margin(account, wish.listing, order)
         if self.entrance.waits(book, wish, ticks):
             self._register(order)
             return order, self.entrance.hold(book, order)
@@ -177,7 +188,7 @@ class Exchange:
         Raises:
             DeribitError: refused; the order stays, except that a rejected post-only edit cancels it.
         """
-        self.check_deadline(valid_until_ms)
+        self.admission.check_deadline(valid_until_ms)
         if not order.is_open:
             raise DeribitError("not_open_order", f"order is {order.state}", "order_id")
         if order.is_bumped:
@@ -186,11 +197,11 @@ class Exchange:
         left = wish.lots - order.filled_lots
         if left <= 0:
             raise DeribitError("invalid_amount", "amount must exceed what is filled", "amount")
-        self.check_price(wish)
+        self.admission.check_price(wish)
         before = (order.wish, order.ticks, order.lots)
         order.wish, order.ticks, order.lots = wish, wish.ticks, wish.lots
         try:
-            self._check_margin(account, wish.listing, None)
+            self.admission.check_margin(account, wish.listing, None)
         except DeribitError:
             order.wish, order.ticks, order.lots = before
             raise
@@ -244,65 +255,6 @@ class Exchange:
     def _register(self, order: Order) -> None:
         self._orders[order.matching_id] = order
         order.account.orders[order.order_id] = order
-
-    def check_deadline(self, valid_until_ms: int | None) -> None:
-        if valid_until_ms is not None and self.now_ms > valid_until_ms:
-            raise DeribitError(
-                "timed_out", f"arrived at {self.now_ms}, valid until {valid_until_ms}", "valid_until"
-            )
-
-    def check_price(self, wish: Wish) -> None:
-        if wish.ticks is None or wish.listing.option is not None:
-            return
-        mark, price = (
-            self.marks(wish.listing.settlement).mark[wish.listing.name],
-            wish.listing.price(wish.ticks),
-        )
-        if wish.side > 0 and price > mark * (1.0 + PRICE_BAND):
-            raise DeribitError("price_too_high", f"above the band around {mark}", "price")
-        if wish.side < 0 and price < mark * (1.0 - PRICE_BAND):
-            raise DeribitError("price_too_low", f"below the band around {mark}", "price")
-
-    def _reduced(self, account: Account, wish: Wish) -> Wish:
-        """A reduce-only order shrinks to the position it closes."""
-        if not wish.reduce_only:
-            return wish
-        position = account.positions.get(wish.listing.name)
-        size = position.size if position else Decimal(0)
-        room = int(-wish.side * size / wish.listing.lot)
-        if room < 1:
-            raise DeribitError(
-                "other_reject", "reduce_only order without a position to reduce", "reduce_only"
-            )
-        return wish if wish.lots <= room else replace(wish, lots=room)
-
-    def _limit(self, book: VenueBook, wish: Wish) -> int:
-        if wish.ticks is not None:
-            return wish.ticks
-        best = book.matching.best(-wish.side)
-        if best is None:
-            raise DeribitError("other_reject", "no liquidity on the other side", "type")
-        if wish.order_type == "market_limit":
-            return best[0]
-        reach = int(best[0] * PRICE_BAND)
-        return max(best[0] + wish.side * reach, 1)
-
-    def _check_margin(self, account: Account, listing: Listing, extra: Order | None) -> None:
-        """Refuse what raises the initial margin beyond what the account has."""
-        currency = listing.settlement
-        marks = self.marks(currency)
-        needed, _ = margins(account, currency, marks, extra)
-        if needed <= value(account, currency, marks).margin_balance:
-            return
-        held, _ = margins(account, currency, marks)
-        if extra is not None and self._reduces(account, extra) and needed <= held:
-            return
-        raise DeribitError("not_enough_funds", f"needs {needed:.8f} {currency} of initial margin")
-
-    @staticmethod
-    def _reduces(account: Account, order: Order) -> bool:
-        position = account.positions.get(order.listing.name)
-        return bool(position and position.size * order.side < 0)
 
     def _place_anonymous(self, book: VenueBook, side: int, ticks: int, lots: int, mode: Mode) -> int:
         """An order of the flow; returns its number. Takers wait in the speed bump as everybody does."""

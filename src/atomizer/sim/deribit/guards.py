@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from atomizer.sim import pricing
-from atomizer.sim.deribit.accounts import Account
+from atomizer.sim.deribit.accounts import Account, coin
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.listings import Listing
 from atomizer.sim.deribit.orders import Order, QuoteTag, Wish
@@ -41,12 +42,12 @@ class Guards:
     def __init__(
         self,
         now_ms: Callable[[], int],
-        underlying: Callable[[Listing], Underlying],
+        underlyings: Mapping[str, Underlying],
         cancel: Callable[[Order, str], None],
         tell: Callable[[Account, dict[str, Any]], None],
     ) -> None:
         self._now_ms = now_ms
-        self._underlying = underlying
+        self._underlyings = underlyings
         self._cancel = cancel
         self._tell = tell
         self._accounts: dict[str, Protection] = {}
@@ -134,6 +135,7 @@ class Guards:
         protection = self.of(account)
         before = protection.guard(config.index, config.group)
         protection.configure(config)
+        self._reserve(account, config.index)
         guard = protection.guard(config.index, config.group)
         covered = self._covered(account, guard or before) if config.group else []
         for order in covered:
@@ -146,6 +148,16 @@ class Guards:
         for guard in guards:
             guard.reset()
         return len(guards)
+
+    def _reserve(self, account: Account, index: str) -> None:
+        """Hold the margin of an index's groups: coins where it settles in coin, else their worth now."""
+        base, _, quote = index.partition("_")
+        coins = self.of(account).reserved(index)
+        if quote == "usd":
+            account.reserved[base.upper(), index] = coins
+        else:
+            worth = Decimal(repr(self._underlyings[base.upper()].index()))
+            account.reserved[quote.upper(), index] = coin(coins * worth)
 
     def _too_large(self, order: Order, config: MmpConfig) -> bool:
         size = self._size(order.listing, order.left_lots, order.ticks)
@@ -166,7 +178,7 @@ class Guards:
         ]
 
     def _exposure(self, listing: Listing, ticks: int) -> Exposure:
-        return exposure(listing, self._underlying(listing), ticks)
+        return exposure(listing, self._underlyings[listing.coin], ticks)
 
     def _size(self, listing: Listing, lots: int, ticks: int) -> float:
         return listing.amount(lots) * self._exposure(listing, ticks).size

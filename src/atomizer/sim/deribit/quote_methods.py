@@ -32,7 +32,7 @@ def mass_quote(call: Call) -> Any:
     wishes = [_wish(call, one) for one in params.objects("quotes")]
     _check_together(call, group, wishes)
     if params.has("valid_until"):
-        twin.exchange.check_deadline(params.integer("valid_until"))
+        twin.exchange.admission.check_deadline(params.integer("valid_until"))
     twin.exchange.guards.check_quotes_open(account)
     index = wishes[0].listing.index
     twin.exchange.guards.of(account).check_open(index, group, twin.exchange.now_ms)
@@ -42,7 +42,9 @@ def mass_quote(call: Call) -> Any:
         twin.limits.charge_quotes(f"account {account.name}", len(sides), twin.exchange.now_ns)
     detailed = params.flag("detailed")
     if not params.flag("wait_for_response", default=True):
-        call.after.append(lambda: _discard(twin.exchange.quotes.submit(account, via, group, quote_id, wishes)))
+        call.after.append(
+            lambda: _discard(twin.exchange.quotes.submit(account, via, group, quote_id, wishes))
+        )
         pending = [{"instrument_name": name, "side": side} for name, side in sides]
         return _render(Outcome(), pending, detailed=detailed)
     outcome = twin.exchange.quotes.submit(account, via, group, quote_id, wishes)
@@ -139,8 +141,9 @@ def _chooser(call: Call) -> Callable[[Order], bool]:
         low, high = params.decimal("min_delta"), params.decimal("max_delta")
         if low is None or high is None:
             raise invalid_params("min_delta", "min_delta and max_delta required")
-        return lambda order: order.listing.kind.startswith("option") and (
-            float(low) <= call.twin.exchange.delta(order.listing) <= float(high)
+        return lambda order: (
+            order.listing.kind.startswith("option")
+            and (float(low) <= call.twin.exchange.delta(order.listing) <= float(high))
         )
     if sort == "currency_pair":
         pair = params.text("currency_pair")
@@ -148,9 +151,7 @@ def _chooser(call: Call) -> Callable[[Order], bool]:
     kind = params.choice("kind", KINDS, "any") if sort == "instrument_kind" else "any"
     if sort == "currency" and not params.has("currency"):
         raise invalid_params("currency", "value required")
-    return lambda order: (
-        kind in ("any", order.listing.kind) and currency in ("any", order.listing.currency)
-    )
+    return lambda order: kind in ("any", order.listing.kind) and currency in ("any", order.listing.currency)
 
 
 def set_mmp_config(call: Call) -> list[dict[str, Any]]:

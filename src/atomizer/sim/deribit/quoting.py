@@ -62,9 +62,7 @@ class Outcome:
     errors: list[dict[str, Any]] = field(default_factory=list)
 
     def refuse(self, listing: Listing, side: int, error: DeribitError) -> None:
-        self.errors.append(
-            {"instrument_name": listing.name, "side": SIDES[side], "error": error.body()}
-        )
+        self.errors.append({"instrument_name": listing.name, "side": SIDES[side], "error": error.body()})
 
     def finish(self) -> None:
         """Turn orders that met an own one on leaving the speed bump into errors."""
@@ -111,8 +109,8 @@ class MassQuotes:
         if refused and self._together:
             first = next(iter(refused.values()))
             refused |= {side: first for side in steps if steps[side].wish is not None}
-        for side, error in refused.items():
-            self._turn_down(account, tag, listing, side, error, outcome)
+        for side, refusal in refused.items():
+            self._turn_down(account, tag, listing, side, refusal, outcome)
         todo = {side: step for side, step in steps.items() if side not in refused}
         for side in _sequence(todo):
             try:
@@ -154,7 +152,7 @@ class MassQuotes:
         ticks = standing.ticks if asked.price is None and standing else listing.ticks(_given(asked.price))
         lots = standing.left_lots if asked.amount is None and standing else listing.lots(_given(asked.amount))
         made = _wish(listing, side, ticks, lots, asked)
-        self._exchange.check_price(made)
+        self._exchange.admission.check_price(made)
         self._exchange.guards.admit(account, made, ticks, tag)
         self._check_book(account, tag, made, ticks)
         return Step(standing, made, keep_place=standing is not None and _keeps(standing, ticks, lots, tag))
@@ -184,8 +182,8 @@ class MassQuotes:
         prices = {side: step.wish.ticks for side, step in steps.items() if step.wish is not None}
         bid, ask = prices.get(BUY), prices.get(SELL)
         if bid is not None and ask is not None and bid >= ask:
-            error = DeribitError("other_reject", f"bid and ask of {listing.name} cross", "price")
-            refused |= {BUY: error, SELL: error}
+            crossed = DeribitError("other_reject", f"bid and ask of {listing.name} cross", "price")
+            refused |= {BUY: crossed, SELL: crossed}
 
     def _apply(
         self,

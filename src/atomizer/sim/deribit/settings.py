@@ -36,6 +36,8 @@ class Tier:
     burst: int
 
 
+STANDARD_MARGIN = ("segregated_sm", "cross_sm")
+MARGIN_MODELS = (*STANDARD_MARGIN, "segregated_pm", "cross_pm")
 BUMPED_CANCELS = ("ioc", "gone")
 QUOTE_ERRORS = ("stays_together", "stays_alone", "goes_together", "goes_alone")
 TIERS = {1: Tier(30, 100), 2: Tier(20, 50), 3: Tier(10, 30), 4: Tier(5, 20)}
@@ -64,6 +66,7 @@ class DeribitTwinSettings:
         quote_errors: what a refused side of a mass quote means for the resting quote of that side (`stays`,
             `goes`) and for the other side (`together`: refused as well, `alone`). The venue's article says
             `goes_alone`, its release note of 25 November 2025 `stays_together`.
+        margin_model: of every account; under `segregated_sm` and `cross_sm` options cannot be quoted in mass.
     """
 
     credentials: tuple[Credential, ...] = DEFAULT_CREDENTIALS
@@ -81,6 +84,7 @@ class DeribitTwinSettings:
     speed_bump_ms: float = 0.0
     bumped_cancel: str = "ioc"
     quote_errors: str = "stays_together"
+    margin_model: str = "segregated_sm"
 
     def opening(self, currency: str) -> Decimal:
         """What every account starts with in a currency."""
