@@ -16,9 +16,7 @@ from atomizer.domain.commands import (
     Command,
     InstrumentUsed,
     Marks,
-    NonceBlock,
     ReadAccount,
-    Refused,
     Resubscribe,
     RiskState,
     RunJob,
@@ -26,17 +24,18 @@ from atomizer.domain.commands import (
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
+from atomizer.engine.answering import Answering
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.flight import Flight
 from atomizer.engine.gate import Gate, Halts
 from atomizer.engine.keeping import Keeper, claimed
-from atomizer.engine.ledger import Ledger, LiveQuote
+from atomizer.engine.ledger import Ledger
 from atomizer.engine.market import NEVER, Market
 from atomizer.engine.pricing import NoPriceError, Surface
 from atomizer.engine.reconcile import Reconciler, Verdict
 from atomizer.engine.settings import EngineSettings
 from atomizer.engine.slots import SlotTable
-from atomizer.engine.strategy import NoQuote, Responder, Strategy
+from atomizer.engine.strategy import Responder, Strategy
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -74,6 +73,9 @@ class Counters:
     def __init__(self) -> None:
         self.batches = self.events = self.rfqs = self.quotes = self.trades = 0
         self.refusals: dict[str, int] = {}
+
+    def refused(self, reason: Reason) -> None:
+        self.refusals[reason] = self.refusals.get(reason, 0) + 1
 
 
 class Seat:
@@ -124,17 +126,13 @@ class Engine:
         self.now_ns = now_ns
         self._strategies = sorted(strategies, key=lambda item: item.number)
         self._seats = [Seat(strategy) for strategy in self._strategies]
-        self._responders = responders
         self.flight = Flight(self)
         self.keeper = Keeper(self, self.flight, claimed(self._strategies))
         self._account_of = {item.venue: item.account for item in settings.accounts}
         self._margins_ns = {venue: item.settlement_margin_ms * MS for venue, item in capabilities.items()}
-        self._own_blocks: dict[tuple[str, str], bool] = {}
         self._jobs = 0
         self._reads: dict[tuple[str, str], int] = {}
         self._reads_ns = NEVER
-        self._rfqs: list[Rfq] = []
-        self._answered: dict[str, int] = {quote.command.rfq_id: 0 for quote in self.ledger.quotes.values()}
         self._out: list[Output] = []
         self._revalued_ns = -NEVER
         self._stale_exposure = True
@@ -143,6 +141,7 @@ class Engine:
         self._marks_ns = settings.marks_every_ms * MS
         self.naked: dict[str, list[float]] = {}
         self._naked_ns = now_ns
+        self._answering = Answering(self, responders)
         self._handlers = self._table()
         self._begin(now_ns)
 
@@ -177,7 +176,7 @@ class Engine:
             ev.OrderOpen: self._order_open,
             ev.AmendRefused: self._amend_refused,
             ev.CancelRefused: self._cancel_refused,
-            Rfq: self._rfqs.append,
+            Rfq: self._answering.take,
             RfqTrade: self._rfq_trade,
             ev.ReadBegun: self._read_begun,
             ev.ReadEnded: self._read_ended,
@@ -235,8 +234,7 @@ class Engine:
             flight.cancel_leftover()
         if self._stale_exposure or self.now_ns - self._revalued_ns >= REVALUE_NS:
             self._revalue()
-        if self._rfqs:
-            self._answer_rfqs()
+        self._answering.answer_all()
         self._decide()
         if self.keeper.examine():
             self._after_orders()
@@ -526,70 +524,6 @@ class Engine:
         priced = self.exposure.price_option(instrument, self.now_ns)
         value = priced.price / priced.forward if instrument.inverse else priced.price
         return priced.forward, priced.vol, value
-
-    # --- RFQs ---
-
-    def _answer_rfqs(self) -> None:
-        rfqs, self._rfqs[:] = list(self._rfqs), []
-        for rfq in rfqs:
-            self.counters.rfqs += 1
-            refusal = self._answer(rfq)
-            if refusal is not None:
-                self.counters.refusals[refusal.reason] = self.counters.refusals.get(refusal.reason, 0) + 1
-                self.emit(
-                    Refused(
-                        reason=refusal.reason,
-                        text=refusal.text,
-                        subject=rfq.rfq_id,
-                        instrument=rfq.instrument,
-                        why=refusal.why,
-                    )
-                )
-
-    def _answer(self, rfq: Rfq) -> NoQuote | None:
-        responder = self._responders.get(rfq.venue)
-        if responder is None:
-            return NoQuote(reason=Reason.NOT_CLAIMED, text=f"nothing here answers RFQs of {rfq.venue}")
-        if rfq.rfq_id in self._answered:
-            return NoQuote(reason=Reason.DUPLICATE_RFQ, text="this RFQ was answered before")
-        refusal = self.gate.admit(rfq, self.now_ns)
-        if refusal is not None:
-            return refusal
-        target = responder.answer(rfq, rfq.size, self)
-        if isinstance(target, NoQuote):
-            return target
-        refusal = self.gate.refuse_quote(rfq, target)
-        if refusal is not None:
-            return refusal
-        nonce = self._reserve_nonce(rfq.venue, rfq.account)
-        command = self.gate.quote(rfq, target, nonce, self.now_ns)
-        self.use_named(rfq.instrument)
-        self.emit(command)
-        self._answered[rfq.rfq_id] = self.now_ns
-        if len(self._answered) > 100_000:
-            for key in list(self._answered)[:50_000]:
-                del self._answered[key]
-        self.counters.quotes += 1
-        self.exposure.add_quote((rfq.venue, rfq.account, nonce), LiveQuote(command, self.now_ns, rfq.size))
-        return None
-
-    def _reserve_nonce(self, venue: str, account: str) -> int:
-        """The next nonce, from a block that is in the journal before it is used."""
-        scope = (venue, account)
-        block = self.ledger.nonces.get(scope)
-        nonce = self.ledger.next_nonce.get(scope, 0)
-        if self._fresh_block(scope) or block is None or block.last < nonce:
-            last = max(block.last if block else 0, nonce - 1)
-            first = max(last + 1, self.now_ns // MS)
-            self.emit(NonceBlock(venue, account, first, first + self.settings.nonce_block - 1))
-            nonce = first
-        return nonce
-
-    def _fresh_block(self, scope: tuple[str, str]) -> bool:
-        """A run starts with a block of its own: what the run before used of its last one may be lost."""
-        fresh = scope not in self._own_blocks
-        self._own_blocks[scope] = True
-        return fresh
 
     # --- strategies ---
 

@@ -340,6 +340,48 @@ def test_no_message_ends_the_port(data: bytes):
     play(body)
 
 
+def test_a_second_account_is_a_venue_of_its_own_name():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        assert scene.port.venue == scene.port.capabilities.venue == "deribit2"
+        assert {event.feed for event in scene.sink.of(FeedUp)} == {"deribit2/market", "deribit2/trading"}
+        assert scene.sink.of(ClockOffset)[0].venue == "deribit2"
+        perp = "deribit2:ETH-PERPETUAL"
+        assert {event.instrument.venue for event in scene.sink.of(InstrumentListed)} == {"deribit2"}
+        scene.venue.market.push(
+            "book.ETH-PERPETUAL.100ms",
+            {
+                "type": "snapshot",
+                "instrument_name": "ETH-PERPETUAL",
+                "change_id": 5,
+                "bids": [],
+                "asks": [],
+            },
+        )
+        scene.venue.market.push("ticker.ETH-PERPETUAL.100ms", {"instrument_name": "ETH-PERPETUAL"})
+        scene.venue.market.push("deribit_price_index.eth_usd", {"index_name": "eth_usd", "price": 4001.5})
+        scene.port.send([place(scene, venue="deribit2", instrument=perp), Resubscribe("deribit2", perp)])
+        scene.port.send([msgspec.structs.replace(READ, venue="deribit2")])
+        await scene.until(ReadEnded)
+        told = [*scene.sink.of(BookSnapshot), *scene.sink.of(Ticker), *scene.sink.of(OrderOpen)]
+        assert {event.instrument for event in told} == {perp}
+        assert {event.instrument for event in scene.sink.of(PositionReport)} == {
+            perp,
+            "deribit2:BTC-PERPETUAL",
+        }
+        named = [*scene.sink.of(IndexPrice), *scene.sink.of(OrderOpen), *scene.sink.of(Fill)]
+        named += [*scene.sink.of(BalanceReport), *scene.sink.of(ReadBegun), *scene.sink.of(ReadEnded)]
+        assert {event.venue for event in named} == {"deribit2"}
+        assert scene.venue.asked("public/unsubscribe") == [{"channels": ["book.ETH-PERPETUAL.100ms"]}]
+        assert scene.venue.asked("private/buy")[0]["instrument_name"] == "ETH-PERPETUAL"
+
+    def answers(venue: Venue) -> None:
+        account(venue)
+        venue.answers["private/buy"] = {"order": order(), "trades": []}
+
+    play(body, answers, venue="deribit2")
+
+
 # --- logging in ---
 
 

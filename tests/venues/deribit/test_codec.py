@@ -35,8 +35,8 @@ ORDER = b"""{"order_id":"ETH-584864807","order_state":"open","order_type":"limit
 "average_price":0.0,"label":"%s","post_only":true,"creation_timestamp":1748500000500,
 "last_update_timestamp":1748500000500}"""
 
-option = codec.instrument(codec.decode_instrument(OPTION))
-perpetual = codec.instrument(codec.decode_instrument(PERPETUAL))
+option = codec.instrument(codec.decode_instrument(OPTION), "deribit")
+perpetual = codec.instrument(codec.decode_instrument(PERPETUAL), "deribit")
 assert option is not None and perpetual is not None
 
 
@@ -73,12 +73,12 @@ def test_grid_whose_base_tick_is_not_the_finest():
 
 def test_combos_are_not_instruments():
     data = codec.decode_instrument(OPTION)
-    assert codec.instrument(msgspec.structs.replace(data, kind="option_combo")) is None
+    assert codec.instrument(msgspec.structs.replace(data, kind="option_combo"), "deribit") is None
 
 
 def test_an_instrument_in_settlement_is_not_open():
     data = codec.decode_instrument(OPTION)
-    listed = codec.instrument(msgspec.structs.replace(data, state="settlement"))
+    listed = codec.instrument(msgspec.structs.replace(data, state="settlement"), "deribit")
     assert listed is not None and not listed.open
 
 
@@ -88,7 +88,7 @@ def test_book_snapshot_and_change_chain():
         + b'ETH-PERPETUAL.100ms","data":{"type":"snapshot","timestamp":7,"instrument_name":"ETH-PERPETUAL",'
         b'"change_id":100,"bids":[["new",3955.5,30]],"asks":[["new",3956,12.5]]}}}'
     )
-    first = codec.book(codec.decode_book_frame(frame).params.data)
+    first = codec.book(codec.decode_book_frame(frame).params.data, "deribit")
     assert first == BookSnapshot(
         "deribit:ETH-PERPETUAL", [(3955.5, 30.0)], [(3956.0, 12.5)], sequence=100, ts_ns=7_000_000
     )
@@ -96,7 +96,8 @@ def test_book_snapshot_and_change_chain():
         codec.decode_book(
             b'{"type":"change","timestamp":8,"instrument_name":"ETH-PERPETUAL","prev_change_id":100,"change_id":103,'
             b'"bids":[["change",3955.5,20],["delete",3950.0,0]],"asks":[]}'
-        )
+        ),
+        "deribit",
     )
     assert change == BookChange(
         "deribit:ETH-PERPETUAL",
@@ -114,7 +115,8 @@ def test_ticker_vols_become_fractions_and_empty_sides_none():
             b'{"instrument_name":"ETH-30MAY25-3000-C","timestamp":1,"state":"open","mark_price":0.041,'
             b'"index_price":3950.1,"underlying_price":3960.2,"best_bid_price":0.0,"best_ask_price":0.042,'
             b'"bid_iv":0.0,"ask_iv":66.0,"mark_iv":65.2,"greeks":{"delta":0.5}}'
-        )
+        ),
+        "deribit",
     )
     assert (ticker.bid, ticker.ask, ticker.bid_vol) == (None, 0.042, None)
     assert ticker.mark_vol == pytest.approx(0.652) and ticker.forward == 3960.2
@@ -174,14 +176,14 @@ def test_fill_is_exact_and_knows_our_order():
         b'"direction":"sell","price":3955.55,"amount":120.0,"fee":-1.5e-7,"fee_currency":"ETH","liquidity":"M",'
         b'"label":"%s","state":"filled","matching_id":null}]' % label(77).encode()
     )[0]
-    fill = codec.fill(trade, "main")
+    fill = codec.fill(trade, "deribit", "main")
     assert fill.price == Decimal("3955.55") and fill.fee == Decimal("-0.00000015")
     assert (fill.side, fill.size, fill.order_id, fill.maker) == (Side.SELL, Decimal(120), 77, True)
 
 
 @pytest.mark.parametrize(("direction", "size"), [("sell", "5"), ("sell", "-5"), ("buy", "5"), ("zero", "0")])
 def test_position_sign_comes_from_the_direction(direction: str, size: str):
-    report = codec.position(wire.PositionData("ETH-PERPETUAL", Decimal(size), direction), "main")
+    report = codec.position(wire.PositionData("ETH-PERPETUAL", Decimal(size), direction), "deribit", "main")
     assert report.size == {"sell": -5, "buy": 5, "zero": 0}[direction]
 
 
@@ -189,7 +191,7 @@ def test_balance_excess_is_margin_balance_less_required():
     data = codec.decode_portfolio(
         b'{"currency":"ETH","balance":10.5,"equity":10.75,"margin_balance":10.25,"initial_margin":2.25,"available_funds":8}'
     )
-    report = codec.balance(data, "main")
+    report = codec.balance(data, "deribit", "main")
     assert (report.cash, report.equity, report.excess) == (Decimal("10.5"), Decimal("10.75"), Decimal(8))
 
 

@@ -1,5 +1,8 @@
 """Deribit bytes to events, commands to Deribit bytes. Pure: no clock, no socket, no state.
 
+`venue` is the name of the connection (one account): two accounts are two venues, and their instruments two
+sets of keys.
+
 Prices and amounts of orders become ticks and lots here, Decimals of bookings are taken as printed. An
 order state this module does not know counts as working, never as over.
 """
@@ -36,9 +39,7 @@ from atomizer.domain.instruments import (
 from atomizer.domain.orders import EndReason, TimeInForce
 from atomizer.venues.deribit import wire
 
-VENUE = "deribit"
 NS_PER_MS = 1_000_000
-PREFIX = f"{VENUE}:"
 BOOK_START = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.'
 
 # What decoding raises for bytes of another shape: not JSON, not UTF-8, nested without end, no number.
@@ -85,7 +86,7 @@ UNKNOWN_OUTCOME_CODES = frozenset({11094, 13503})
 # --- instruments ---
 
 
-def instrument(data: wire.InstrumentData) -> Instrument | None:
+def instrument(data: wire.InstrumentData, venue: str) -> Instrument | None:
     """The domain's view of a listed instrument; None for combos, which are not traded here.
 
     Sizes are amounts: coins for options and linear contracts, USD for inverse futures. The size step is the
@@ -100,8 +101,8 @@ def instrument(data: wire.InstrumentData) -> Instrument | None:
     future = kind in (Kind.PERPETUAL, Kind.FUTURE)
     lot = min(data.contract_size, data.min_trade_amount) if future else data.min_trade_amount
     return Instrument(
-        key=instrument_key(VENUE, data.instrument_name),
-        venue=VENUE,
+        key=instrument_key(venue, data.instrument_name),
+        venue=venue,
         name=data.instrument_name,
         kind=kind,
         underlying=data.base_currency,
@@ -138,18 +139,18 @@ def price_grid(tick_size: Decimal, steps: Iterable[wire.TickStep]) -> PriceGrid:
 # --- market data ---
 
 
-def book(data: wire.BookData) -> BookSnapshot | BookChange:
+def book(data: wire.BookData, venue: str) -> BookSnapshot | BookChange:
     """A book event; `change_id` chains through `previous`."""
     if data.type == "snapshot":
         return BookSnapshot(
-            PREFIX + data.instrument_name,
+            f"{venue}:{data.instrument_name}",
             [(price, size) for _, price, size in data.bids],
             [(price, size) for _, price, size in data.asks],
             data.change_id,
             data.timestamp * NS_PER_MS,
         )
     return BookChange(
-        PREFIX + data.instrument_name,
+        f"{venue}:{data.instrument_name}",
         data.bids,
         data.asks,
         data.change_id,
@@ -158,10 +159,10 @@ def book(data: wire.BookData) -> BookSnapshot | BookChange:
     )
 
 
-def ticker(data: wire.TickerData) -> Ticker:
+def ticker(data: wire.TickerData, venue: str) -> Ticker:
     """A ticker; an empty side (0 or null) is None, vols become fractions."""
     return Ticker(
-        instrument=PREFIX + data.instrument_name,
+        instrument=f"{venue}:{data.instrument_name}",
         mark=data.mark_price,
         index=data.index_price,
         forward=data.underlying_price,
@@ -175,8 +176,8 @@ def ticker(data: wire.TickerData) -> Ticker:
     )
 
 
-def index_price(data: wire.IndexData) -> IndexPrice:
-    return IndexPrice(VENUE, data.index_name, data.price, data.timestamp * NS_PER_MS)
+def index_price(data: wire.IndexData, venue: str) -> IndexPrice:
+    return IndexPrice(venue, data.index_name, data.price, data.timestamp * NS_PER_MS)
 
 
 # --- our orders and money ---
@@ -196,7 +197,7 @@ def order_event(
     filled = whole(data.filled_amount, listed.lot)
     if data.order_state in OVER:
         return OrderEnded(
-            venue=VENUE,
+            venue=listed.venue,
             account=account,
             order_id=oid,
             reason=end_reason(data, cancel_sent=cancel_sent),
@@ -207,7 +208,7 @@ def order_event(
             ts_ns=data.last_update_timestamp * NS_PER_MS,
         )
     return OrderOpen(
-        venue=VENUE,
+        venue=listed.venue,
         account=account,
         order_id=oid,
         venue_order_id=data.order_id,
@@ -247,12 +248,12 @@ def side(direction: str) -> Side:
     return Side.BUY if direction == "buy" else Side.SELL
 
 
-def fill(data: wire.TradeData, account: str) -> Fill:
+def fill(data: wire.TradeData, venue: str, account: str) -> Fill:
     """A booking. Identity: instrument, trade id, own order (by label, else by the venue's id)."""
     return Fill(
-        venue=VENUE,
+        venue=venue,
         account=account,
-        instrument=PREFIX + data.instrument_name,
+        instrument=f"{venue}:{data.instrument_name}",
         trade_id=data.trade_id,
         side=side(data.direction),
         price=data.price,
@@ -266,18 +267,18 @@ def fill(data: wire.TradeData, account: str) -> Fill:
     )
 
 
-def position(data: wire.PositionData, account: str) -> PositionReport:
+def position(data: wire.PositionData, venue: str, account: str) -> PositionReport:
     """Sign from `direction`, size from its absolute value: safe whichever sign the venue prints."""
     size = abs(data.size)
     signed = -size if data.direction == "sell" else size if data.direction == "buy" else Decimal(0)
-    return PositionReport(VENUE, account, PREFIX + data.instrument_name, signed)
+    return PositionReport(venue, account, f"{venue}:{data.instrument_name}", signed)
 
 
-def balance(data: wire.PortfolioData, account: str) -> BalanceReport:
+def balance(data: wire.PortfolioData, venue: str, account: str) -> BalanceReport:
     """`excess` is the margin balance less initial margin."""
     funds = data.equity if data.margin_balance is None else data.margin_balance
     return BalanceReport(
-        venue=VENUE,
+        venue=venue,
         account=account,
         currency=data.currency.upper(),
         cash=data.balance,

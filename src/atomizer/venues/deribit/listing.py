@@ -56,9 +56,11 @@ class Listing:
 
     def _learn(self, data: wire.InstrumentData) -> None:
         try:
-            listed = codec.instrument(data)
+            listed = codec.instrument(data, self._settings.venue)
         except ArithmeticError:
-            log.warning("deribit: %s has an impossible tick or lot, left out", data.instrument_name)
+            log.warning(
+                "%s: %s has an impossible tick or lot, left out", self._settings.venue, data.instrument_name
+            )
             return
         if listed is not None and self.by_name.get(listed.name) != listed:
             self._put(listed)

@@ -57,12 +57,12 @@ async def read(
                 sink.put(to_fill(trade))
         for position in await rpc.call("private/get_positions", {"currency": "any"}, codec.decode_positions):
             await listing.require(rpc, position.instrument_name)
-            sink.put(codec.position(position, settings.account))
+            sink.put(codec.position(position, settings.venue, settings.account))
         for currency in settings.currencies:
             summary = await rpc.call(
                 "private/get_account_summary", {"currency": currency}, codec.decode_portfolio
             )
-            sink.put(codec.balance(summary, settings.account))
+            sink.put(codec.balance(summary, settings.venue, settings.account))
     except SessionError as failure:
         error = str(failure)
     sink.put(ReadEnded(command.venue, command.account, command.asked_ns, error))
@@ -101,7 +101,8 @@ async def _trades(command: ReadAccount, rpc: Rpc, currency: str) -> list[wire.Tr
             last_ms = page.trades[-1].timestamp
             if last_ms <= start_ms:
                 raise HandshakeError(
-                    f"deribit trades: more than {PAGE} in the millisecond {last_ms}; they cannot be paged"
+                    f"{command.venue} trades: more than {PAGE} in the millisecond {last_ms}; "
+                    "they cannot be paged"
                 )
             start_ms = last_ms
     return sorted(found.values(), key=lambda trade: trade.timestamp)

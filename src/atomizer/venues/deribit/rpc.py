@@ -29,8 +29,8 @@ CLOCK_DOUBT_NS = 200_000_000
 class VenueRefusedError(HandshakeError):
     """The venue answered with an error; `code` is its own."""
 
-    def __init__(self, method: str, error: wire.ErrorData) -> None:
-        super().__init__(f"deribit {method}: refused with {error.code} {codec.error_text(error)}")
+    def __init__(self, venue: str, method: str, error: wire.ErrorData) -> None:
+        super().__init__(f"{venue} {method}: refused with {error.code} {codec.error_text(error)}")
         self.code = error.code
 
 
@@ -59,7 +59,7 @@ class Rpc:
         data = codec.request(number, method, params)
         reply: wire.Message = await self._session.ask(data, number, self._settings.read_timeout_s)
         if reply.error is not None:
-            raise VenueRefusedError(method, reply.error)
+            raise VenueRefusedError(self._settings.venue, method, reply.error)
         return reply
 
     async def call(self, method: str, params: Any, decode: Callable[[msgspec.Raw], T]) -> T:
@@ -69,7 +69,7 @@ class Rpc:
             return decode(reply.result)
         except codec.MALFORMED as error:
             raise HandshakeError(
-                f"deribit {method}: result of another shape than documented ({error})"
+                f"{self._settings.venue} {method}: result of another shape than documented ({error})"
             ) from None
 
     def fire(self, method: str, params: Any) -> None:
@@ -93,7 +93,9 @@ class Rpc:
         """`public/auth` for this connection; the life of the token in seconds."""
         settings = self._settings
         if settings.key is None:
-            raise HandshakeError("deribit: expected a key to log in with, found none; set it or listen only")
+            raise HandshakeError(
+                f"{settings.venue}: expected a key to log in with, found none; set it or listen only"
+            )
         if settings.grant == "client_credentials" and isinstance(settings.key, HmacKey):
             params = auth.client_credentials_params(settings.client_id, settings.key)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from atomizer.net.pacing import RetrySettings
 from atomizer.venues.deribit.auth import LoginKey
@@ -12,6 +13,9 @@ from atomizer.venues.deribit.auth import LoginKey
 class DeribitSettings:
     """One account and what to listen to.
 
+    `venue` names the connection everywhere inside: in feeds, instruments, orders and bookings. Two accounts
+    are two of these with two names.
+
     `currencies`: for `get_instruments` and account summaries (linear contracts are under USDC).
     `books`: instruments whose whole book is followed, hedges among them. `option_underlyings`: coins whose
     options' tickers are followed, up to `option_days` ahead. `grant` is `client_credentials` or
@@ -19,10 +23,13 @@ class DeribitSettings:
     pings are sent when a socket is quiet that long, so they bound the age of what is known.
     """
 
+    exchange: ClassVar[str] = "deribit"
+
     ws_url: str
     account: str
     client_id: str
     key: LoginKey | None
+    venue: str = "deribit"
     currencies: tuple[str, ...] = ("ETH",)
     books: tuple[str, ...] = ("ETH-PERPETUAL",)
     option_underlyings: tuple[str, ...] = ("ETH",)
