@@ -45,10 +45,17 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AllowedAsset(msgspec.Struct, frozen=True, kw_only=True):
-    """A token whose options we answer, what it is, and bounds on size (units of underlying)."""
+    """A token whose options we answer, what it is, and bounds on size (tokens).
+
+    `ratio` is units of underlying per token (None: not known, and nothing is quoted), `haircut` the fraction
+    of the token's value not counted when it is received, `deliverable` whether we settle in it.
+    """
 
     address: str
     underlying: str
+    ratio: Decimal | None = Decimal(1)
+    haircut: Decimal = Decimal(0)
+    deliverable: bool = True
     min_size: Decimal = Decimal("0.001")
     max_size: Decimal = Decimal(1000)
 
