@@ -155,6 +155,8 @@ class Exposure:
         Raises:
             NoPriceError: a price that this needs is missing.
         """
+        if instrument.legs:
+            return self._combo_unit(instrument, now_ns)
         index = self.index(instrument.underlying)
         if index is None:
             raise NoPriceError(f"no index for {instrument.underlying}")
@@ -174,6 +176,21 @@ class Exposure:
             return UnitGreeks(1.0 / mark, 0.0, 0.0, 1.0)
         size = float(instrument.contract_size)
         return UnitGreeks(size * mark / index, 0.0, 0.0, size * mark)
+
+    def _combo_unit(self, combo: Instrument, now_ns: int) -> UnitGreeks:
+        """A combo is its legs; its notional counts each of them."""
+        delta = gamma = vega = notional = premium = 0.0
+        for leg in combo.legs:
+            listed = self._market.instruments.get(leg.instrument)
+            if listed is None:
+                raise NoPriceError(f"{combo.key}: its leg {leg.instrument} is not listed")
+            unit = self.unit(listed, now_ns)
+            delta += leg.ratio * unit.delta
+            gamma += leg.ratio * unit.gamma
+            vega += leg.ratio * unit.vega
+            premium += leg.ratio * unit.premium
+            notional += abs(leg.ratio) * unit.notional
+        return UnitGreeks(delta, gamma, vega, notional, premium)
 
     def future_mark(self, instrument: Instrument) -> float:
         """Mark of a future or perpetual.

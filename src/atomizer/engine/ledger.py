@@ -391,10 +391,18 @@ class Ledger:
         if order is None:
             self.external.append(fill)
             return
-        order.booked += self.instruments[fill.instrument].lots(fill.size)
+        order.booked += self._lots_done(order, fill)
         self._join_group(fill, order)
         if order.order_id in self.orders:
             self._step(order, _BOOKED)
+
+    def _lots_done(self, order: Order, fill: Fill) -> int:
+        """Lots of the order that a fill completes: of a combo's order only the first leg's trades count."""
+        ordered = self.instruments[order.instrument]
+        if fill.instrument == order.instrument or not ordered.legs:
+            return self.instruments[fill.instrument].lots(fill.size)
+        first = ordered.legs[0]
+        return ordered.lots(fill.size / abs(first.ratio)) if fill.instrument == first.instrument else 0
 
     def _rfq_trade(self, trade: RfqTrade) -> None:
         quote = self.quotes.get((trade.venue, trade.account, trade.nonce))
