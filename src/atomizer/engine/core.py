@@ -284,6 +284,10 @@ class Engine:
     # --- events ---
 
     def _listed(self, instrument: Instrument) -> None:
+        known = self.market.instruments.get(instrument.key)
+        if known is not None and instrument.open and not known.open:
+            self.slots.wake(instrument.key)  # what it refused while it was closed it takes now
+            self._all_dirty()
         self.market.listed(instrument)
         self.slots.listed(instrument)
         surface = self.surfaces.get(instrument.underlying)

@@ -14,7 +14,7 @@ import msgspec
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import AmendOrder, CancelOrder, PlaceOrder, SendQuote
 from atomizer.domain.instruments import Instrument, Side
-from atomizer.domain.orders import Purpose
+from atomizer.domain.orders import Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.accounts import Purse
@@ -25,7 +25,7 @@ from atomizer.engine.settings import AllowedAsset, AllowedChain, EngineSettings
 from atomizer.engine.strategy import NoQuote, QuoteTarget, Target
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
-_HEDGE, _BUY = Purpose.HEDGE, Side.BUY
+_HEDGE, _BUY, _IOC = Purpose.HEDGE, Side.BUY, TimeInForce.IOC
 E18 = 10**18
 MS = 1_000_000
 
@@ -315,15 +315,25 @@ class Gate:
 
     # --- orders ---
 
-    def standing(self, instrument: Instrument, now_ns: int, held: Held | None, *, hedge: bool) -> Standing:
-        """Judge an instrument for one pass; `held` is what stands against it already."""
+    def standing(
+        self, instrument: Instrument, now_ns: int, held: Held | None, *, hedge: bool, immediate: bool
+    ) -> Standing:
+        """Judge an instrument for one pass; `held` is what stands against it already.
+
+        Without a usable book of our own a hedge may still go as an immediate order, inside the collar around
+        the venue's own fresh mark.
+        """
         held = held or self._order_halted(instrument, now_ns, hedge=hedge)
-        if held is None and self._market.usable_book(instrument.key, now_ns) is None:
-            held = Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book")
         if held is not None:
             return Standing(held)
-        mark, collar = self._exposure.future_mark(instrument), self._settings.limits.collar
-        capability = self._capabilities[instrument.venue]
+        if self._market.touch(instrument.key, now_ns) is not None:
+            mark = self._exposure.future_mark(instrument)
+        else:
+            fresh = self._market.fresh_mark(instrument.key, now_ns)
+            if fresh is None or not (hedge and immediate):
+                return Standing(Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book"))
+            mark = fresh
+        collar, capability = self._settings.limits.collar, self._capabilities[instrument.venue]
         return Standing(
             None,
             mark,
@@ -386,8 +396,8 @@ class Gate:
         return Held(refusal.reason, refusal.text) if refusal is not None else None
 
     def _order_limits(self, instrument: Instrument, side: Side, size: float, unit: UnitGreeks) -> Held | None:
-        if self.reducing(instrument.underlying, unit.delta * side * size):
-            return None
+        """A reducing order skips delta and notional; of gamma and vega it may push none beyond its limit."""
+        reducing = self.reducing(instrument.underlying, unit.delta * side * size)
         limits = self._settings.limits
         for greek, reason, limit, per_unit in (
             ("delta", Reason.DELTA_LIMIT, limits.delta, unit.delta),
@@ -397,6 +407,8 @@ class Gate:
         ):
             sums = self._exposure.of(instrument.underlying, greek)
             change = per_unit * side * size
+            if reducing and (greek in ("delta", "notional") or change * sums.base <= 0.0):
+                continue
             worst = sums.highest + change if change > 0.0 else -(sums.lowest + change)
             if worst > limit:
                 return Held(reason, f"{greek} would reach {worst:.4g} at worst, the limit is {limit:g}")

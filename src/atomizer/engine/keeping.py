@@ -1,7 +1,7 @@
 """Bringing slots to their targets: what differs becomes a command through the gate, or is held and said.
 
 One pass serves cancels first, then hedges, reductions and quotes. What does not depend on a side or a size is
-judged once a pass for each instrument and purpose (`Gate.standing`).
+judged once a pass for each instrument (`Gate.standing`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Keeper:
         self._claims = claims
         self._account_of = {item.venue: item.account for item in engine.settings.accounts}
         self._sequence: dict[int, int] = {}
-        self._standings: dict[tuple[str, bool], Standing] = {}
+        self._standings: dict[tuple[str, bool, bool], Standing] = {}
         # Accounts that were not read in this run: nothing is placed there.
         self.unread = {(item.venue, item.account): True for item in engine.settings.accounts}
         self.wake_ns = engine.now_ns
@@ -106,12 +106,17 @@ class Keeper:
                 self._send(slot, slot.target, slot.order if action == ACT_AMEND else None)
         return True
 
-    def _standing(self, instrument: Instrument, *, hedge: bool) -> Standing:
-        key = (instrument.key, hedge)
+    def _standing(self, instrument: Instrument, target: Target) -> Standing:
+        hedge, immediate = target.purpose is _HEDGE, target.time_in_force is _IOC
+        key = (instrument.key, hedge, immediate)
         found = self._standings.get(key)
         if found is None:
             found = self._standings[key] = self._gate.standing(
-                instrument, self._engine.now_ns, self._unaccounted(instrument), hedge=hedge
+                instrument,
+                self._engine.now_ns,
+                self._unaccounted(instrument),
+                hedge=hedge,
+                immediate=immediate,
             )
         return found
 
@@ -126,7 +131,7 @@ class Keeper:
         instrument, number, engine = slot.instrument, slot.number, self._engine
         ticks: int = self._slots.want_px[number]
         lots: int = self._slots.want_qty[number]
-        standing = self._standing(instrument, hedge=target.purpose is _HEDGE)
+        standing = self._standing(instrument, target)
         immediate = target.time_in_force is _IOC
         if immediate or self._claims.get(instrument.key) == slot.strategy:
             held = self._gate.approve_order(

@@ -204,6 +204,12 @@ class SlotTable:
         slot.back_off_ns = min(max(2 * slot.back_off_ns, BACK_OFF_FIRST_NS), BACK_OFF_LAST_NS)
         self.rest_until[slot.number] = now_ns + slot.back_off_ns
 
+    def wake(self, instrument: str) -> None:
+        """The event that clears a back-off came: the instrument's slots may place again at once."""
+        for slot in self.of_instrument.get(instrument, ()):
+            slot.back_off_ns = 0
+            self.rest_until[slot.number] = 0
+
     # --- what differs ---
 
     def plan(self, now_ns: int) -> tuple[list[list[int]], int]:
