@@ -43,7 +43,7 @@ class Options:
     """Option instruments by their terms, made once each.
 
     A token worth other than one coin (`ratios`) gives options of its own, named by its symbol: strike and
-    size count tokens, and `contract_size` says how many coins one is.
+    size count tokens, and `per_token` says how many coins one is.
     """
 
     __slots__ = ("_known", "_ratios", "_symbols", "_underlyings")
@@ -97,7 +97,7 @@ class Options:
             settlement=PREMIUM_CURRENCY,
             grid=PriceGrid(QUANTUM),
             lot=QUANTUM,
-            contract_size=ratio,
+            per_token=ratio,
             strike=parts.strike,
             is_call=not is_put,
             expiry_ns=expiry_s * NS_PER_S,
