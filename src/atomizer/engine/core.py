@@ -32,6 +32,8 @@ from atomizer.domain.instruments import Instrument, Kind, Side
 from atomizer.domain.orders import OrderState, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
+from atomizer.domain.trades import MANUAL_GROUP
+from atomizer.engine.dead_letters import DeadLetters
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.gate import Gate, Halts, Held
 from atomizer.engine.kernels import ACT_AMEND, ACT_CANCEL
@@ -59,7 +61,7 @@ READ_EVERY_ORDERS_NS = 30 * S
 READ_EVERY_RFQ_NS = 5 * S
 OWED_PATIENCE_NS = 3 * S
 CANCEL_RETRY_NS = 1 * S
-FLATTEN_STRATEGY = 2047
+FLATTEN_STRATEGY, MANUAL_STRATEGY = 2047, 2046
 # Finished orders and dead quotes are kept longer than any venue resends.
 REMEMBERED_NS = 48 * 3600 * S
 FORGET_EVERY_NS = 3600 * S
@@ -70,6 +72,7 @@ FOLDED = (
     ev.PlaceRefused,
     ev.RequestTimedOut,
     ev.OrderNotFound,
+    ev.QuoteRefused,
     Fill,
     CashMove,
     PositionMove,
@@ -123,6 +126,7 @@ class Engine:
         self.slots = SlotTable()
         self.reconciler = Reconciler(self.ledger, capabilities)
         self.counters = Counters()
+        self.letters = DeadLetters()
         self.run = run
         self.now_ns = now_ns
         self._strategies = sorted(strategies, key=lambda item: item.number)
@@ -204,7 +208,7 @@ class Engine:
             ev.OrderOpen: self._order_open,
             ev.AmendRefused: self._amend_refused,
             ev.CancelRefused: self._cancel_refused,
-            Rfq: self._rfqs.append,
+            Rfq: self._rfq,
             RfqTrade: self._rfq_trade,
             ev.ReadBegun: self._read_begun,
             ev.ReadEnded: self._read_ended,
@@ -261,6 +265,7 @@ class Engine:
             self._answer_rfqs()
         self._decide()
         self._examine()
+        self.letters.look(self)
         self._repair_books()
         self._mark()
         return self._out
@@ -359,6 +364,10 @@ class Engine:
         self._cancel_after[event.order_id] = self.now_ns + CANCEL_RETRY_NS
         heapq.heappush(self._watch, (self.now_ns + CANCEL_RETRY_NS, event.order_id))
 
+    def _rfq(self, rfq: Rfq) -> None:
+        self.ledger.apply(rfq, self.now_ns)
+        self._rfqs.append(rfq)
+
     def _rfq_trade(self, trade: RfqTrade) -> None:
         self.ledger.apply(trade, self.now_ns)
         self.counters.trades += 1
@@ -375,6 +384,11 @@ class Engine:
         self.reconciler.balance(event)
 
     def _operator(self, event: ev.Operator) -> None:
+        self.ledger.apply(event, self.now_ns)
+        if event.word in ("retry", "discard", "reconcile", "record", "execute", "withdraw"):
+            self._asked(event)
+            self._all_dirty()
+            return
         halts = self.halts
         if event.word == "kill":
             halts.kill_level = max(halts.kill_level, event.level)
@@ -397,11 +411,28 @@ class Engine:
         )
         self._all_dirty()
 
+    def _asked(self, event: ev.Operator) -> None:
+        """Words about trades, letters and accounts; the ledger has folded what they change there."""
+        if event.word == "retry":
+            self.letters.retry(self, event)
+        elif event.word == "discard":
+            self.letters.discard(self, event)
+        elif event.word == "reconcile":
+            self.read_all()
+        elif event.word == "execute":
+            name = str(event.args["instrument"])
+            if name in self.market.instruments and name not in self.market.books:
+                self.emit(Resubscribe(name.partition(":")[0], name))
+
+    def read_all(self) -> None:
+        """Read every account that is connected, now."""
+        for item in self.settings.accounts:
+            self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
+
     def _look(self, event: ev.Look) -> None:
         self._marked_ns = 0
         if event.accounts:
-            for item in self.settings.accounts:
-                self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
+            self.read_all()
 
     def _storage(self, event: ev.StorageState) -> None:
         self.halts.journal = event.state
@@ -842,6 +873,8 @@ class Engine:
 
     def _claim(self, key: SlotKey, instrument: Instrument) -> Held | None:
         owner = self._claims.get(instrument.key)
+        if owner is None and key.strategy == MANUAL_STRATEGY:
+            return None  # a person's order rests wherever no strategy does
         if owner != key.strategy:
             return Held(Reason.NOT_CLAIMED, f"{instrument.key} is not claimed by this strategy")
         return None
@@ -861,9 +894,12 @@ class Engine:
 
     def _hold(self, number: int, key: SlotKey, held: Held) -> None:
         """Record a refusal when it changes, not each time it is met."""
-        if self.slots.refused[number] == held.reason:
+        target = self.slots.targets[number]
+        asked = target is not None and target.group.startswith(MANUAL_GROUP)
+        mark = f"{held.reason} {target.group}" if asked and target is not None else held.reason
+        if self.slots.refused[number] == mark:
             return
-        self.slots.refused[number] = held.reason
+        self.slots.refused[number] = mark
         self.counters.refusals[held.reason] = self.counters.refusals.get(held.reason, 0) + 1
         self.emit(
             Refused(
@@ -871,8 +907,11 @@ class Engine:
                 text=held.text,
                 subject=f"slot/{key.strategy}/{key.level.instrument}/{key.level.side.name}/{key.level.level}",
                 instrument=key.level.instrument,
+                why={"trade_id": target.why["trade_id"]} if asked and target is not None else {},
             )
         )
+        if asked:
+            self._dirty[key.strategy] = True  # a request that was refused is over
 
     def _note_rest(self, order: Order) -> None:
         """Say why a slot rests that someone else emptied or refused."""

@@ -25,7 +25,7 @@ from atomizer.engine.settings import AllowedAsset, AllowedChain, EngineSettings
 from atomizer.engine.strategy import NoQuote, QuoteTarget, Target
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
-_HEDGE, _BUY = Purpose.HEDGE, Side.BUY
+_HEDGE, _REDUCE, _BUY = Purpose.HEDGE, Purpose.REDUCE, Side.BUY
 E18 = 10**18
 MS = 1_000_000
 
@@ -310,7 +310,9 @@ class Gate:
         replaced: Order | None = None,
     ) -> Held | None:
         """None when an order (or an amend of `replaced`) may be sent."""
-        hedge = target.purpose is _HEDGE
+        hedge = target.purpose is _HEDGE or (
+            target.purpose is _REDUCE and self._reduces(instrument, side, lots, now_ns)
+        )
         held = self._order_halted(instrument, now_ns, hedge=hedge) or self._order_shape(
             instrument, side, ticks, lots, now_ns
         )
@@ -377,6 +379,14 @@ class Gate:
             if worst > limit:
                 return Held(reason, f"{greek} would reach {worst:.4g} at worst, the limit is {limit:g}")
         return None
+
+    def _reduces(self, instrument: Instrument, side: Side, lots: int, now_ns: int) -> bool:
+        """An order that says it reduces is believed when its delta does."""
+        try:
+            unit = self._exposure.unit(instrument, now_ns)
+        except LookupError:
+            return False
+        return self.reducing(instrument.underlying, unit.delta * side * float(instrument.size(lots)))
 
     def reducing(self, underlying: str, change: float) -> bool:
         """Whether a delta change brings |delta| down with every order in flight assumed filled.

@@ -24,8 +24,11 @@ from atomizer.domain.bookings import (
 from atomizer.domain.commands import (
     AmendOrder,
     CancelOrder,
+    DeadLetter,
     Difference,
     InstrumentUsed,
+    LetterKind,
+    LetterState,
     Marks,
     NonceBlock,
     PlaceOrder,
@@ -50,6 +53,7 @@ from atomizer.domain.instruments import Instrument, Side
 from atomizer.domain.orders import Answer, EndReason, OrderState, Purpose, TimeInForce
 from atomizer.engine import kernels
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
+from atomizer.engine.trades import Trades
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
 _DONE = OrderState.DONE
@@ -153,6 +157,9 @@ class Ledger:
         self.reported_balances: dict[Purse, tuple[BalanceReport, int]] = {}
         self.read_ns: dict[tuple[str, str], int] = {}
         self.differences: dict[tuple[str, str, str], Difference] = {}
+        self.trades = Trades(self)
+        self.dead_letters: dict[str, DeadLetter] = {}
+        self.letters_dropped = 0
         self.foreign_orders: dict[str, OrderOpen] = {}
         self.external: list[Fill] = []
         self.touched: list[int] = []
@@ -186,6 +193,7 @@ class Ledger:
             RiskState: self._risk_state,
             Marks: self._marks,
             Difference: self._difference,
+            DeadLetter: self._dead_letter,
         }
 
     def apply(self, record: object, now_ns: int) -> None:
@@ -194,6 +202,7 @@ class Ledger:
         handler = self._apply.get(type(record))
         if handler is not None:
             handler(record)
+        self.trades.apply(record, now_ns)
 
     # --- orders ---
 
@@ -370,7 +379,8 @@ class Ledger:
             return
         order = self.find(fill.order_id) if fill.order_id else None
         if order is None:
-            self.external.append(fill)
+            if not fill.recorded:
+                self.external.append(fill)
             return
         order.booked += self.instruments[fill.instrument].lots(fill.size)
         if order.order_id in self.orders:
@@ -420,6 +430,16 @@ class Ledger:
             self.differences[key] = difference
         else:
             self.differences.pop(key, None)
+
+    def _dead_letter(self, letter: DeadLetter) -> None:
+        self.dead_letters[letter.letter_id] = letter
+
+    def letter_about(self, kind: LetterKind, subject: str) -> DeadLetter | None:
+        """The letter about this that is not resolved, if any: there is never more than one."""
+        for letter in self.dead_letters.values():
+            if (letter.kind, letter.subject) == (kind, subject) and letter.state is not LetterState.RESOLVED:
+                return letter
+        return None
 
     # --- checks and the run ---
 
@@ -471,6 +491,11 @@ class Ledger:
         for key in [key for key, quote in self.quotes.items() if quote.sent_ns < before_ns]:
             del self.quotes[key]
             self.open_quotes.pop(key, None)
+        self.trades.forget(before_ns)
+        for letter in list(self.dead_letters.values()):
+            if letter.state is LetterState.RESOLVED and letter.since_ns < before_ns:
+                del self.dead_letters[letter.letter_id]
+                self.letters_dropped += 1
 
     def state(self) -> dict[str, Any]:
         """Everything the fold holds, as plain values: what a new journal segment starts with."""
@@ -493,6 +518,9 @@ class Ledger:
             "opened_ns": [[*key, at] for key, at in sorted(self.opened_ns.items())],
             "read_asked_ns": [[*key, at] for key, at in sorted(self.read_asked_ns.items())],
             "differences": _plain(list(self.differences.values())),
+            "trades": self.trades.state(),
+            "dead_letters": _plain(list(self.dead_letters.values())),
+            "letters_dropped": self.letters_dropped,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -529,6 +557,12 @@ class Ledger:
         self.differences = {
             (item.venue, item.account, item.what): item
             for item in msgspec.convert(state["differences"], list[Difference])
+        }
+        # Snapshots of the first version know neither.
+        self.trades.restore(state.get("trades", {}))
+        self.letters_dropped = state.get("letters_dropped", 0)
+        self.dead_letters = {
+            item.letter_id: item for item in msgspec.convert(state.get("dead_letters", []), list[DeadLetter])
         }
 
     def position_sizes(self) -> dict[Holding, Decimal]:
