@@ -747,7 +747,7 @@ class Engine:
                 self._state(strategy.number, dict(targets))
 
     def _state(self, number: int, targets: dict[Level, Target]) -> None:
-        if self.halts.kill_level >= 1 or self.halts.journal != "ok":
+        if (self.halts.kill_level >= 1 or self.halts.journal != "ok") and number != MANUAL_STRATEGY:
             targets = {key: item for key, item in targets.items() if item.purpose is not Purpose.QUOTE}
         self.slots.state_targets(number, targets, self.market.instruments, self.now_ns)
 

@@ -319,14 +319,13 @@ class Trades:
         self._index(trade)
 
     def _free_level(self, instrument: str, side: Side) -> int:
-        """The lowest level that no request holds and where no order of one still works."""
-        taken = [
+        """A level of its own for every try: a slot that a venue's refusal put to rest is not waited for."""
+        taken = (
             trade.request.level
             for trade in self.trades.values()
             if trade.request is not None and (trade.instrument, trade.side) == (instrument, side)
-            if trade.request.wanted or self._working(trade)
-        ]
-        return next(level for level in range(len(taken) + 1) if level not in taken)
+        )
+        return max(taken, default=-1) + 1
 
     def requests(self) -> Iterator[Trade]:
         """Manual requests that are still wanted, oldest first."""

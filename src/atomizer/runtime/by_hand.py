@@ -151,7 +151,7 @@ def wish(
             f"{instrument.key}: expected at least {instrument.lot * instrument.min_lots} in steps"
             f" of {instrument.lot}, found {amount:f}"
         )
-    return Wish(instrument, price, amount, "; ".join(notes))
+    return Wish(instrument, price, instrument.size(int(lots)), "; ".join(notes))
 
 
 def flags(

@@ -48,9 +48,17 @@ class ManualOrders:
             if request is None or not listed or request.until_ns <= engine.now_ns or not trade.left:
                 continue
             self._next_ns = min(self._next_ns, request.until_ns)
-            level = Level(trade.instrument, trade.side, request.level)
-            targets[level] = self._target(engine, trade, request)
+            target = self._target(engine, trade, request)
+            if target.purpose is Purpose.QUOTE and self._pulled(engine, trade):
+                continue
+            targets[Level(trade.instrument, trade.side, request.level)] = target
         return targets
+
+    @staticmethod
+    def _pulled(engine: Engine, trade: Trade) -> bool:
+        """A kill level pulls what rests and adds risk; what is not sent yet is the gate's to refuse."""
+        stopped = engine.halts.kill_level >= 1 or engine.halts.journal != "ok"
+        return stopped and any(order in engine.ledger.orders for order in trade.orders)
 
     @staticmethod
     def _target(engine: Engine, trade: Trade, request: Request) -> Target:
