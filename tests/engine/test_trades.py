@@ -13,6 +13,7 @@ from atomizer.domain import events as ev
 from atomizer.domain.bookings import Reversal, RfqTrade, booking_key
 from atomizer.domain.commands import (
     DeadLetter,
+    HedgeState,
     InstrumentUsed,
     LetterKind,
     LetterState,
@@ -278,3 +279,24 @@ def test_sides_and_instruments_are_those_asked_for() -> None:
     trade = desk.engine.ledger.trades.trades[quote.rfq_id]
     assert (trade.side, trade.size, trade.underlying) == (Side.SELL, Decimal(2), "ETH")
     assert trade.instrument != PERP.key
+
+
+def test_the_hedgers_own_word_counts() -> None:
+    desk = RfqDesk()
+    quote = desk.quote()
+    desk.win(quote)
+    ledger = desk.engine.ledger
+    failed = HedgeState(
+        underlying="ETH", state="failed", net_delta=2.0, band=0.1, naked_usd=8000.0, since_ns=T0, text="naked"
+    )
+    ledger.apply(failed, T0)
+    assert (state_of(desk, quote.rfq_id), ledger.trades.trades[quote.rfq_id].why) == (
+        TradeState.FAILED,
+        "naked",
+    )
+    ledger.apply(Marks(index={}, instruments={}, naked={"ETH": (0.0, 0.0, 0.0)}), T0)
+    assert state_of(desk, quote.rfq_id) is TradeState.FAILED
+    ledger.apply(msgspec.structs.replace(failed, state="hedging"), T0)
+    assert state_of(desk, quote.rfq_id) is TradeState.EXECUTED
+    ledger.apply(msgspec.structs.replace(failed, state="flat"), T0)
+    assert state_of(desk, quote.rfq_id) is TradeState.HEDGED

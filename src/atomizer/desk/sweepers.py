@@ -16,8 +16,8 @@ from atomizer.desk.errors import SweepError
 from atomizer.domain.identity import LABEL_PREFIX
 from atomizer.net.transport import Transport
 
-# venue -> "module:function", called as `await function(transport, settings, label_prefix, timeout_s=...)`; it
-# answers with a `SweptOrder` for each order of ours that was open.
+# exchange -> "module:function", called as `await function(transport, settings, label_prefix,
+# timeout_s=...)`; it answers with a `SweptOrder` for each order of ours that was open.
 SWEEPERS: dict[str, str] = {"deribit": "atomizer.venues.deribit.sweep:cancel_ours"}
 TIMEOUT_S = 8.0
 _BACKSTOP_S = 10.0  # for a sweep that does not keep its own deadline
@@ -48,14 +48,17 @@ class Sweep(msgspec.Struct, frozen=True):
 
 
 async def sweep_all(transport: Transport, venues: Mapping[str, Any]) -> list[Sweep]:
-    """Sweep every venue at once; `venues` holds the settings of each. One failing stops no other."""
+    """Sweep every venue at once; `venues` holds the settings of each. One failing stops no other.
+
+    A venue name may be one account of several: its settings then name the `exchange`.
+    """
     return list(await asyncio.gather(*(_sweep(transport, venue, venues[venue]) for venue in sorted(venues))))
 
 
 async def _sweep(transport: Transport, venue: str, settings: Any) -> Sweep:
     try:
         async with asyncio.timeout(_BACKSTOP_S):
-            orders: Sequence[SweptOrder] = await _function(venue)(
+            orders: Sequence[SweptOrder] = await _function(getattr(settings, "exchange", venue))(
                 transport, settings, LABEL_PREFIX, timeout_s=TIMEOUT_S
             )
     except TimeoutError:
@@ -67,11 +70,11 @@ async def _sweep(transport: Transport, venue: str, settings: Any) -> Sweep:
     return Sweep(venue, [item.label for item in orders if not item.open], left)
 
 
-def _function(venue: str) -> Any:
-    target = SWEEPERS.get(venue)
+def _function(exchange: str) -> Any:
+    target = SWEEPERS.get(exchange)
     if target is None:
         raise SweepError(
-            f"expected one of {', '.join(sorted(SWEEPERS))}, found {venue}; cancel there by hand"
+            f"expected one of {', '.join(sorted(SWEEPERS))}, found {exchange}; cancel there by hand"
         )
     module_name, name = target.split(":")
     return getattr(importlib.import_module(module_name), name)

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     PERPETUAL = "perpetual"
     FUTURE = "future"
     OPTION = "option"
+    COMBO = "combo"
 
 
 class Side(IntEnum):
@@ -111,11 +112,20 @@ class PriceGrid(msgspec.Struct, frozen=True):
         return whole
 
 
+class Leg(msgspec.Struct, frozen=True, gc=False):
+    """One leg of a combo: its instrument's key, and how much of it one unit of the combo bought buys
+    (negative: sells)."""
+
+    instrument: str
+    ratio: int
+
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One tradable contract on one venue.
 
     `key` is `venue:name` and names the instrument everywhere inside. Sizes are in units of the underlying,
-    except where `size_in_quote` (inverse futures: USD). `contract_size` converts one unit of size.
+    except where `size_in_quote` (inverse futures: USD). `contract_size` converts one unit of size. A combo is
+    traded as one and held as its `legs`. `settling`: closed because the venue settles or delivers right now.
     Fee rates are the venue's listed ones, as fractions (per notional; per coin for inverse options).
     """
 
@@ -139,6 +149,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     maker_fee: float = 0.0
     taker_fee: float = 0.0
     open: bool = True
+    settling: bool = False
+    legs: tuple[Leg, ...] = ()
 
     @property
     def margined(self) -> bool:

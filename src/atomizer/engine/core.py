@@ -18,7 +18,6 @@ from atomizer.domain.commands import (
     Command,
     InstrumentUsed,
     Marks,
-    NonceBlock,
     PlaceOrder,
     QueryOrder,
     ReadAccount,
@@ -33,17 +32,18 @@ from atomizer.domain.orders import OrderState, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.domain.trades import MANUAL_GROUP
+from atomizer.engine.answering import Answering
 from atomizer.engine.dead_letters import DeadLetters
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.gate import Gate, Halts, Held
 from atomizer.engine.kernels import ACT_AMEND, ACT_CANCEL
-from atomizer.engine.ledger import DEADLINE_SLACK_NS, Ledger, LiveQuote, Order
+from atomizer.engine.ledger import DEADLINE_SLACK_NS, Ledger, Order
 from atomizer.engine.market import NEVER, Market
 from atomizer.engine.pricing import NoPriceError, Surface
 from atomizer.engine.reconcile import Reconciler, Verdict
 from atomizer.engine.settings import EngineSettings
 from atomizer.engine.slots import MessageBudget, SlotKey, SlotTable
-from atomizer.engine.strategy import Level, NoQuote, Responder, Strategy, Target
+from atomizer.engine.strategy import Level, Responder, Strategy, Target
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
 _DONE = OrderState.DONE
@@ -93,6 +93,9 @@ class Counters:
         self.batches = self.events = self.rfqs = self.quotes = self.trades = 0
         self.refusals: dict[str, int] = {}
 
+    def refused(self, reason: Reason) -> None:
+        self.refusals[reason] = self.refusals.get(reason, 0) + 1
+
 
 class Engine:
     """See the module. `run` is this process's run number, reserved in the journal before."""
@@ -130,14 +133,12 @@ class Engine:
         self.run = run
         self.now_ns = now_ns
         self._strategies = sorted(strategies, key=lambda item: item.number)
-        self._responders = responders
         self._dirty: dict[int, bool] = {strategy.number: True for strategy in self._strategies}
         self._claims = self._claimed()
         self._account_of = {item.venue: item.account for item in settings.accounts}
         self._budgets = {venue: MessageBudget(item.rate) for venue, item in capabilities.items()}
         self._margins_ns = {venue: item.settlement_margin_ms * MS for venue, item in capabilities.items()}
         self._sequence: dict[int, int] = {}
-        self._own_blocks: dict[tuple[str, str], bool] = {}
         self._jobs = 0
         self._watch: list[tuple[int, int]] = []
         self._cancel_after: dict[int, int] = {}
@@ -145,8 +146,6 @@ class Engine:
         self._leftover: dict[int, str] = {}
         self._unread: dict[tuple[str, str], bool] = {}
         self._reads: dict[tuple[str, str], tuple[int, int]] = {}
-        self._rfqs: list[Rfq] = []
-        self._answered: dict[str, int] = {quote.command.rfq_id: 0 for quote in self.ledger.quotes.values()}
         self._out: list[Output] = []
         self._wake_ns = now_ns
         self._revalued_ns = -NEVER
@@ -156,6 +155,7 @@ class Engine:
         self._marks_ns = settings.marks_every_ms * MS
         self.naked: dict[str, list[float]] = {}
         self._naked_ns = now_ns
+        self._answering = Answering(self, responders)
         self._handlers = self._table()
         self._begin(now_ns)
 
@@ -261,8 +261,7 @@ class Engine:
         self._after_orders()
         self._cancel_leftover()
         self._revalue()
-        if self._rfqs:
-            self._answer_rfqs()
+        self._answering.answer_all()
         self._decide()
         self._examine()
         self.letters.look(self)
@@ -306,6 +305,10 @@ class Engine:
     # --- events ---
 
     def _listed(self, instrument: Instrument) -> None:
+        known = self.market.instruments.get(instrument.key)
+        if known is not None and instrument.open and not known.open:
+            self.slots.wake(instrument.key)  # what it refused while it was closed it takes now
+            self._all_dirty()
         self.market.listed(instrument)
         surface = self.surfaces.get(instrument.underlying)
         if surface is not None and instrument.kind is Kind.OPTION and instrument.venue == surface.venue:
@@ -366,7 +369,7 @@ class Engine:
 
     def _rfq(self, rfq: Rfq) -> None:
         self.ledger.apply(rfq, self.now_ns)
-        self._rfqs.append(rfq)
+        self._answering.take(rfq)
 
     def _rfq_trade(self, trade: RfqTrade) -> None:
         self.ledger.apply(trade, self.now_ns)
@@ -476,7 +479,7 @@ class Engine:
         if verdict is None:
             return
         for record in verdict.records:
-            self._use_named(getattr(record, "instrument", ""))
+            self.use_named(getattr(record, "instrument", ""))
             self.emit(record)
         if not event.error:
             self._unread.pop(scope, None)
@@ -666,70 +669,6 @@ class Engine:
         value = priced.price / priced.forward if instrument.inverse else priced.price
         return priced.forward, priced.vol, value
 
-    # --- RFQs ---
-
-    def _answer_rfqs(self) -> None:
-        rfqs, self._rfqs[:] = list(self._rfqs), []
-        for rfq in rfqs:
-            self.counters.rfqs += 1
-            refusal = self._answer(rfq)
-            if refusal is not None:
-                self.counters.refusals[refusal.reason] = self.counters.refusals.get(refusal.reason, 0) + 1
-                self.emit(
-                    Refused(
-                        reason=refusal.reason,
-                        text=refusal.text,
-                        subject=rfq.rfq_id,
-                        instrument=rfq.instrument,
-                        why=refusal.why,
-                    )
-                )
-
-    def _answer(self, rfq: Rfq) -> NoQuote | None:
-        responder = self._responders.get(rfq.venue)
-        if responder is None:
-            return NoQuote(reason=Reason.NOT_CLAIMED, text=f"nothing here answers RFQs of {rfq.venue}")
-        if rfq.rfq_id in self._answered:
-            return NoQuote(reason=Reason.DUPLICATE_RFQ, text="this RFQ was answered before")
-        refusal = self.gate.admit(rfq, self.now_ns)
-        if refusal is not None:
-            return refusal
-        target = responder.answer(rfq, rfq.size, self)
-        if isinstance(target, NoQuote):
-            return target
-        refusal = self.gate.refuse_quote(rfq, target)
-        if refusal is not None:
-            return refusal
-        nonce = self._reserve_nonce(rfq.venue, rfq.account)
-        command = self.gate.quote(rfq, target, nonce, self.now_ns)
-        self._use_named(rfq.instrument)
-        self.emit(command)
-        self._answered[rfq.rfq_id] = self.now_ns
-        if len(self._answered) > 100_000:
-            for key in list(self._answered)[:50_000]:
-                del self._answered[key]
-        self.counters.quotes += 1
-        self.exposure.add_quote((rfq.venue, rfq.account, nonce), LiveQuote(command, self.now_ns, rfq.size))
-        return None
-
-    def _reserve_nonce(self, venue: str, account: str) -> int:
-        """The next nonce, from a block that is in the journal before it is used."""
-        scope = (venue, account)
-        block = self.ledger.nonces.get(scope)
-        nonce = self.ledger.next_nonce.get(scope, 0)
-        if self._fresh_block(scope) or block is None or block.last < nonce:
-            last = max(block.last if block else 0, nonce - 1)
-            first = max(last + 1, self.now_ns // MS)
-            self.emit(NonceBlock(venue, account, first, first + self.settings.nonce_block - 1))
-            nonce = first
-        return nonce
-
-    def _fresh_block(self, scope: tuple[str, str]) -> bool:
-        """A run starts with a block of its own: what the run before used of its last one may be lost."""
-        fresh = scope not in self._own_blocks
-        self._own_blocks[scope] = True
-        return fresh
-
     # --- strategies and slots ---
 
     def _decide(self) -> None:
@@ -855,7 +794,7 @@ class Engine:
         sequence = self._sequence.get(key.strategy, 0) + 1
         self._sequence[key.strategy] = sequence
         new = order_id(self.run, key.strategy, sequence)
-        self._use_named(instrument.key)
+        self.use_named(instrument.key)
         command: PlaceOrder = self.gate.place(
             new,
             self._account_of[instrument.venue],
@@ -900,7 +839,7 @@ class Engine:
         if self.slots.refused[number] == mark:
             return
         self.slots.refused[number] = mark
-        self.counters.refusals[held.reason] = self.counters.refusals.get(held.reason, 0) + 1
+        self.counters.refused(held.reason)
         self.emit(
             Refused(
                 reason=held.reason,
@@ -921,7 +860,7 @@ class Engine:
             text = f"{order.instrument}: rests {wait_ns / S:g} s after {why}"
             self._hold(order.slot, self.slots.keys[order.slot], Held(Reason.BACK_OFF, text))
 
-    def _use_named(self, name: str) -> None:
+    def use_named(self, name: str) -> None:
         """Write an instrument's terms into the journal before the first record that needs them."""
         if name and name not in self.ledger.instruments:
             listed = self.market.instruments.get(name)

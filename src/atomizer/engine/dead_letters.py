@@ -125,7 +125,9 @@ def _over(engine: Engine, letter: DeadLetter) -> bool:
     """Whether a condition that is not seen now is really gone, rather than not looked at yet."""
     if letter.kind is LetterKind.HEDGE:
         known = engine.opened and letter.subject not in engine.exposure.unknown
-        return known and abs(engine.net_delta(letter.subject)) <= engine.ledger.trades.band
+        hedge = engine.ledger.hedges.get(letter.subject)
+        band = engine.ledger.trades.band if hedge is None else hedge.band
+        return known and abs(engine.net_delta(letter.subject)) <= band
     if letter.kind is LetterKind.MANUAL:
         trade = engine.ledger.trades.trades.get(letter.subject)
         return trade is None or trade.state not in (TradeState.PENDING, TradeState.QUOTED)

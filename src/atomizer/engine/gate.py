@@ -14,7 +14,7 @@ import msgspec
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import AmendOrder, CancelOrder, PlaceOrder, SendQuote
 from atomizer.domain.instruments import Instrument, Side
-from atomizer.domain.orders import Purpose
+from atomizer.domain.orders import Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.accounts import Purse
@@ -25,7 +25,7 @@ from atomizer.engine.settings import AllowedAsset, AllowedChain, EngineSettings
 from atomizer.engine.strategy import NoQuote, QuoteTarget, Target
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
-_HEDGE, _REDUCE, _BUY = Purpose.HEDGE, Purpose.REDUCE, Side.BUY
+_HEDGE, _REDUCE, _BUY, _IOC = Purpose.HEDGE, Purpose.REDUCE, Side.BUY, TimeInForce.IOC
 E18 = 10**18
 MS = 1_000_000
 
@@ -314,7 +314,7 @@ class Gate:
             target.purpose is _REDUCE and self._reduces(instrument, side, lots, now_ns)
         )
         held = self._order_halted(instrument, now_ns, hedge=hedge) or self._order_shape(
-            instrument, side, ticks, lots, now_ns
+            instrument, side, ticks, lots, target, now_ns
         )
         if held is not None:
             return held
@@ -347,13 +347,19 @@ class Gate:
         return Held(refusal.reason, refusal.text) if refusal is not None else None
 
     def _order_shape(
-        self, instrument: Instrument, side: Side, ticks: int, lots: int, now_ns: int
+        self, instrument: Instrument, side: Side, ticks: int, lots: int, target: Target, now_ns: int
     ) -> Held | None:
+        """Grid, freshness and collar. Without a usable book of our own a hedge may still go as an immediate
+        order, inside the collar around the venue's own fresh mark."""
         if lots < instrument.min_lots or not instrument.grid.on_grid(ticks):
             return Held(Reason.OFF_GRID, f"{instrument.key}: {lots} lots at {ticks} ticks is off the grid")
-        if self._market.usable_book(instrument.key, now_ns) is None:
-            return Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book")
-        mark = self._exposure.future_mark(instrument)
+        if self._market.touch(instrument.key, now_ns) is not None:
+            mark = self._exposure.future_mark(instrument)
+        else:
+            fresh = self._market.fresh_mark(instrument.key, now_ns)
+            if fresh is None or target.purpose is not _HEDGE or target.time_in_force is not _IOC:
+                return Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book")
+            mark = fresh
         price, collar = ticks * float(instrument.grid.tick), self._settings.limits.collar
         worst = mark * (1.0 + collar) if side is _BUY else mark * (1.0 - collar)
         if (price - worst) * side > 0.0:
@@ -364,8 +370,8 @@ class Gate:
         return None
 
     def _order_limits(self, instrument: Instrument, side: Side, size: float, unit: UnitGreeks) -> Held | None:
-        if self.reducing(instrument.underlying, unit.delta * side * size):
-            return None
+        """A reducing order skips delta and notional; of gamma and vega it may push none beyond its limit."""
+        reducing = self.reducing(instrument.underlying, unit.delta * side * size)
         limits = self._settings.limits
         for greek, reason, limit, per_unit in (
             ("delta", Reason.DELTA_LIMIT, limits.delta, unit.delta),
@@ -375,6 +381,8 @@ class Gate:
         ):
             sums = self._exposure.of(instrument.underlying, greek)
             change = per_unit * side * size
+            if reducing and (greek in ("delta", "notional") or change * sums.base <= 0.0):
+                continue
             worst = sums.highest + change if change > 0.0 else -(sums.lowest + change)
             if worst > limit:
                 return Held(reason, f"{greek} would reach {worst:.4g} at worst, the limit is {limit:g}")

@@ -26,6 +26,7 @@ from atomizer.domain.commands import (
     CancelOrder,
     DeadLetter,
     Difference,
+    HedgeState,
     InstrumentUsed,
     LetterKind,
     LetterState,
@@ -53,6 +54,7 @@ from atomizer.domain.instruments import Instrument, Side
 from atomizer.domain.orders import Answer, EndReason, OrderState, Purpose, TimeInForce
 from atomizer.engine import kernels
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
+from atomizer.engine.groups import Groups
 from atomizer.engine.trades import Trades
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
@@ -64,6 +66,7 @@ _ACK = Answer.ACK
 _SENT_AMEND = Answer.SENT_AMEND
 _FILLED = EndReason.FILLED
 _BOOKED = Answer.FILL
+_HEDGE = Purpose.HEDGE
 _STATES = tuple(OrderState)
 OPENING = "opening"  # how the references of an account's opening moves begin; its cash comes last
 CLOCK_SLACK_NS = 1_000_000_000
@@ -150,6 +153,8 @@ class Ledger:
         self.run: RunStarted | None = None
         self.clean_end = True
         self.risk = RiskState()
+        self.hedges: dict[str, HedgeState] = {}
+        self.groups = Groups()
         self.marks: Marks | None = None
         self.opened_ns: dict[tuple[str, str], int] = {}
         self.read_asked_ns: dict[tuple[str, str], int] = {}
@@ -191,6 +196,7 @@ class Ledger:
             InstrumentUsed: self._instrument_used,
             NonceBlock: self._nonce_block,
             RiskState: self._risk_state,
+            HedgeState: self._hedge_state,
             Marks: self._marks,
             Difference: self._difference,
             DeadLetter: self._dead_letter,
@@ -360,10 +366,23 @@ class Ledger:
         if not isinstance(booking, Reversal):
             return
         undone = self.accounts.booked.get(booking.key)
+        self._leave_group(undone)
         if isinstance(undone, RfqTrade):
             quote = self.quotes.get((undone.venue, undone.account, undone.nonce))
             if quote is not None:
                 quote.traded = False
+
+    def _leave_group(self, undone: Booking | None) -> None:
+        """What a bust undoes belongs to no group any more; a hedge's fill goes back the way it came."""
+        if isinstance(undone, RfqTrade):
+            self.groups.drop(booking_key(undone))
+        elif isinstance(undone, Fill):
+            back = msgspec.structs.replace(undone, side=undone.side.opposite, fee=-undone.fee)
+            self._join_group(back, self.find(undone.order_id))
+
+    def _join_group(self, fill: Fill, order: Order | None) -> None:
+        if order is not None and order.purpose is _HEDGE:
+            self.groups.hedge(fill, self.instruments[fill.instrument], order.group)
 
     def _fill(self, fill: Fill) -> None:
         if fill.instrument not in self.instruments:
@@ -382,9 +401,18 @@ class Ledger:
             if not fill.recorded:
                 self.external.append(fill)
             return
-        order.booked += self.instruments[fill.instrument].lots(fill.size)
+        order.booked += self._lots_done(order, fill)
+        self._join_group(fill, order)
         if order.order_id in self.orders:
             self._step(order, _BOOKED)
+
+    def _lots_done(self, order: Order, fill: Fill) -> int:
+        """Lots of the order that a fill completes: of a combo's order only the first leg's trades count."""
+        ordered = self.instruments[order.instrument]
+        if fill.instrument == order.instrument or not ordered.legs:
+            return self.instruments[fill.instrument].lots(fill.size)
+        first = ordered.legs[0]
+        return ordered.lots(fill.size / abs(first.ratio)) if fill.instrument == first.instrument else 0
 
     def _rfq_trade(self, trade: RfqTrade) -> None:
         quote = self.quotes.get((trade.venue, trade.account, trade.nonce))
@@ -401,7 +429,8 @@ class Ledger:
             if undone:
                 self.booked_now.append(trade)
             return
-        self._book(trade)
+        if self._book(trade) and quote is not None and trade.instrument in self.instruments:
+            self.groups.rfq_trade(trade, self.instruments[trade.instrument], quote.command.delta)
 
     # --- quotes, nonces, risk ---
 
@@ -420,6 +449,11 @@ class Ledger:
 
     def _risk_state(self, state: RiskState) -> None:
         self.risk = state
+
+    def _hedge_state(self, state: HedgeState) -> None:
+        self.hedges[state.underlying] = state
+        if state.state == "flat":
+            self.groups.flat(state.underlying)
 
     def _marks(self, marks: Marks) -> None:
         self.marks = marks
@@ -496,6 +530,7 @@ class Ledger:
             if letter.state is LetterState.RESOLVED and letter.since_ns < before_ns:
                 del self.dead_letters[letter.letter_id]
                 self.letters_dropped += 1
+        self.groups.forget(before_ns)
 
     def state(self) -> dict[str, Any]:
         """Everything the fold holds, as plain values: what a new journal segment starts with."""
@@ -515,6 +550,8 @@ class Ledger:
             "run": _plain(self.run),
             "clean_end": self.clean_end,
             "risk": _plain(self.risk),
+            "hedges": _plain(list(self.hedges.values())),
+            "groups": self.groups.state(),
             "opened_ns": [[*key, at] for key, at in sorted(self.opened_ns.items())],
             "read_asked_ns": [[*key, at] for key, at in sorted(self.read_asked_ns.items())],
             "differences": _plain(list(self.differences.values())),
@@ -552,6 +589,10 @@ class Ledger:
         self.run = msgspec.convert(state["run"], RunStarted | None)
         self.clean_end = state["clean_end"]
         self.risk = msgspec.convert(state["risk"], RiskState)
+        self.hedges = {
+            item.underlying: item for item in msgspec.convert(state.get("hedges", []), list[HedgeState])
+        }
+        self.groups.restore(state.get("groups", {}))
         self.opened_ns = {(row[0], row[1]): row[2] for row in state["opened_ns"]}
         self.read_asked_ns = {(row[0], row[1]): row[2] for row in state["read_asked_ns"]}
         self.differences = {

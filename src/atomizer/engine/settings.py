@@ -45,10 +45,17 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AllowedAsset(msgspec.Struct, frozen=True, kw_only=True):
-    """A token whose options we answer, what it is, and bounds on size (units of underlying)."""
+    """A token whose options we answer, what it is, and bounds on size (tokens).
+
+    `ratio` is units of underlying per token (None: not known, and nothing is quoted), `haircut` the fraction
+    of the token's value not counted when it is received, `deliverable` whether we settle in it.
+    """
 
     address: str
     underlying: str
+    ratio: Decimal | None = Decimal(1)
+    haircut: Decimal = Decimal(0)
+    deliverable: bool = True
     min_size: Decimal = Decimal("0.001")
     max_size: Decimal = Decimal(1000)
 
@@ -64,14 +71,38 @@ class AllowedChain(msgspec.Struct, frozen=True, kw_only=True):
     assets: tuple[AllowedAsset, ...]
 
 
+class HedgeInstrument(msgspec.Struct, frozen=True):
+    """One more instrument that may hedge an underlying, and the account it trades in."""
+
+    venue: str
+    account: str
+    instrument: str
+
+
 class HedgeMarket(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an underlying is hedged and priced: venue, account, hedge instrument, index name."""
+    """Where an underlying is priced and hedged: venue, account, first hedge instrument, index name.
+
+    `others` may hedge it as well, on this or another venue; `futures`: so may every dated future of the
+    underlying that these venues list and whose book is followed.
+    """
 
     underlying: str
     venue: str
     account: str
     instrument: str
     index: str
+    others: tuple[HedgeInstrument, ...] = ()
+    futures: bool = False
+
+    @property
+    def instruments(self) -> tuple[HedgeInstrument, ...]:
+        """Every configured instrument, the first one first."""
+        return (HedgeInstrument(self.venue, self.account, self.instrument), *self.others)
+
+    @property
+    def accounts(self) -> tuple[tuple[str, str], ...]:
+        """(venue, account) of every configured instrument, each once, the first one first."""
+        return tuple(dict.fromkeys((item.venue, item.account) for item in self.instruments))
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):

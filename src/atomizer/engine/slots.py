@@ -182,6 +182,13 @@ class SlotTable:
         self.back_off_ns[number] = wait
         self.rest_until[number] = now_ns + wait
 
+    def wake(self, instrument: str) -> None:
+        """The event that clears a back-off came: the instrument's slots may place again at once."""
+        for number, key in enumerate(self.keys):
+            if key.level.instrument == instrument:
+                self.back_off_ns[number] = 0
+                self.rest_until[number] = 0
+
     def settle(self, order: Order) -> None:
         """An order was taken and rests: the back-off starts from its first step again."""
         if order.slot < len(self.keys) and self.order_of[order.slot] == order.order_id:

@@ -16,6 +16,7 @@ import msgspec
 from atomizer.domain.bookings import Fill, Reversal, RfqTrade, booking_key
 from atomizer.domain.commands import (
     DeadLetter,
+    HedgeState,
     LetterKind,
     LetterState,
     Marks,
@@ -100,6 +101,7 @@ class Trades:
             Marks: self._marks,
             RunStarted: self._run_started,
             DeadLetter: self._letter,
+            HedgeState: self._hedge_state,
         }
 
     def apply(self, record: object, now_ns: int) -> None:
@@ -411,9 +413,20 @@ class Trades:
             if trade.request is not None and trade.request.until_ns <= self._now_ns:
                 self._end_request(trade, "its time is over")
         for underlying in self._unhedged:
-            track = marks.naked.get(underlying)
-            if track is not None and abs(track[0]) <= self.band:
+            track, hedge = marks.naked.get(underlying), self._ledger.hedges.get(underlying)
+            if track is None or (hedge is not None and hedge.state == "failed"):
+                continue
+            if abs(track[0]) <= (self.band if hedge is None else hedge.band):
                 self._flat(underlying)
+
+    def _hedge_state(self, hedge: HedgeState) -> None:
+        """The hedger's own word about an underlying. One that a person released still failed."""
+        if hedge.state == "flat":
+            self._flat(hedge.underlying)
+            return
+        what = Happening.HEDGE_FAILED if hedge.state == "failed" else Happening.HEDGE_RETRIED
+        for trade_id in list(self._unhedged.get(hedge.underlying, ())):
+            self._happens(self.trades[trade_id], what, hedge.text)
 
     def _flat(self, underlying: str) -> None:
         """The underlying's net delta is inside the band with everything booked so far."""

@@ -23,11 +23,10 @@ from atomizer.domain.events import (
     PlaceRefused,
     RequestTimedOut,
 )
-from atomizer.domain.instruments import Instrument
+from atomizer.domain.instruments import Instrument, instrument_key
 from atomizer.domain.ports import Sink
 from atomizer.net.transport import Clock, Transport
-from atomizer.venues.deribit import codec
-from atomizer.venues.deribit.capabilities import DERIBIT
+from atomizer.venues.deribit.capabilities import capabilities
 from atomizer.venues.deribit.listing import Listing
 from atomizer.venues.deribit.market import MarketSocket
 from atomizer.venues.deribit.settings import DeribitSettings
@@ -37,17 +36,18 @@ OrderCommand = PlaceOrder | AmendOrder | CancelOrder | QueryOrder
 
 
 class DeribitPort:
-    """A `Port`. Feeds: `deribit/market`, and `deribit/trading`, the socket that tells of fills.
+    """A `Port`. Feeds: `VENUE/market`, and `VENUE/trading`, the socket that tells of fills, with the name
+    of its settings for VENUE.
 
     Without a key in its settings it listens to public data and refuses every order.
     """
 
-    venue = codec.VENUE
-    capabilities: Capabilities = DERIBIT
-
     def __init__(
         self, settings: DeribitSettings, transport: Transport, clock: Clock, rng: random.Random
     ) -> None:
+        self.venue = settings.venue
+        self.capabilities: Capabilities = capabilities(settings.venue)
+        self._prefix = instrument_key(settings.venue, "")
         self._can_trade = settings.key is not None
         self._listing = Listing(settings, clock)
         self._market = MarketSocket(settings, transport, clock, rng, self._listing)
@@ -70,10 +70,10 @@ class DeribitPort:
             elif isinstance(command, ReadAccount):
                 self._trading.read(command)
             elif isinstance(command, Resubscribe):
-                self._market.resubscribe(command.instrument.removeprefix(codec.PREFIX))
+                self._market.resubscribe(command.instrument.removeprefix(self._prefix))
 
     def _order(self, command: OrderCommand) -> None:
-        listed = self._listing.by_name.get(command.instrument.removeprefix(codec.PREFIX))
+        listed = self._listing.by_name.get(command.instrument.removeprefix(self._prefix))
         if listed is None:
             self._trading.later(_unlisted(command))
         elif isinstance(command, AmendOrder):
@@ -93,12 +93,12 @@ class DeribitPort:
 class DeribitMarketPort:
     """The market-data half alone: no key, no trading socket, nothing to send an order through."""
 
-    venue = codec.VENUE
-    capabilities: Capabilities = DERIBIT
-
     def __init__(
         self, settings: DeribitSettings, transport: Transport, clock: Clock, rng: random.Random
     ) -> None:
+        self.venue = settings.venue
+        self.capabilities: Capabilities = capabilities(settings.venue)
+        self._prefix = instrument_key(settings.venue, "")
         self._listing = Listing(settings, clock)
         self._market = MarketSocket(settings, transport, clock, rng, self._listing)
 
@@ -110,7 +110,7 @@ class DeribitMarketPort:
     def send(self, commands: Sequence[Command]) -> None:
         for command in commands:
             if isinstance(command, Resubscribe):
-                self._market.resubscribe(command.instrument.removeprefix(codec.PREFIX))
+                self._market.resubscribe(command.instrument.removeprefix(self._prefix))
 
 
 def _unlisted(command: OrderCommand) -> Event:

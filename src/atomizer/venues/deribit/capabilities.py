@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from atomizer.domain.capabilities import Capabilities, DisconnectScope, RateBudget, Replace
 
 # The lowest tier of the matching engine: 5 requests a second, burst 20. Higher tiers come from settings.
@@ -15,3 +17,8 @@ DERIBIT = Capabilities(
     label=True,
     rate=RateBudget(per_s=5.0, burst=20.0, reserve=5.0),
 )
+
+
+def capabilities(venue: str) -> Capabilities:
+    """The same under the name of one connection."""
+    return msgspec.structs.replace(DERIBIT, venue=venue)

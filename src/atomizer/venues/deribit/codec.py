@@ -1,12 +1,15 @@
 """Deribit bytes to events, commands to Deribit bytes. Pure: no clock, no socket, no state.
 
+`venue` is the name of the connection (one account): two accounts are two venues, and their instruments two
+sets of keys.
+
 Prices and amounts of orders become ticks and lots here, Decimals of bookings are taken as printed. An
 order state this module does not know counts as working, never as over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +32,7 @@ from atomizer.domain.instruments import (
     GridStep,
     Instrument,
     Kind,
+    Leg,
     PriceGrid,
     Side,
     instrument_key,
@@ -36,9 +40,7 @@ from atomizer.domain.instruments import (
 from atomizer.domain.orders import EndReason, TimeInForce
 from atomizer.venues.deribit import wire
 
-VENUE = "deribit"
 NS_PER_MS = 1_000_000
-PREFIX = f"{VENUE}:"
 BOOK_START = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.'
 
 # What decoding raises for bytes of another shape: not JSON, not UTF-8, nested without end, no number.
@@ -52,6 +54,7 @@ decode_index = msgspec.json.Decoder(wire.IndexData).decode
 decode_state = msgspec.json.Decoder(wire.StateData).decode
 decode_instruments = msgspec.json.Decoder(list[wire.InstrumentData]).decode
 decode_instrument = msgspec.json.Decoder(wire.InstrumentData).decode
+decode_combos = msgspec.json.Decoder(list[wire.ComboData]).decode
 decode_order = msgspec.json.Decoder(wire.OrderData).decode
 decode_orders = msgspec.json.Decoder(list[wire.OrderData]).decode
 decode_trades = msgspec.json.Decoder(list[wire.TradeData]).decode
@@ -66,6 +69,10 @@ decode_count = msgspec.json.Decoder(int).decode
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _TIME_IN_FORCE = {TimeInForce.GTC: "good_til_cancelled", TimeInForce.IOC: "immediate_or_cancel"}
+_DATED = (Kind.OPTION, Kind.FUTURE, Kind.COMBO)
+# Instrument states of which something follows here; those after which an instrument never trades again.
+OPEN, SETTLEMENT = "open", "settlement"
+FINAL_STATES = frozenset({"delivered", "archivized"})
 _KINDS = {"option": Kind.OPTION, "spot": Kind.SPOT}
 _END_REASONS = {
     "cancel_on_disconnect": EndReason.DISCONNECT,
@@ -85,23 +92,26 @@ UNKNOWN_OUTCOME_CODES = frozenset({11094, 13503})
 # --- instruments ---
 
 
-def instrument(data: wire.InstrumentData) -> Instrument | None:
-    """The domain's view of a listed instrument; None for combos, which are not traded here.
+def instrument(
+    data: wire.InstrumentData, venue: str, legs: Sequence[wire.ComboLeg] = ()
+) -> Instrument | None:
+    """The domain's view of a listed instrument; None for a combo whose legs are not known.
 
     Sizes are amounts: coins for options and linear contracts, USD for inverse futures. The size step is the
-    contract size for futures and the smallest amount for options.
+    contract size for futures and the smallest amount for everything else.
     """
-    if data.kind.endswith("_combo"):
+    combo = data.kind.endswith("_combo")
+    if combo and not legs:
         return None
-    kind = _KINDS.get(data.kind)
+    kind = Kind.COMBO if combo else _KINDS.get(data.kind)
     if kind is None:
         kind = Kind.PERPETUAL if data.settlement_period == "perpetual" else Kind.FUTURE
     inverse = data.instrument_type == "reversed"
-    future = kind in (Kind.PERPETUAL, Kind.FUTURE)
+    future = data.kind in ("future", "future_combo")
     lot = min(data.contract_size, data.min_trade_amount) if future else data.min_trade_amount
     return Instrument(
-        key=instrument_key(VENUE, data.instrument_name),
-        venue=VENUE,
+        key=instrument_key(venue, data.instrument_name),
+        venue=venue,
         name=data.instrument_name,
         kind=kind,
         underlying=data.base_currency,
@@ -116,13 +126,15 @@ def instrument(data: wire.InstrumentData) -> Instrument | None:
         is_call=data.option_type == "call" if kind is Kind.OPTION else None,
         expiry_ns=(
             data.expiration_timestamp * NS_PER_MS
-            if data.expiration_timestamp is not None and kind in (Kind.OPTION, Kind.FUTURE)
+            if data.expiration_timestamp is not None and kind in _DATED
             else None
         ),
         index=data.price_index,
         maker_fee=data.maker_commission,
         taker_fee=data.taker_commission,
-        open=data.is_active and data.state == "open",
+        open=data.is_active and data.state == OPEN,
+        settling=data.state == SETTLEMENT,
+        legs=tuple(Leg(instrument_key(venue, leg.instrument_name), leg.amount) for leg in legs),
     )
 
 
@@ -138,18 +150,18 @@ def price_grid(tick_size: Decimal, steps: Iterable[wire.TickStep]) -> PriceGrid:
 # --- market data ---
 
 
-def book(data: wire.BookData) -> BookSnapshot | BookChange:
+def book(data: wire.BookData, venue: str) -> BookSnapshot | BookChange:
     """A book event; `change_id` chains through `previous`."""
     if data.type == "snapshot":
         return BookSnapshot(
-            PREFIX + data.instrument_name,
+            f"{venue}:{data.instrument_name}",
             [(price, size) for _, price, size in data.bids],
             [(price, size) for _, price, size in data.asks],
             data.change_id,
             data.timestamp * NS_PER_MS,
         )
     return BookChange(
-        PREFIX + data.instrument_name,
+        f"{venue}:{data.instrument_name}",
         data.bids,
         data.asks,
         data.change_id,
@@ -158,25 +170,28 @@ def book(data: wire.BookData) -> BookSnapshot | BookChange:
     )
 
 
-def ticker(data: wire.TickerData) -> Ticker:
+def ticker(data: wire.TickerData, venue: str) -> Ticker:
     """A ticker; an empty side (0 or null) is None, vols become fractions."""
     return Ticker(
-        instrument=PREFIX + data.instrument_name,
+        instrument=f"{venue}:{data.instrument_name}",
         mark=data.mark_price,
         index=data.index_price,
         forward=data.underlying_price,
         bid=data.best_bid_price or None,
         ask=data.best_ask_price or None,
+        bid_size=data.best_bid_amount or None,
+        ask_size=data.best_ask_amount or None,
         bid_vol=data.bid_iv / 100.0 if data.bid_iv else None,
         ask_vol=data.ask_iv / 100.0 if data.ask_iv else None,
         mark_vol=data.mark_iv / 100.0 if data.mark_iv else None,
-        open=data.state == "open",
+        funding=data.funding_8h,
+        open=data.state == OPEN,
         ts_ns=data.timestamp * NS_PER_MS,
     )
 
 
-def index_price(data: wire.IndexData) -> IndexPrice:
-    return IndexPrice(VENUE, data.index_name, data.price, data.timestamp * NS_PER_MS)
+def index_price(data: wire.IndexData, venue: str) -> IndexPrice:
+    return IndexPrice(venue, data.index_name, data.price, data.timestamp * NS_PER_MS)
 
 
 # --- our orders and money ---
@@ -196,7 +211,7 @@ def order_event(
     filled = whole(data.filled_amount, listed.lot)
     if data.order_state in OVER:
         return OrderEnded(
-            venue=VENUE,
+            venue=listed.venue,
             account=account,
             order_id=oid,
             reason=end_reason(data, cancel_sent=cancel_sent),
@@ -207,7 +222,7 @@ def order_event(
             ts_ns=data.last_update_timestamp * NS_PER_MS,
         )
     return OrderOpen(
-        venue=VENUE,
+        venue=listed.venue,
         account=account,
         order_id=oid,
         venue_order_id=data.order_id,
@@ -247,12 +262,20 @@ def side(direction: str) -> Side:
     return Side.BUY if direction == "buy" else Side.SELL
 
 
-def fill(data: wire.TradeData, account: str) -> Fill:
+def fills(data: wire.TradeData, venue: str, account: str) -> list[Fill]:
+    """Bookings: one, or one for each leg of a combo's trade, which belongs to the combo's order."""
+    if not data.legs:
+        return [fill(data, venue, account)]
+    owner = {"label": data.label, "order_id": data.order_id}
+    return [fill(msgspec.structs.replace(leg, **owner), venue, account) for leg in data.legs]
+
+
+def fill(data: wire.TradeData, venue: str, account: str) -> Fill:
     """A booking. Identity: instrument, trade id, own order (by label, else by the venue's id)."""
     return Fill(
-        venue=VENUE,
+        venue=venue,
         account=account,
-        instrument=PREFIX + data.instrument_name,
+        instrument=f"{venue}:{data.instrument_name}",
         trade_id=data.trade_id,
         side=side(data.direction),
         price=data.price,
@@ -266,18 +289,18 @@ def fill(data: wire.TradeData, account: str) -> Fill:
     )
 
 
-def position(data: wire.PositionData, account: str) -> PositionReport:
+def position(data: wire.PositionData, venue: str, account: str) -> PositionReport:
     """Sign from `direction`, size from its absolute value: safe whichever sign the venue prints."""
     size = abs(data.size)
     signed = -size if data.direction == "sell" else size if data.direction == "buy" else Decimal(0)
-    return PositionReport(VENUE, account, PREFIX + data.instrument_name, signed)
+    return PositionReport(venue, account, f"{venue}:{data.instrument_name}", signed)
 
 
-def balance(data: wire.PortfolioData, account: str) -> BalanceReport:
+def balance(data: wire.PortfolioData, venue: str, account: str) -> BalanceReport:
     """`excess` is the margin balance less initial margin."""
     funds = data.equity if data.margin_balance is None else data.margin_balance
     return BalanceReport(
-        venue=VENUE,
+        venue=venue,
         account=account,
         currency=data.currency.upper(),
         cash=data.balance,

@@ -13,11 +13,10 @@ from atomizer.net.session import HandshakeError, Session, SessionSettings
 from atomizer.net.transport import Clock, Transport
 from atomizer.venues.deribit import codec, wire
 from atomizer.venues.deribit.listing import Listing
-from atomizer.venues.deribit.rpc import Rpc, repeat
+from atomizer.venues.deribit.rpc import Rpc, VenueRefusedError, repeat
 from atomizer.venues.deribit.settings import DeribitSettings
 
 log = logging.getLogger(__name__)
-FEED = "deribit/market"
 
 
 class MarketSocket:
@@ -32,6 +31,8 @@ class MarketSocket:
         listing: Listing,
     ) -> None:
         self._settings = settings
+        self._venue = settings.venue
+        self._feed = f"{settings.venue}/market"
         self._rng = rng
         self._listing = listing
         self._subscribed: set[str] = set()
@@ -39,7 +40,7 @@ class MarketSocket:
         self.sink: Sink
         self.session: Session[None] = Session(
             SessionSettings(
-                name=FEED,
+                name=self._feed,
                 url=settings.ws_url,
                 heartbeat_s=settings.market_ping_s,
                 dead_after_s=settings.market_dead_s,
@@ -64,24 +65,26 @@ class MarketSocket:
         absent = [name for name in self._settings.books if name not in self._listing.by_name]
         if absent:
             raise HandshakeError(
-                f"{FEED}: expected the instruments {', '.join(absent)} among the venue's listing, found them "
-                "missing; correct books or currencies in the configuration"
+                f"{self._feed}: expected the instruments {', '.join(absent)} among the venue's listing, "
+                "found them missing; correct books or currencies in the configuration"
             )
-        missing = await self._subscribe_new()
+        missing = await self._follow()
         lost = [name for name in missing if name.startswith("book.")]
         if lost:
-            raise HandshakeError(f"{FEED}: expected the channels {', '.join(lost)}, the venue left them out")
+            raise HandshakeError(
+                f"{self._feed}: expected the channels {', '.join(lost)}, the venue left them out"
+            )
         await self._measure_clock()
         self.session.spawn(repeat(self._settings.clock_every_s, self._measure_clock))
         self.session.spawn(repeat(self._settings.listing_every_s, self._refresh))
 
     def up(self) -> None:
-        self.sink.put(FeedUp(FEED))
+        self.sink.put(FeedUp(self._feed))
         self.sink.flush()
 
     def down(self, why: str) -> None:
         self._resubscribing.clear()
-        self.sink.put(FeedDown(FEED, why))
+        self.sink.put(FeedDown(self._feed, why))
         self.sink.flush()
 
     def heartbeat(self) -> None:
@@ -93,11 +96,11 @@ class MarketSocket:
     def message(self, data: bytes, last: bool) -> None:
         try:
             if data.startswith(codec.BOOK_START):
-                self.sink.put(codec.book(codec.decode_book_frame(data).params.data))
+                self.sink.put(codec.book(codec.decode_book_frame(data).params.data, self._venue))
             else:
                 self._other(codec.decode_message(data))
         except codec.MALFORMED as error:
-            self.session.drop(f"{FEED}: a message of another shape than documented ({error})")
+            self.session.drop(f"{self._feed}: a message of another shape than documented ({error})")
             return
         if last:
             self.sink.flush()
@@ -107,53 +110,80 @@ class MarketSocket:
     def _other(self, message: wire.Message) -> None:
         if message.id is not None:
             self.session.answer(message.id, message)
-            self.sink.put(FeedAlive(FEED))
+            self.sink.put(FeedAlive(self._feed))
         elif message.params is None:
             return
         elif message.method == "subscription":
             self._push(message.params.channel, message.params.data)
         elif message.method == "heartbeat":
-            self.sink.put(FeedAlive(FEED))
+            self.sink.put(FeedAlive(self._feed))
             if message.params.type == "test_request":
                 self.rpc.fire("public/test", {})
 
     def _push(self, channel: str, data: msgspec.Raw) -> None:
         kind = channel.partition(".")[0]
         if kind == "ticker":
-            self.sink.put(codec.ticker(codec.decode_ticker(data)))
+            self.sink.put(codec.ticker(codec.decode_ticker(data), self._venue))
         elif kind == "book":
-            self.sink.put(codec.book(codec.decode_book(data)))
+            self.sink.put(codec.book(codec.decode_book(data), self._venue))
         elif kind == "deribit_price_index":
-            self.sink.put(codec.index_price(codec.decode_index(data)))
+            self.sink.put(codec.index_price(codec.decode_index(data), self._venue))
         elif kind == "instrument":
-            self._listing.state_changed(codec.decode_state(data))
+            self._state(codec.decode_state(data))
+
+    def _state(self, data: wire.StateData) -> None:
+        if not self._listing.state_changed(data):
+            self.session.spawn(self._listed(data.instrument_name))
+        elif data.state in codec.FINAL_STATES:
+            self.session.spawn(self._leave(data.instrument_name))
 
     # --- subscriptions ---
 
     def channels(self) -> list[str]:
         """Everything to follow, hedge books first."""
         settings, listing = self._settings, self._listing
-        wanted = [f"book.{name}.{settings.book_interval}" for name in settings.books]
-        wanted += [f"ticker.{name}.{settings.ticker_interval}" for name in settings.books]
+        books = listing.books()
+        wanted = [f"book.{name}.{settings.book_interval}" for name in books]
+        wanted += [f"ticker.{name}.{settings.ticker_interval}" for name in books]
         wanted += [f"deribit_price_index.{index}" for index in listing.indices()]
         wanted += [f"instrument.state.any.{currency}" for currency in settings.currencies]
         wanted += [f"ticker.{listed.name}.{settings.ticker_interval}" for listed in listing.options()]
         return wanted
 
-    async def _subscribe_new(self) -> list[str]:
+    async def _follow(self) -> list[str]:
+        """Subscribe to what is wanted and not followed yet; the channels the venue left out."""
         new = [name for name in self.channels() if name not in self._subscribed]
         missing = await self.rpc.subscribe("public", new) if new else []
         self._subscribed.update(new)
         if missing:
-            log.warning("%s: %d channels left out by the venue: %s", FEED, len(missing), missing[:5])
+            log.warning("%s: %d channels left out by the venue: %s", self._feed, len(missing), missing[:5])
         return missing
 
     async def _refresh(self) -> None:
         await self._listing.load(self.rpc)
-        await self._subscribe_new()
+        await self._follow()
+
+    async def _listed(self, name: str) -> None:
+        """A state came of an instrument nobody here knows: it is new."""
+        try:
+            await self._listing.require(self.rpc, name)
+        except VenueRefusedError as error:
+            log.warning("%s: terms of %s not given: %s", self._feed, name, error)
+            return
+        self.sink.flush()
+        await self._follow()
+
+    async def _leave(self, name: str) -> None:
+        """An instrument is over: its channels bring nothing more."""
+        settings = self._settings
+        over = [f"book.{name}.{settings.book_interval}", f"ticker.{name}.{settings.ticker_interval}"]
+        over = [channel for channel in over if channel in self._subscribed]
+        self._subscribed.difference_update(over)
+        if over:
+            await self.rpc.call("public/unsubscribe", {"channels": over}, codec.decode_channels)
 
     async def _measure_clock(self) -> None:
-        self.sink.put(ClockOffset(codec.VENUE, await self.rpc.measure_clock()))
+        self.sink.put(ClockOffset(self._venue, await self.rpc.measure_clock()))
         self.sink.flush()
 
     def resubscribe(self, name: str) -> None:
@@ -168,7 +198,9 @@ class MarketSocket:
         try:
             await self.rpc.call("public/unsubscribe", {"channels": [channel]}, codec.decode_channels)
             if await self.rpc.subscribe("public", [channel]):
-                raise HandshakeError(f"{FEED}: expected the channel {channel} again, the venue left it out")
+                raise HandshakeError(
+                    f"{self._feed}: expected the channel {channel} again, the venue left it out"
+                )
         finally:
             self._resubscribing.discard(name)
 

@@ -12,13 +12,14 @@ import msgspec
 from atomizer.net.session import HandshakeError, Session
 from atomizer.net.transport import Clock
 from atomizer.venues.deribit import auth, codec, wire
+from atomizer.venues.deribit.credits import Credits
 from atomizer.venues.deribit.settings import DeribitSettings
 from atomizer.venues.keys import HmacKey
 
 T = TypeVar("T")
 
 NS_PER_MS = 1_000_000
-CHANNELS_PER_CALL = 200
+CHANNELS_PER_CALL = 500
 HEARTBEAT_S = 10
 
 
@@ -29,8 +30,8 @@ CLOCK_DOUBT_NS = 200_000_000
 class VenueRefusedError(HandshakeError):
     """The venue answered with an error; `code` is its own."""
 
-    def __init__(self, method: str, error: wire.ErrorData) -> None:
-        super().__init__(f"deribit {method}: refused with {error.code} {codec.error_text(error)}")
+    def __init__(self, venue: str, method: str, error: wire.ErrorData) -> None:
+        super().__init__(f"{venue} {method}: refused with {error.code} {codec.error_text(error)}")
         self.code = error.code
 
 
@@ -42,6 +43,7 @@ class Rpc:
         self._settings = settings
         self._clock = clock
         self._number = 0
+        self._credits = Credits()
         self.offset_ns = 0
 
     def next_number(self) -> int:
@@ -49,17 +51,20 @@ class Rpc:
         return self._number
 
     async def message(self, method: str, params: Any) -> wire.Message:
-        """The whole reply.
+        """The whole reply, asked for when there are credits for it.
 
         Raises:
             VenueRefusedError: an error reply.
             SessionError: no connection, or no answer in time.
         """
+        wait_s = self._credits.wait_s(method, asyncio.get_running_loop().time())
+        if wait_s:
+            await asyncio.sleep(wait_s)
         number = self.next_number()
         data = codec.request(number, method, params)
         reply: wire.Message = await self._session.ask(data, number, self._settings.read_timeout_s)
         if reply.error is not None:
-            raise VenueRefusedError(method, reply.error)
+            raise VenueRefusedError(self._settings.venue, method, reply.error)
         return reply
 
     async def call(self, method: str, params: Any, decode: Callable[[msgspec.Raw], T]) -> T:
@@ -69,7 +74,7 @@ class Rpc:
             return decode(reply.result)
         except codec.MALFORMED as error:
             raise HandshakeError(
-                f"deribit {method}: result of another shape than documented ({error})"
+                f"{self._settings.venue} {method}: result of another shape than documented ({error})"
             ) from None
 
     def fire(self, method: str, params: Any) -> None:
@@ -93,7 +98,9 @@ class Rpc:
         """`public/auth` for this connection; the life of the token in seconds."""
         settings = self._settings
         if settings.key is None:
-            raise HandshakeError("deribit: expected a key to log in with, found none; set it or listen only")
+            raise HandshakeError(
+                f"{settings.venue}: expected a key to log in with, found none; set it or listen only"
+            )
         if settings.grant == "client_credentials" and isinstance(settings.key, HmacKey):
             params = auth.client_credentials_params(settings.client_id, settings.key)
         else:

@@ -43,7 +43,9 @@ class _SweepSession:
         self.ready = asyncio.Event()
         self.why = "no connection was made"
         self.session: Session[None] = Session(
-            SessionSettings(name="deribit/sweep", url=settings.ws_url, heartbeat_s=0.0, retry=settings.retry),
+            SessionSettings(
+                name=f"{settings.venue}/sweep", url=settings.ws_url, heartbeat_s=0.0, retry=settings.retry
+            ),
             transport,
             self,
             rng,
@@ -71,7 +73,9 @@ class _SweepSession:
         try:
             message = codec.decode_message(data)
         except codec.MALFORMED as error:
-            self.session.drop(f"deribit/sweep: a message of another shape than documented ({error})")
+            self.session.drop(
+                f"{self.session.settings.name}: a message of another shape than documented ({error})"
+            )
             return
         if message.id is not None:
             self.session.answer(message.id, message)
@@ -105,8 +109,8 @@ async def cancel_ours(
                     owner.why = str(error)
     except TimeoutError as error:
         raise SweepError(
-            f"deribit: expected the sweep done within {timeout_s} s, it is not ({owner.why}); orders may "
-            "rest: try again, or cancel at the venue's screen"
+            f"{settings.venue}: expected the sweep done within {timeout_s} s, it is not ({owner.why}); "
+            "orders may rest: try again, or cancel at the venue's screen"
         ) from error
     finally:
         serving.cancel()

@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from atomizer.domain.bookings import Fill
 from atomizer.domain.commands import AmendOrder, CancelOrder, PlaceOrder, QueryOrder, ReadAccount
 from atomizer.domain.events import (
     AmendRefused,
@@ -39,7 +38,6 @@ log = logging.getLogger(__name__)
 K = TypeVar("K")
 V = TypeVar("V")
 
-FEED = "deribit/trading"
 NS_PER_MS = 1_000_000
 ALIVE_EVERY_S = 0.5
 # Orders remembered for what may still arrive about them.
@@ -77,6 +75,8 @@ class TradingSocket:
         clock_offset_ns: Callable[[], int],
     ) -> None:
         self._settings = settings
+        self._venue = settings.venue
+        self._feed = f"{settings.venue}/trading"
         self._clock = clock
         self._rng = rng
         self._listing = listing
@@ -89,7 +89,7 @@ class TradingSocket:
         self.sink: Sink
         self.session: Session[Sent] = Session(
             SessionSettings(
-                name=FEED,
+                name=self._feed,
                 url=settings.ws_url,
                 heartbeat_s=settings.trading_ping_s,
                 dead_after_s=settings.trading_dead_s,
@@ -117,7 +117,7 @@ class TradingSocket:
         missing = await self.rpc.subscribe("private", channels)
         if missing:
             raise HandshakeError(
-                f"{FEED}: expected the channels {', '.join(missing)}, the venue left them out; "
+                f"{self._feed}: expected the channels {', '.join(missing)}, the venue left them out; "
                 "without them fills would go unseen"
             )
 
@@ -125,11 +125,11 @@ class TradingSocket:
         return await self.rpc.authenticate(self._rng)
 
     def up(self) -> None:
-        self.sink.put(FeedUp(FEED))
+        self.sink.put(FeedUp(self._feed))
         self.sink.flush()
 
     def down(self, why: str) -> None:
-        self.sink.put(FeedDown(FEED, why))
+        self.sink.put(FeedDown(self._feed, why))
         self.sink.flush()
 
     def heartbeat(self) -> None:
@@ -143,12 +143,12 @@ class TradingSocket:
         try:
             self._hear(codec.decode_message(data))
         except codec.MALFORMED as error:
-            self.session.drop(f"{FEED}: a message of another shape than documented ({error})")
+            self.session.drop(f"{self._feed}: a message of another shape than documented ({error})")
             return
         now = asyncio.get_running_loop().time()
         if now - self._alive_s >= ALIVE_EVERY_S and self.session.is_up:
             self._alive_s = now
-            self.sink.put(FeedAlive(FEED))
+            self.sink.put(FeedAlive(self._feed))
         if last:
             self.sink.flush()
 
@@ -219,11 +219,11 @@ class TradingSocket:
 
     def read(self, command: ReadAccount) -> None:
         if not self.session.is_up:
-            for event in reader.failed(command, f"{FEED} is {self.session.state.value}"):
+            for event in reader.failed(command, f"{self._feed} is {self.session.state.value}"):
                 self._later(event)
             return
         self.session.spawn(
-            reader.read(command, self.rpc, self._listing, self._settings, self.sink, self._order, self._fill)
+            reader.read(command, self.rpc, self._listing, self._settings, self.sink, self._order, self._book)
         )
 
     def _valid_until_ms(self, deadline_ns: int) -> int:
@@ -258,13 +258,13 @@ class TradingSocket:
         else:
             result = codec.decode_order_and_trades(message.result)
             for trade in result.trades:
-                self.sink.put(self._fill(trade))
+                self._book(trade)
             self._order(result.order, sent.listed, reply=True)
 
     def _refusal(self, sent: Sent, error: wire.ErrorData) -> None:
         code, text = str(error.code), codec.error_text(error)
         if error.code in codec.UNKNOWN_OUTCOME_CODES:
-            log.warning("%s: outcome of a request unknown: %s %s", FEED, code, text)
+            log.warning("%s: outcome of a request unknown: %s %s", self._feed, code, text)
             self.sink.put(RequestTimedOut(sent.order_id))
         elif sent.verb is Verb.PLACE:
             self._post_only.discard(sent.order_id)
@@ -300,10 +300,10 @@ class TradingSocket:
                     for trade in await self.rpc.call(
                         "private/get_user_trades_by_order", params, codec.decode_trades
                     ):
-                        self.sink.put(self._fill(trade))
+                        self._book(trade)
                 self._order(found, listed)
         except SessionError as error:
-            log.warning("%s: query of order %s failed: %s", FEED, label(order_id), error)
+            log.warning("%s: query of order %s failed: %s", self._feed, label(order_id), error)
             self.sink.put(RequestTimedOut(order_id))
         self.sink.flush()
 
@@ -330,13 +330,13 @@ class TradingSocket:
         elif channel.startswith("user.trades."):
             self._trades(codec.decode_trades(data))
         elif channel.startswith("user.portfolio."):
-            self.sink.put(codec.balance(codec.decode_portfolio(data), self._settings.account))
+            self.sink.put(codec.balance(codec.decode_portfolio(data), self._venue, self._settings.account))
         elif channel.startswith("user.changes."):
             changes = codec.decode_changes(data)
             self._trades(changes.trades)
             self._orders(changes.orders)
             for position in changes.positions:
-                self.sink.put(codec.position(position, self._settings.account))
+                self.sink.put(codec.position(position, self._venue, self._settings.account))
 
     def _orders(self, orders: list[wire.OrderData]) -> None:
         for order in orders:
@@ -349,7 +349,7 @@ class TradingSocket:
     def _trades(self, trades: list[wire.TradeData]) -> None:
         for trade in trades:
             if trade.instrument_name in self._listing.by_name:
-                self.sink.put(self._fill(trade))
+                self._book(trade)
             else:
                 self.session.spawn(self._after_listing(trade.instrument_name, [trade], []))
 
@@ -361,9 +361,9 @@ class TradingSocket:
         try:
             listed = await self._listing.require(self.rpc, name)
         except VenueRefusedError as error:
-            log.warning("%s: terms of %s unknown, told as they are: %s", FEED, name, error)
+            log.warning("%s: terms of %s unknown, told as they are: %s", self._feed, name, error)
         for trade in trades:
-            self.sink.put(self._fill(trade))
+            self._book(trade)
         for order in orders:
             if listed is not None:
                 self._order(order, listed)
@@ -386,12 +386,11 @@ class TradingSocket:
                 self._post_only.add(number)
         self.sink.put(event)
 
-    def _fill(self, trade: wire.TradeData) -> Fill:
-        """A booking; a trade without label belongs to the order its venue id was seen with."""
-        booked = codec.fill(trade, self._settings.account)
-        if not booked.order_id and trade.order_id in self._ours:
-            return msgspec.structs.replace(booked, order_id=self._ours[trade.order_id])
-        return booked
+    def _book(self, trade: wire.TradeData) -> None:
+        """Bookings; a trade without label belongs to the order its venue id was seen with."""
+        for booked in codec.fills(trade, self._venue, self._settings.account):
+            number = booked.order_id or self._ours.get(trade.order_id, 0)
+            self.sink.put(booked if booked.order_id else msgspec.structs.replace(booked, order_id=number))
 
     async def run(self) -> None:
         await self.session.run()
