@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from atomizer.domain.events import Event, Operator
 from atomizer.domain.orders import Purpose, TimeInForce
 from atomizer.domain.trades import MANUAL, MANUAL_GROUP, Request, Trade
-from atomizer.engine.core import MANUAL_STRATEGY
+from atomizer.engine.keeping import MANUAL_STRATEGY
 from atomizer.engine.market import NEVER
 from atomizer.engine.strategy import Level, Target
 
