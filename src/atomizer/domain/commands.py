@@ -101,12 +101,14 @@ class SendQuote(msgspec.Struct, frozen=True, kw_only=True, tag="quote", omit_def
 
 
 class ReadAccount(msgspec.Struct, frozen=True, kw_only=True, tag="read_account", omit_defaults=True):
-    """Read open orders, trades since `since_ns`, positions and balances; answered in a bracket."""
+    """Read open orders, trades since `since_ns`, the account's history since `log_since_ns`, positions and
+    balances; answered in a bracket."""
 
     venue: str
     account: str
     asked_ns: int
     since_ns: int
+    log_since_ns: int = 0
 
 
 class Resubscribe(msgspec.Struct, frozen=True, tag="resubscribe"):

@@ -14,6 +14,7 @@ from atomizer.domain.bookings import CashMove, Fill, PositionMove, Reversal, Rfq
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import (
     Command,
+    Difference,
     InstrumentUsed,
     Marks,
     ReadAccount,
@@ -185,6 +186,8 @@ class Engine:
             ev.ReadEnded: self._read_ended,
             ev.PositionReport: self._position_report,
             ev.BalanceReport: self._balance_report,
+            ev.UnknownEntry: self._unknown_entry,
+            ev.BudgetRead: self.flight.budget_read,
             ev.Operator: self._operator,
             ev.StorageState: self._storage,
             ev.Look: self._look,
@@ -370,6 +373,21 @@ class Engine:
         self.ledger.apply(event, self.now_ns)
         self.reconciler.balance(event)
 
+    def _unknown_entry(self, event: ev.UnknownEntry) -> None:
+        """Shown once, as a difference that a person must explain."""
+        what = f"log {event.reference}"
+        if (event.venue, event.account, what) not in self.ledger.differences:
+            theirs = f"{event.kind} {event.instrument} {event.amount} {event.currency}: {event.text}"
+            self.emit(
+                Difference(
+                    venue=event.venue,
+                    account=event.account,
+                    what=what,
+                    ours="not understood",
+                    theirs=theirs,
+                )
+            )
+
     def _operator(self, event: ev.Operator) -> None:
         self.ledger.apply(event, self.now_ns)
         if event.word in ("retry", "discard", "reconcile", "record", "execute", "withdraw"):
@@ -440,7 +458,16 @@ class Engine:
 
     def _read(self, venue: str, account: str) -> None:
         since = self.ledger.unread_since(venue, account, self.now_ns)
-        self.emit(ReadAccount(venue=venue, account=account, asked_ns=self.now_ns, since_ns=since))
+        log_since = self.ledger.log_unread_since(venue, account, self.now_ns)
+        self.emit(
+            ReadAccount(
+                venue=venue,
+                account=account,
+                asked_ns=self.now_ns,
+                since_ns=since,
+                log_since_ns=log_since,
+            )
+        )
         self._read_at((venue, account), self.now_ns + READ_TIMEOUT_NS)
 
     def _read_at(self, scope: tuple[str, str], due_ns: int) -> None:
