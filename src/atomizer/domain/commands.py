@@ -201,8 +201,22 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True, tag="difference", om
     open: bool = True
 
 
+class Breach(msgspec.Struct, frozen=True, kw_only=True, tag="breach", omit_defaults=True):
+    """What is held of one underlying went beyond a limit (`open`) or came back.
+
+    `measure` is delta, gamma, vega or notional, in the limits' units. Nothing is folded from it: it is found
+    anew from positions.
+    """
+
+    underlying: str
+    measure: str
+    value: float
+    limit: float
+    open: bool = True
+
+
 VenueCommand = (
     PlaceOrder | AmendOrder | CancelOrder | QueryOrder | SendQuote | ReadAccount | Resubscribe | RunJob
 )
-Fact = RunStarted | RunEnded | InstrumentUsed | NonceBlock | Refused | Marks | RiskState | Difference
+Fact = RunStarted | RunEnded | InstrumentUsed | NonceBlock | Refused | Marks | RiskState | Difference | Breach
 Command = VenueCommand | Fact

@@ -32,6 +32,7 @@ from atomizer.domain.orders import OrderState, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.answering import Answering
+from atomizer.engine.breaches import BreachWatch
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.gate import Gate, Halts, Held
 from atomizer.engine.kernels import ACT_AMEND, ACT_CANCEL
@@ -123,6 +124,7 @@ class Engine:
         self.halts.paused = dict.fromkeys(self.ledger.risk.paused, Reason.PAUSED)
         self.capabilities = capabilities
         self.gate = Gate(settings, self.ledger, self.market, self.exposure, capabilities, self.halts)
+        self.breaches = BreachWatch(settings.limits, self.exposure, settings.check_every_ms * MS)
         self.slots = SlotTable()
         self.reconciler = Reconciler(self.ledger, capabilities)
         self.counters = Counters()
@@ -606,6 +608,8 @@ class Engine:
         if self.now_ns - self._forgot_ns > FORGET_EVERY_NS:
             self._forgot_ns = self.now_ns
             self.ledger.forget(self.now_ns - REMEMBERED_NS)
+        for breach in self.breaches.due(self.now_ns):
+            self.emit(breach)
         self._accrue_naked()
         held: dict[str, tuple[float, float, float]] = {}
         for holding in self.ledger.position_sizes():

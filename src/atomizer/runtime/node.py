@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from atomizer import __version__
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import RunEnded, RunStarted
@@ -226,6 +228,7 @@ class Node:
             "journal": halts.journal,
             "paused": {scope: str(why) for scope, why in sorted(halts.paused.items())},
             "naked": dict(sorted(halts.naked.items())),
+            "breaches": [msgspec.to_builtins(item) for _key, item in sorted(engine.breaches.open.items())],
             "unreconciled": {"/".join(key): text for key, text in sorted(halts.unreconciled.items())},
             "feeds": {
                 name: "fresh" if feed.fresh(now_ns) else feed.why or "silent"

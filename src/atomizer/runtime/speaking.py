@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from atomizer.domain.bookings import Fill, RfqTrade
-from atomizer.domain.commands import CancelOrder, Difference, PlaceOrder, Refused, RiskState, SendQuote
+from atomizer.domain.commands import (
+    Breach,
+    CancelOrder,
+    Difference,
+    PlaceOrder,
+    Refused,
+    RiskState,
+    SendQuote,
+)
 from atomizer.domain.events import AmendRefused, CancelRefused, PlaceRefused, QuoteOutbid, QuoteRefused
 from atomizer.domain.identity import label
 from atomizer.domain.orders import Purpose
@@ -87,5 +95,13 @@ class Speaker:
             )
         elif isinstance(record, Difference):
             self._main.error("difference", what=record.what, ours=record.ours, theirs=record.theirs)
+        elif isinstance(record, Breach):
+            self._main.error(
+                "limit_breached" if record.open else "limit_kept_again",
+                underlying=record.underlying,
+                measure=record.measure,
+                value=record.value,
+                limit=record.limit,
+            )
         elif isinstance(record, RiskState):
             self._main.warning("risk_state", kill_level=record.kill_level, paused=record.paused)
