@@ -6,7 +6,7 @@ needs nothing else.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -190,6 +190,27 @@ class RiskState(msgspec.Struct, frozen=True, kw_only=True, tag="risk_state", omi
     naked: dict[str, float] = {}
 
 
+class HedgeState(msgspec.Struct, frozen=True, kw_only=True, tag="hedge_state", omit_defaults=True):
+    """How the hedge of an underlying stands; written when that changes, never in between.
+
+    `state`: `flat` (inside the band, nothing under way), `hedging`, or `failed` (too much unhedged for too
+    long, or a hedge venue is away): quoting on the underlying stops until flat, or until a person released
+    it (`released`). `net_delta` and `band` (its half width) in coins, `since_ns` when this state began,
+    `group` of the order at work, `trades` the booking keys of the trades that no hedge covers yet.
+    """
+
+    underlying: str
+    state: Literal["flat", "hedging", "failed"]
+    net_delta: float
+    band: float
+    naked_usd: float
+    since_ns: int
+    group: str = ""
+    trades: tuple[str, ...] = ()
+    text: str = ""
+    released: bool = False
+
+
 class Difference(msgspec.Struct, frozen=True, kw_only=True, tag="difference", omit_defaults=True):
     """Venue and ledger disagree about this and nothing explains it (`open`), or it was explained."""
 
@@ -218,5 +239,16 @@ class Breach(msgspec.Struct, frozen=True, kw_only=True, tag="breach", omit_defau
 VenueCommand = (
     PlaceOrder | AmendOrder | CancelOrder | QueryOrder | SendQuote | ReadAccount | Resubscribe | RunJob
 )
-Fact = RunStarted | RunEnded | InstrumentUsed | NonceBlock | Refused | Marks | RiskState | Difference | Breach
+Fact = (
+    RunStarted
+    | RunEnded
+    | InstrumentUsed
+    | NonceBlock
+    | Refused
+    | Marks
+    | RiskState
+    | HedgeState
+    | Difference
+    | Breach
+)
 Command = VenueCommand | Fact

@@ -12,17 +12,21 @@ from collections.abc import Iterable
 import msgspec
 
 from atomizer.domain.instruments import Instrument, Kind
-from atomizer.engine.accounts import Holding
+from atomizer.engine.accounts import Holding, Purse
 from atomizer.engine.ledger import Ledger, LiveQuote, Order
 from atomizer.engine.market import NEVER, Market
 from atomizer.engine.pricing import NoPriceError, Priced, Surface
 from atomizer.engine.settings import AccountSettings, HedgeMarket
 
 GREEKS = ("delta", "gamma", "vega")
+USD_CURRENCIES = ("USD", "USDC", "USDT")
 
 
 class UnitGreeks(msgspec.Struct, frozen=True, gc=False):
-    """Per one unit of size (one coin, or one USD of an inverse future); `premium` of an option in coins."""
+    """Per one unit of size (one coin, or one USD of an inverse future).
+
+    `premium` of an option in coins, at its forward when it settles in coins, else at the index.
+    """
 
     delta: float = 0.0
     gamma: float = 0.0
@@ -151,23 +155,42 @@ class Exposure:
         Raises:
             NoPriceError: a price that this needs is missing.
         """
+        if instrument.legs:
+            return self._combo_unit(instrument, now_ns)
         index = self.index(instrument.underlying)
         if index is None:
             raise NoPriceError(f"no index for {instrument.underlying}")
         if instrument.kind is Kind.OPTION:
             priced = self.price_option(instrument, now_ns)
-            delta = priced.delta * priced.forward / index
-            premium = priced.price / index
             if instrument.inverse:
-                delta -= premium
-            gamma = priced.gamma * index * 0.01 * priced.forward / index
-            return UnitGreeks(delta, gamma, priced.vega * 0.01, index, premium)
+                premium = priced.price / priced.forward
+                gamma = priced.gamma * priced.forward * 0.01
+                return UnitGreeks(priced.delta - premium, gamma, priced.vega * 0.01, index, premium)
+            ratio = priced.forward / index
+            gamma = priced.gamma * priced.forward * 0.01 * ratio
+            return UnitGreeks(priced.delta * ratio, gamma, priced.vega * 0.01, index, priced.price / index)
         if instrument.kind is Kind.SPOT:
             return UnitGreeks(1.0, 0.0, 0.0, index)
         mark = self.future_mark(instrument)
         if instrument.size_in_quote:
             return UnitGreeks(1.0 / mark, 0.0, 0.0, 1.0)
-        return UnitGreeks(mark / index, 0.0, 0.0, mark)
+        size = float(instrument.contract_size)
+        return UnitGreeks(size * mark / index, 0.0, 0.0, size * mark)
+
+    def _combo_unit(self, combo: Instrument, now_ns: int) -> UnitGreeks:
+        """A combo is its legs; its notional counts each of them."""
+        delta = gamma = vega = notional = premium = 0.0
+        for leg in combo.legs:
+            listed = self._market.instruments.get(leg.instrument)
+            if listed is None:
+                raise NoPriceError(f"{combo.key}: its leg {leg.instrument} is not listed")
+            unit = self.unit(listed, now_ns)
+            delta += leg.ratio * unit.delta
+            gamma += leg.ratio * unit.gamma
+            vega += leg.ratio * unit.vega
+            premium += leg.ratio * unit.premium
+            notional += abs(leg.ratio) * unit.notional
+        return UnitGreeks(delta, gamma, vega, notional, premium)
 
     def future_mark(self, instrument: Instrument) -> float:
         """Mark of a future or perpetual.
@@ -195,9 +218,7 @@ class Exposure:
         for holding, size in self._ledger.position_sizes().items():
             self._add_position(holding, float(size), now_ns)
         for purse, cash in sorted(self._ledger.accounts.cash.items()):
-            # Coins in an account that counts in USD are exposure themselves.
-            if self._numeraire.get((purse.venue, purse.account)) == "usd" and purse.currency in self._hedges:
-                self._sums(purse.currency, "delta").base += float(cash)
+            self._add_cash(purse, float(cash))
         self._rebuild_quotes(now_ns, settlement_margin_ns)
 
     def _unit_or_note(self, instrument: Instrument, now_ns: int) -> UnitGreeks | None:
@@ -225,14 +246,34 @@ class Exposure:
         due = sign if sign * (index - float(instrument.strike)) > 0.0 else 0.0
         return UnitGreeks(delta=due, notional=index)
 
+    def _add_cash(self, purse: Purse, cash: float) -> None:
+        """Coins in an account that counts in USD are exposure themselves, and so is USD in one that counts in
+        coins: its coin value falls as the coin rises. That coin is the first one hedged."""
+        numeraire = self._numeraire.get((purse.venue, purse.account))
+        if numeraire == "usd" and purse.currency in self._hedges:
+            self._sums(purse.currency, "delta").base += cash
+        elif numeraire == "coin" and purse.currency in USD_CURRENCIES and cash and self._hedges:
+            self._in_coins(next(iter(self._hedges)), cash)
+
+    def _in_coins(self, underlying: str, usd: float) -> None:
+        """Count USD value held in an account whose numeraire is the coin."""
+        index = self.index(underlying)
+        if index is None:
+            self._unknown[underlying] = f"no index for {underlying}"
+        else:
+            self._sums(underlying, "delta").base -= usd / index
+
     def _add_position(self, holding: Holding, size: float, now_ns: int) -> None:
         instrument = self._ledger.instruments[holding.instrument]
         unit = self._unit_or_note(instrument, now_ns)
         if unit is None:
             return
-        delta = unit.delta * size
-        if self._numeraire.get((holding.venue, holding.account)) == "usd" and instrument.inverse:
+        delta = 0.0 if instrument.kind is Kind.SPOT else unit.delta * size  # coins bought count as cash
+        numeraire = self._numeraire.get((holding.venue, holding.account))
+        if numeraire == "usd" and instrument.inverse:
             delta = self._usd_delta(holding, instrument, unit, size)
+        elif numeraire == "coin" and not instrument.inverse and instrument.kind is not Kind.SPOT:
+            self._in_coins(instrument.underlying, self._usd_value(holding, instrument, unit, size))
         self._sums(instrument.underlying, "delta").base += delta
         self._sums(instrument.underlying, "gamma").base += unit.gamma * size
         self._sums(instrument.underlying, "vega").base += unit.vega * size
@@ -242,7 +283,17 @@ class Exposure:
         """Coin account counted in USD: options at Black delta, futures at their entry."""
         if instrument.kind is Kind.OPTION:
             return (unit.delta + unit.premium) * size
-        return float(self._ledger.position(holding).cost)
+        return self._entry(holding, unit.delta * size)
+
+    def _usd_value(self, holding: Holding, instrument: Instrument, unit: UnitGreeks, size: float) -> float:
+        """USD equity in a position that settles in USD: an option's value, a future's P&L since entry."""
+        if instrument.kind is Kind.OPTION:
+            return unit.premium * unit.notional * size
+        return unit.notional * size - self._entry(holding, unit.notional * size)
+
+    def _entry(self, holding: Holding, now: float) -> float:
+        """Entry cost of a future; one held before the first read was entered, for us, at its mark."""
+        return float(self._ledger.position(holding).cost) or now
 
     def _count_orders(self) -> None:
         """Count what working orders may still fill, at the greeks of the last valuation."""

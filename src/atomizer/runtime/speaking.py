@@ -13,6 +13,7 @@ from atomizer.domain.commands import (
     Breach,
     CancelOrder,
     Difference,
+    HedgeState,
     PlaceOrder,
     Refused,
     RiskState,
@@ -93,6 +94,8 @@ class Speaker:
             self._trades.warning(
                 "order_refused", order=label(record.order_id), code=record.code, text=record.text
             )
+        elif isinstance(record, HedgeState):
+            self._say_hedge(record)
         elif isinstance(record, Difference):
             self._main.error("difference", what=record.what, ours=record.ours, theirs=record.theirs)
         elif isinstance(record, Breach):
@@ -105,3 +108,14 @@ class Speaker:
             )
         elif isinstance(record, RiskState):
             self._main.warning("risk_state", kill_level=record.kill_level, paused=record.paused)
+
+    def _say_hedge(self, record: HedgeState) -> None:
+        """A failed hedge is an alert that names what is naked; the rest is the ordinary course."""
+        say = self._main.error if record.state == "failed" and not record.released else self._trades.info
+        say(
+            f"hedge_{record.state}",
+            underlying=record.underlying,
+            net_delta=record.net_delta,
+            naked_usd=round(record.naked_usd),
+            text=record.text,
+        )

@@ -24,7 +24,8 @@ DEFAULT_CREDENTIALS = (
     Credential("main", "sim-client-1", "sim-secret-1"),
     Credential("second", "sim-client-2", "sim-secret-2"),
 )
-DEPOSITS = {"ETH": Decimal(500), "BTC": Decimal(20)}
+DEPOSITS = {"ETH": Decimal(500), "BTC": Decimal(20), "USDC": Decimal(0)}
+DEFAULT_DEPOSIT = Decimal(1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,10 @@ class Tier:
     burst: int
 
 
+STANDARD_MARGIN = ("segregated_sm", "cross_sm")
+MARGIN_MODELS = (*STANDARD_MARGIN, "segregated_pm", "cross_pm")
+BUMPED_CANCELS = ("ioc", "gone")
+QUOTE_ERRORS = ("stays_together", "stays_alone", "goes_together", "goes_alone")
 TIERS = {1: Tier(30, 100), 2: Tier(20, 50), 3: Tier(10, 30), 4: Tier(5, 20)}
 
 
@@ -44,7 +49,8 @@ class DeribitTwinSettings:
 
     Args:
         credentials: the keys; every account named starts with `deposit`.
-        deposit: opening balance in coin; None takes 500 ETH or 20 BTC.
+        deposit: opening balance in every coin; None takes 500 ETH, 20 BTC and no USDC.
+        deposits: (currency, opening balance) pairs that come before `deposit`.
         tier: volume tier of the matching-engine limits.
         limits: whether request limits are enforced (10028, then the connection is closed).
         order_push_delay_ms: delay of order pushes behind the matching.
@@ -54,10 +60,18 @@ class DeribitTwinSettings:
         idle_close_s: a socket silent this long without heartbeat is closed.
         takers: whether anonymous takers trade.
         flow_seed: seed of the order flow; None derives it from the market's seed.
+        speed_bump_ms: how long what would match at once waits, 0 to 10; the large perpetuals never wait.
+        bumped_cancel: what cancelling does in the speed bump: `ioc` (nothing of it will rest, but it may
+            still trade: the venue's newer page) or `gone` (it leaves at once: its older page).
+        quote_errors: what a refused side of a mass quote means for the resting quote of that side (`stays`,
+            `goes`) and for the other side (`together`: refused as well, `alone`). The venue's article says
+            `goes_alone`, its release note of 25 November 2025 `stays_together`.
+        margin_model: of every account; under `segregated_sm` and `cross_sm` options cannot be quoted in mass.
     """
 
     credentials: tuple[Credential, ...] = DEFAULT_CREDENTIALS
     deposit: Decimal | None = None
+    deposits: tuple[tuple[str, Decimal], ...] = ()
     tier: int = 1
     limits: bool = True
     order_push_delay_ms: int = 0
@@ -67,3 +81,16 @@ class DeribitTwinSettings:
     idle_close_s: float = 600.0
     takers: bool = True
     flow_seed: int | None = None
+    speed_bump_ms: float = 0.0
+    bumped_cancel: str = "ioc"
+    quote_errors: str = "stays_together"
+    margin_model: str = "segregated_sm"
+
+    def opening(self, currency: str) -> Decimal:
+        """What every account starts with in a currency."""
+        for name, amount in self.deposits:
+            if name == currency:
+                return amount
+        if self.deposit is not None and currency != "USDC":
+            return self.deposit
+        return DEPOSITS.get(currency, DEFAULT_DEPOSIT)

@@ -6,36 +6,46 @@ from collections.abc import Callable
 from typing import Any
 
 from atomizer.sim.deribit.accounts import Account
-from atomizer.sim.deribit.calls import Call, Method
-from atomizer.sim.deribit.channels import CURRENCIES, KINDS
-from atomizer.sim.deribit.errors import DeribitError, invalid_params
+from atomizer.sim.deribit.calls import Call, Held, Method
+from atomizer.sim.deribit.channels import KINDS
+from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.hub import rendered
 from atomizer.sim.deribit.orders import Order, changed_wish, own_order, read_lots, read_wish
-from atomizer.sim.deribit.public_methods import listing_of
+from atomizer.sim.deribit.public_methods import listing_of, read_currency
 
 USER_REQUEST = "user_request"
 ORDER_TYPES = ("all", "limit", "trigger_all", "stop_all", "stop_limit", "stop_market", "take_all",
                "take_limit", "take_market", "trailing_all", "trailing_stop")  # fmt: skip
 
 
-def buy(call: Call) -> dict[str, Any]:
+def buy(call: Call) -> Held:
     return _place(call, 1)
 
 
-def sell(call: Call) -> dict[str, Any]:
+def sell(call: Call) -> Held:
     return _place(call, -1)
 
 
-def _place(call: Call, side: int) -> dict[str, Any]:
+def _place(call: Call, side: int) -> Held:
     call.require("trade", write=True)
     wish = read_wish(call.params, listing_of(call), side)
     call.twin.count_placement(wish.label)
     via = call.session.number if call.session else 0
-    order, trades = call.twin.exchange.place(call.account, wish, _deadline(call), via)
-    return {"order": order.render(), "trades": trades}
+    return _answer(*call.twin.exchange.place(call.account, wish, _deadline(call), via))
 
 
-def close_position(call: Call) -> dict[str, Any]:
+def _answer(order: Order, trades: list[dict[str, Any]]) -> Held:
+    """Order and trades, once the order is past the speed bump."""
+
+    def build() -> dict[str, Any]:
+        if order.refusal is not None:
+            raise order.refusal
+        return {"order": order.render(), "trades": trades}
+
+    return Held([order], build)
+
+
+def close_position(call: Call) -> Held:
     """An immediate order for the whole position."""
     call.require("trade", write=True)
     listing, account = listing_of(call), call.account
@@ -46,16 +56,15 @@ def close_position(call: Call) -> dict[str, Any]:
     values.setdefault("type", "limit")
     wish = read_wish(type(call.params)(values), listing, -1 if position.size > 0 else 1)
     via = call.session.number if call.session else 0
-    order, trades = call.twin.exchange.place(account, wish, None, via)
-    return {"order": order.render(), "trades": trades}
+    return _answer(*call.twin.exchange.place(account, wish, None, via))
 
 
-def edit(call: Call) -> dict[str, Any]:
+def edit(call: Call) -> Held:
     call.require("trade", write=True)
     return _edit(call, own_order(call.account, call.params.text("order_id")))
 
 
-def edit_by_label(call: Call) -> dict[str, Any]:
+def edit_by_label(call: Call) -> Held:
     call.require("trade", write=True)
     label, listing = call.params.text("label"), listing_of(call)
     found = [o for o in call.account.open_orders.values() if o.label == label and o.listing is listing]
@@ -66,7 +75,9 @@ def edit_by_label(call: Call) -> dict[str, Any]:
     return _edit(call, found[0])
 
 
-def _edit(call: Call, order: Order) -> dict[str, Any]:
+def _edit(call: Call, order: Order) -> Held:
+    if order.quote is not None:
+        raise DeribitError("order_not_found", "a quote is changed by mass_quote", "order_id")
     params, listing, old = call.params, order.listing, order.wish
     price = params.decimal("price")
     sized = params.has("amount") or params.has("contracts")
@@ -79,8 +90,7 @@ def _edit(call: Call, order: Order) -> dict[str, Any]:
         reduce_only=params.flag("reduce_only", default=old.reduce_only),
         mmp=params.flag("mmp", default=old.mmp),
     )
-    order, trades = call.twin.exchange.edit(call.account, order, wish, _deadline(call))
-    return {"order": order.render(), "trades": trades}
+    return _answer(*call.twin.exchange.edit(call.account, order, wish, _deadline(call)))
 
 
 def _deadline(call: Call) -> int | None:
@@ -93,6 +103,8 @@ def cancel(call: Call) -> dict[str, Any]:
     if not order.is_open:
         raise DeribitError("not_open_order", f"order is {order.state}", "order_id")
     call.twin.exchange.cancel(order, USER_REQUEST)
+    if order.is_bumped:
+        raise DeribitError("not_open_order", "in the speed bump: it will not rest, but may trade", "order_id")
     return order.render()
 
 
@@ -101,7 +113,7 @@ def cancel_all(call: Call) -> int:
 
 
 def cancel_all_by_currency(call: Call) -> int:
-    currency = _currency(call, default=None)
+    currency = read_currency(call, None)
     kind = call.params.choice("kind", KINDS, "any")
     return _cancel_where(call, lambda order: _matches(order, currency, kind))
 
@@ -117,7 +129,7 @@ def cancel_all_by_instrument(call: Call) -> int:
 
 
 def cancel_by_label(call: Call) -> int:
-    label, currency = call.params.text("label"), _currency(call, default="any")
+    label, currency = call.params.text("label"), read_currency(call, "any")
     return _cancel_where(call, lambda order: order.label == label and _matches(order, currency, "any"))
 
 
@@ -133,13 +145,6 @@ def _cancel_where(call: Call, chosen: Callable[[Order], bool]) -> int:
     return len(found)
 
 
-def _currency(call: Call, default: str | None) -> str:
-    currency = call.params.text("currency", default)
-    if currency not in (*CURRENCIES, call.twin.exchange.market.underlying):
-        raise invalid_params("currency", f"must be one of {', '.join(CURRENCIES)}")
-    return currency
-
-
 def _matches(order: Order, currency: str, kind: str) -> bool:
     return currency in ("any", order.listing.currency) and kind in ("any", order.listing.kind)
 
@@ -150,7 +155,7 @@ def get_open_orders(call: Call) -> list[dict[str, Any]]:
 
 
 def get_open_orders_by_currency(call: Call) -> list[dict[str, Any]]:
-    currency, kind = _currency(call, default=None), call.params.choice("kind", KINDS, "any")
+    currency, kind = read_currency(call, None), call.params.choice("kind", KINDS, "any")
     return _open_where(call, lambda order: _matches(order, currency, kind))
 
 
@@ -160,7 +165,7 @@ def get_open_orders_by_instrument(call: Call) -> list[dict[str, Any]]:
 
 
 def get_open_orders_by_label(call: Call) -> list[dict[str, Any]]:
-    currency, label = _currency(call, default="any"), call.params.text("label", "")
+    currency, label = read_currency(call, "any"), call.params.text("label", "")
     return _open_where(call, lambda order: _matches(order, currency, "any") and label in ("", order.label))
 
 
@@ -176,12 +181,12 @@ def get_order_state(call: Call) -> dict[str, Any]:
 
 def get_order_state_by_label(call: Call) -> list[dict[str, Any]]:
     call.require("trade", write=False)
-    currency, label = _currency(call, default=None), call.params.text("label")
+    currency, label = read_currency(call, None), call.params.text("label")
     return rendered(_history(call.account, lambda o: o.label == label and _matches(o, currency, "any")))
 
 
 def get_order_history_by_currency(call: Call) -> list[dict[str, Any]]:
-    currency, kind = _currency(call, default=None), call.params.choice("kind", KINDS, "any")
+    currency, kind = read_currency(call, None), call.params.choice("kind", KINDS, "any")
     return _past(call, lambda order: _matches(order, currency, kind))
 
 

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from atomizer.net.transport import Clock, Handler, HttpRequest, HttpResponse
-from atomizer.sim.deribit import account_methods, public_methods, session_methods, trading_methods
+from atomizer.sim.deribit import (
+    account_methods,
+    public_methods,
+    quote_methods,
+    session_methods,
+    trading_methods,
+)
 from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.auth import Authority
 from atomizer.sim.deribit.books import VenueBook
-from atomizer.sim.deribit.calls import Call, Method
+from atomizer.sim.deribit.calls import Call, Held, Method
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.exchange import Exchange
 from atomizer.sim.deribit.hub import Hub, later, rendered
@@ -37,19 +43,34 @@ METHODS: dict[str, Method] = {
     **public_methods.METHODS,
     **trading_methods.METHODS,
     **account_methods.METHODS,
+    **quote_methods.METHODS,
 }
 CANCEL_ON_DISCONNECT = "cancel_on_disconnect"
 
 
 class DeribitTwin:
-    """One simulated venue on one market. Runs on any event loop: it knows loop time and the given clock."""
+    """One simulated venue. Runs on any event loop: it knows loop time and the given clock.
 
-    def __init__(self, market: Market, settings: DeribitTwinSettings, clock: Clock) -> None:
+    Args:
+        markets: one per coin, with the same seed, start and step.
+        settings: of the venue.
+        clock: what time it is.
+
+    Raises:
+        ValueError: no market, two of one coin, or markets that do not move together.
+    """
+
+    def __init__(self, markets: Sequence[Market], settings: DeribitTwinSettings, clock: Clock) -> None:
+        if not markets or len({market.underlying for market in markets}) < len(markets):
+            found = ", ".join(market.underlying for market in markets) or "none"
+            raise ValueError(f"expected markets of different coins, found {found}")
+        if len({(market.start_ns, market.step_ns) for market in markets}) > 1:
+            raise ValueError("expected markets with one start and one step, found several")
         self.settings = settings
         self._clock = clock
-        self.exchange = Exchange(market, settings, clock, self)
+        self.exchange = Exchange(markets, settings, clock, self)
         self.hub = Hub(self.exchange)
-        self.authority = Authority(settings.credentials, f"{market.seed}:{market.start_ns}")
+        self.authority = Authority(settings.credentials, f"{markets[0].seed}:{markets[0].start_ns}")
         self.limits = Limits(TIERS[settings.tier])
         self.requests: Counter[str] = Counter()
         self.placements: Counter[str] = Counter()
@@ -57,7 +78,7 @@ class DeribitTwin:
         self._next_session = 1
         self._timer: asyncio.TimerHandle | None = None
         self._last_step = -1
-        self._option_steps = max(settings.option_ticker_ms * 1_000_000 // market.step_ns, 1)
+        self._option_steps = max(settings.option_ticker_ms * 1_000_000 // self.exchange.step_ns, 1)
 
     # --- life ---
 
@@ -67,6 +88,7 @@ class DeribitTwin:
 
     async def stop(self) -> None:
         """Stand still; connections are the server's to close."""
+        self.exchange.entrance.bump.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -84,7 +106,7 @@ class DeribitTwin:
     def equity(self, account: str | None = None) -> dict[str, Any]:
         """Equity of an account (default: the first key's) at this moment's fair marks."""
         name = account or self.settings.credentials[0].account
-        return equity_report(self.exchange.accounts[name], self.exchange.marks())
+        return equity_report(self.exchange.accounts[name], self.exchange.marks)
 
     @property
     def now_us(self) -> int:
@@ -92,14 +114,15 @@ class DeribitTwin:
 
     def _tick(self) -> None:
         exchange = self.exchange
-        state = exchange.state()
-        step_ns = exchange.market.step_ns
-        if state.step != self._last_step:
-            elapsed = min(max(state.step - self._last_step, 1), 10) * step_ns * 1e-9
-            self._last_step = state.step
-            exchange.anonymous_tick(state, elapsed)
-            self.hub.tick(state, self._option_steps)
-        passed = max(exchange.now_ns - exchange.market.start_ns, 0) % step_ns
+        step_ns = exchange.step_ns
+        since_start = max(exchange.now_ns - exchange.start_ns, 0)
+        step = since_start // step_ns
+        if step != self._last_step:
+            elapsed = min(max(step - self._last_step, 1), 10) * step_ns * 1e-9
+            self._last_step = step
+            exchange.anonymous_tick(elapsed)
+            self.hub.tick(step, self._option_steps)
+        passed = max(exchange.now_ns - exchange.start_ns, 0) % step_ns
         self._timer = asyncio.get_running_loop().call_later((step_ns - passed) * 1e-9, self._tick)
 
     # --- Application ---
@@ -127,6 +150,8 @@ class DeribitTwin:
             grant = self.authority.by_header(request, self.exchange.now_ns)
             call = Call(self, method, Params(values), grant, None)
             result = self._perform(call, "http")
+            if isinstance(result, Held):  # a plain request cannot wait here
+                result = result.build()
         except DeribitError as error:
             return _json(400, self._envelope(identity, received_us, error=error))
         return _json(200, self._envelope(identity, received_us, result=result))
@@ -148,10 +173,22 @@ class DeribitTwin:
             if error.name == "too_many_requests":
                 session.close(POLICY_CLOSE, "too many requests")
             return
-        if not call.silent:
+        if isinstance(result, Held):
+            self.exchange.entrance.bump.after(
+                result.orders, lambda: self._reply_held(session, identity, received_us, result)
+            )
+        elif not call.silent:
             session.reply(self._envelope(identity, received_us, result=result))
         for follow in call.after:
             follow()
+
+    def _reply_held(self, session: Session, identity: Any, received_us: int, held: Held) -> None:
+        """Answer a request whose orders have left the speed bump."""
+        try:
+            body = self._envelope(identity, received_us, result=held.build())
+        except DeribitError as error:
+            body = self._envelope(identity, received_us, error=error)
+        session.reply(body)
 
     def _socket_call(self, session: Session, request: dict[str, Any]) -> Call:
         """Who asks: the token in the params, else the authenticated socket."""
@@ -231,6 +268,9 @@ class DeribitTwin:
         if told_trades:
             later(trade_ms, lambda: hub.user_trades(account, listing, told_trades))
 
+    def mmp_triggered(self, account: Account, status: dict[str, Any]) -> None:
+        later(self.settings.order_push_delay_ms, lambda: self.hub.mmp_triggered(account, status))
+
     def traded(self, listing: Listing, trade: dict[str, Any]) -> None:
         self.hub.traded(listing, trade)
 
@@ -245,15 +285,14 @@ class DeribitTwin:
 
     def report(self) -> dict[str, Any]:
         """Everything that happened to every account."""
-        marks = self.exchange.marks()
         accounts = {
             name: {
                 "open_orders": rendered(list(account.open_orders.values())),
                 "orders": rendered(list(account.orders.values())),
                 "trades": account.trades,
-                "positions": positions(account, marks, "any"),
-                "balance": str(account.balance),
-                "fees": str(account.fees),
+                "positions": positions(account, self.exchange.marks, "any", "any"),
+                "balances": {one.currency: str(one.balance) for one in account.wallets.values()},
+                "fees": {one.currency: str(one.fees) for one in account.wallets.values()},
                 "equity": self.equity(name),
             }
             for name, account in self.exchange.accounts.items()
