@@ -25,11 +25,8 @@ from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.answering import Answering
-<<<<<<< HEAD
 from atomizer.engine.breaches import BreachWatch
-=======
 from atomizer.engine.dead_letters import DeadLetters
->>>>>>> main
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.flight import Flight
 from atomizer.engine.gate import Gate, Halts
