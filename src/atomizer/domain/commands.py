@@ -225,6 +225,20 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True, tag="difference", om
     open: bool = True
 
 
+class Breach(msgspec.Struct, frozen=True, kw_only=True, tag="breach", omit_defaults=True):
+    """What is held of one underlying went beyond a limit (`open`) or came back.
+
+    `measure` is delta, gamma, vega or notional, in the limits' units. Nothing is folded from it: it is found
+    anew from positions.
+    """
+
+    underlying: str
+    measure: str
+    value: float
+    limit: float
+    open: bool = True
+
+
 class LetterState(StrEnum):
     """Where a dead letter stands. RETRYING is open as well: the retry has not succeeded yet."""
 
@@ -274,6 +288,7 @@ Fact = (
     | RiskState
     | HedgeState
     | Difference
+    | Breach
     | DeadLetter
 )
 Command = VenueCommand | Fact

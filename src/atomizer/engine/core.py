@@ -26,6 +26,7 @@ from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.answering import Answering
+from atomizer.engine.breaches import BreachWatch
 from atomizer.engine.dead_letters import DeadLetters
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.flight import Flight
@@ -122,6 +123,7 @@ class Engine:
         self.halts.paused = dict.fromkeys(self.ledger.risk.paused, Reason.PAUSED)
         self.capabilities = capabilities
         self.gate = Gate(settings, self.ledger, self.market, self.exposure, capabilities, self.halts)
+        self.breaches = BreachWatch(settings.limits, self.exposure, settings.check_every_ms * MS)
         self.slots = SlotTable()
         self.reconciler = Reconciler(self.ledger, capabilities)
         self.counters = Counters()
@@ -558,6 +560,8 @@ class Engine:
         if self.now_ns - self._forgot_ns > FORGET_EVERY_NS:
             self._forgot_ns = self.now_ns
             self.ledger.forget(self.now_ns - REMEMBERED_NS)
+        for breach in self.breaches.due(self.now_ns):
+            self.emit(breach)
         self._accrue_naked()
         held: dict[str, tuple[float, float, float]] = {}
         for holding in self.ledger.position_sizes():
