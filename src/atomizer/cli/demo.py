@@ -59,9 +59,9 @@ def command(
     """Answer option RFQs on a simulated Rysk and hedge what is won on a simulated Deribit.
 
     \b
-    Examples: atomizer demo --duration 300 --seed 7 --virtual --json
-              atomizer demo --virtual --underlying ETH,BTC --staked
-              atomizer demo --virtual --duration 300 --edges 0,0.5,1,2,4 --seeds 20 --informed 0.3
+    Example: atomizer demo --duration 300 --seed 7 --virtual --json
+             atomizer demo --virtual --underlying ETH,BTC --staked
+             atomizer demo --virtual --duration 300 --edges 0,0.5,1,2,4 --seeds 20 --informed 0.3
     """
     from atomizer.runtime.demo import DemoPlan
     from atomizer.runtime.twins import split_underlyings
