@@ -23,7 +23,6 @@ from atomizer.desk.signatures import LiveSignatures
 from atomizer.desk.status import status as read_status
 from atomizer.desk.sweepers import SWEEPERS
 from atomizer.net.transport import Transport
-from atomizer.runtime.control import Request, ask
 from atomizer.storage.words import second_text
 
 if TYPE_CHECKING:
@@ -141,18 +140,6 @@ def _confirm() -> None:
     typed = click.prompt(f"Level 4 closes futures and perpetuals at market. Type {_CONFIRMATION!r} to go on")
     if typed != _CONFIRMATION:
         raise click.Abort
-
-
-@click.command()
-@click.option("--scope", default="", help="An underlying that is paused or naked; without it the kill level.")
-@flags.data_dir
-def resume(scope: str, data_dir: Path) -> None:
-    """Let a running node trade again after a kill or a pause.
-
-    Example: atomizer resume --scope ETH
-    """
-    ask(data_dir, Request(word="resume", scope=scope, request_id="resume"))
-    click.echo("the node has taken the word; atomizer status shows how it stands")
 
 
 def _check(report: KillReport) -> None:

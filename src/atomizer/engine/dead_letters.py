@@ -125,8 +125,7 @@ def _over(engine: Engine, letter: DeadLetter) -> bool:
     """Whether a condition that is not seen now is really gone, rather than not looked at yet."""
     if letter.kind is LetterKind.HEDGE:
         known = engine.opened and letter.subject not in engine.exposure.unknown
-        hedge = engine.ledger.hedges.get(letter.subject)
-        band = engine.ledger.trades.band if hedge is None else hedge.band
+        band = engine.ledger.trades.band_of(letter.subject, engine.exposure.index(letter.subject))
         return known and abs(engine.net_delta(letter.subject)) <= band
     if letter.kind is LetterKind.MANUAL:
         trade = engine.ledger.trades.trades.get(letter.subject)
