@@ -102,6 +102,7 @@ def cancel(call: Call) -> dict[str, Any]:
     order = own_order(call.account, call.params.text("order_id"))
     if not order.is_open:
         raise DeribitError("not_open_order", f"order is {order.state}", "order_id")
+    call.twin.exchange.states.require_cancellable(order.listing)
     call.twin.exchange.cancel(order, USER_REQUEST)
     if order.is_bumped:
         raise DeribitError("not_open_order", "in the speed bump: it will not rest, but may trade", "order_id")
@@ -134,19 +135,27 @@ def cancel_by_label(call: Call) -> int:
 
 
 def _cancel_where(call: Call, chosen: Callable[[Order], bool]) -> int:
-    """Cancel; the count. Conditional orders are not simulated, so asking for them alone finds none."""
+    """Cancel what its instrument's state lets go; the count.
+
+    Conditional orders are not simulated, so asking for them alone finds none.
+    """
     call.require("trade", write=True)
     order_type = call.params.choice("type", ORDER_TYPES, "all")
     if order_type not in ("all", "limit"):
         return 0
-    found = [order for order in call.account.open_orders.values() if chosen(order)]
+    states = call.twin.exchange.states
+    found = [
+        order
+        for order in call.account.open_orders.values()
+        if chosen(order) and states.cancellable(order.listing)
+    ]
     for order in found:
         call.twin.exchange.cancel(order, USER_REQUEST)
     return len(found)
 
 
 def _matches(order: Order, currency: str, kind: str) -> bool:
-    return currency in ("any", order.listing.currency) and kind in ("any", order.listing.kind)
+    return currency in ("any", *order.listing.currencies) and kind in ("any", order.listing.kind)
 
 
 def get_open_orders(call: Call) -> list[dict[str, Any]]:
