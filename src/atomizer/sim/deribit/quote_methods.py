@@ -9,6 +9,7 @@ from atomizer.sim.deribit.books import BUY, SELL
 from atomizer.sim.deribit.calls import Call, Held, Method
 from atomizer.sim.deribit.channels import CURRENCIES, KINDS
 from atomizer.sim.deribit.errors import DeribitError, invalid_params
+from atomizer.sim.deribit.history import matches
 from atomizer.sim.deribit.orders import Order
 from atomizer.sim.deribit.params import Params
 from atomizer.sim.deribit.protection import MmpConfig
@@ -155,7 +156,7 @@ def _chooser(call: Call) -> Callable[[Order], bool]:
     kind = params.choice("kind", KINDS, "any") if sort == "instrument_kind" else "any"
     if sort == "currency" and not params.has("currency"):
         raise invalid_params("currency", "value required")
-    return lambda order: kind in ("any", order.listing.kind) and currency in ("any", order.listing.currency)
+    return lambda order: matches(order, currency, kind)
 
 
 def set_mmp_config(call: Call) -> list[dict[str, Any]]:

@@ -80,7 +80,7 @@ def positions(
         for position in account.positions.values()
         if position.size
         and kind in (position.listing.kind, "any")
-        and currency in (position.listing.currency, "any")
+        and currency in (*position.listing.currencies, "any")
     ]
 
 

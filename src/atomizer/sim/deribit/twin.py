@@ -17,12 +17,14 @@ from atomizer.net.transport import Clock, Handler, HttpRequest, HttpResponse
 from atomizer.sim.deribit import (
     account_methods,
     combo_methods,
-    history_methods,
+    history,
     margin_methods,
+    money_methods,
     public_methods,
     quote_methods,
     session_methods,
     trading_methods,
+    volatility,
 )
 from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.auth import Authority
@@ -47,9 +49,11 @@ METHODS: dict[str, Method] = {
     **trading_methods.METHODS,
     **account_methods.METHODS,
     **combo_methods.METHODS,
-    **history_methods.METHODS,
+    **money_methods.METHODS,
     **margin_methods.METHODS,
     **quote_methods.METHODS,
+    **history.METHODS,
+    **volatility.METHODS,
 }
 CANCEL_ON_DISCONNECT = "cancel_on_disconnect"
 
