@@ -193,9 +193,15 @@ def _short(value: Decimal) -> str:
 @click.command("desk")
 @flags.data_dir
 @flags.config_files
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Loopback port; 0 takes a free one.")
-def serve(data_dir: Path, config_files: tuple[Path, ...], port: int) -> None:
-    """Serve GET /status, GET /explain/ID and POST /kill on the loopback address.
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Loopback port; 0 takes a free one. [default: arbitrage.sources.manual.api_port]",
+)
+def serve(data_dir: Path, config_files: tuple[Path, ...], port: int | None) -> None:
+    """Serve status, explain, manual trades and the kill switch on the loopback address.
+
+    GET /status, /explain/ID, /trades; POST /kill, /trades/record, /trades/execute.
 
     When ready it prints one JSON line with the address and the file that holds the token.
 
@@ -208,7 +214,18 @@ def serve(data_dir: Path, config_files: tuple[Path, ...], port: int) -> None:
         venues=lambda: _venues(config_files),
         transport=_sockets,
     )
-    asyncio.run(_serve(server, data_dir / TOKEN_NAME, port))
+    asyncio.run(_serve(server, data_dir / TOKEN_NAME, _port(config_files) if port is None else port))
+
+
+def _port(config_files: tuple[Path, ...]) -> int:
+    """The configured port. A configuration that cannot be used is no reason not to have a kill switch."""
+    from atomizer.config.errors import ConfigError
+    from atomizer.runtime.settings import read as read_settings
+
+    try:
+        return read_settings(config_files).settings.arbitrage.sources.manual.api_port
+    except ConfigError:
+        return 0
 
 
 async def _serve(server: DeskServer, token_file: Path, port: int) -> None:
