@@ -781,6 +781,8 @@ class Engine:
 
     def _claim(self, key: SlotKey, instrument: Instrument) -> Held | None:
         owner = self._claims.get(instrument.key)
+        if owner is None:
+            owner = self._claims.get(f"{instrument.venue}:{instrument.underlying}-*")
         if owner != key.strategy:
             return Held(Reason.NOT_CLAIMED, f"{instrument.key} is not claimed by this strategy")
         return None

@@ -26,7 +26,7 @@ from atomizer.runtime.settings import (
     responder_settings,
     rysk_url,
 )
-from atomizer.strategies.delta_hedger import DeltaHedger
+from atomizer.strategies.hedging import Hedger
 from atomizer.strategies.rfq_responder import RfqResponder
 from atomizer.venues.deribit.adapter import DeribitMarketPort, DeribitPort
 from atomizer.venues.deribit.auth import LoginKey
@@ -148,7 +148,7 @@ def plan(
     **options: Any,
 ) -> NodePlan:
     """Compose a node. `options` are further fields of `NodePlan`."""
-    hedger = DeltaHedger(hedger_settings(settings), hedge_market(settings), HEDGER_NUMBER)
+    hedger = Hedger(hedger_settings(settings), hedge_market(settings), HEDGER_NUMBER)
     deribit, rysk = deribit_settings(settings), rysk_port(settings, transport, clock, rng)
     ports: list[Port]
     if settings.mode == "live":

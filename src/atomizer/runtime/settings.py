@@ -19,7 +19,7 @@ from atomizer.config.load import Loaded, load
 from atomizer.config.schema import Seconds
 from atomizer.config.secret import Secret
 from atomizer.engine.settings import Freshness, Limits
-from atomizer.strategies.delta_hedger import HedgerSettings
+from atomizer.strategies.hedging import HedgerSettings
 from atomizer.strategies.rfq_responder import ResponderSettings
 
 SMALLEST_WINS = msgspec.Meta(ge=0, extra={"tightest": "smallest"})
