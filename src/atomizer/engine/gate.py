@@ -37,6 +37,22 @@ class Held(msgspec.Struct, frozen=True):
     text: str
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """What holds for every order on one instrument in one pass, whatever its side and size.
+
+    `held`: why none may be sent. A buy may cost up to `highest`, a sell may go down to `lowest` (the collar,
+    in the instrument's price unit). The venue refuses a request after `deadline_ns`; at `ask_ns` we ask.
+    """
+
+    held: Held | None
+    mark: float = 0.0
+    highest: float = 0.0
+    lowest: float = 0.0
+    account: str = ""
+    deadline_ns: int = 0
+    ask_ns: int = 0
+
+
 class Halts(msgspec.Struct):
     """What is stopped, and by what. Kept by the engine, read by the gate."""
 
@@ -299,24 +315,59 @@ class Gate:
 
     # --- orders ---
 
+    def standing(
+        self, instrument: Instrument, now_ns: int, held: Held | None, *, hedge: bool, immediate: bool
+    ) -> Standing:
+        """Judge an instrument for one pass; `held` is what stands against it already.
+
+        Without a usable book of our own a hedge may still go as an immediate order, inside the collar around
+        the venue's own fresh mark.
+        """
+        held = held or self._order_halted(instrument, now_ns, hedge=hedge)
+        if held is not None:
+            return Standing(held)
+        if self._market.touch(instrument.key, now_ns) is not None:
+            mark = self._exposure.future_mark(instrument)
+        else:
+            fresh = self._market.fresh_mark(instrument.key, now_ns)
+            if fresh is None or not (hedge and immediate):
+                return Standing(Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book"))
+            mark = fresh
+        collar, capability = self._settings.limits.collar, self._capabilities[instrument.venue]
+        return Standing(
+            None,
+            mark,
+            mark * (1.0 + collar),
+            mark * (1.0 - collar),
+            self._accounts[instrument.venue],
+            now_ns + capability.request_deadline_ms * MS,
+            now_ns + capability.query_after_ms * MS,
+        )
+
     def approve_order(
         self,
+        standing: Standing,
         instrument: Instrument,
         side: Side,
         ticks: int,
         lots: int,
-        target: Target,
         now_ns: int,
         replaced: Order | None = None,
     ) -> Held | None:
         """None when an order (or an amend of `replaced`) may be sent."""
-        hedge = target.purpose is _HEDGE
-        held = self._order_halted(instrument, now_ns, hedge=hedge) or self._order_shape(
-            instrument, side, ticks, lots, target, now_ns
-        )
-        if held is not None:
-            return held
-        more = lots - (replaced.owed if replaced else 0)
+        if standing.held is not None:
+            return standing.held
+        grid = instrument.grid
+        if lots < instrument.min_lots or (grid.steps and not grid.on_grid(ticks)):
+            return Held(Reason.OFF_GRID, f"{instrument.key}: {lots} lots at {ticks} ticks is off the grid")
+        price = ticks * grid.tick_size
+        if not (price <= standing.highest if side is _BUY else price >= standing.lowest):
+            return Held(
+                Reason.PRICE_COLLAR,
+                f"{instrument.key}: {price:g} is beyond {self._settings.limits.collar:.1%} of the mark "
+                f"{standing.mark:g}",
+            )
+        more = lots - (replaced.owed if replaced is not None else 0)
         if more <= 0:
             return None
         try:
@@ -343,29 +394,6 @@ class Gate:
             return None
         refusal = self._halted(instrument.venue, account, instrument.underlying, now_ns)
         return Held(refusal.reason, refusal.text) if refusal is not None else None
-
-    def _order_shape(
-        self, instrument: Instrument, side: Side, ticks: int, lots: int, target: Target, now_ns: int
-    ) -> Held | None:
-        """Grid, freshness and collar. Without a usable book of our own a hedge may still go as an immediate
-        order, inside the collar around the venue's own fresh mark."""
-        if lots < instrument.min_lots or not instrument.grid.on_grid(ticks):
-            return Held(Reason.OFF_GRID, f"{instrument.key}: {lots} lots at {ticks} ticks is off the grid")
-        if self._market.touch(instrument.key, now_ns) is not None:
-            mark = self._exposure.future_mark(instrument)
-        else:
-            fresh = self._market.fresh_mark(instrument.key, now_ns)
-            if fresh is None or target.purpose is not _HEDGE or target.time_in_force is not _IOC:
-                return Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book")
-            mark = fresh
-        price, collar = ticks * float(instrument.grid.tick), self._settings.limits.collar
-        worst = mark * (1.0 + collar) if side is _BUY else mark * (1.0 - collar)
-        if (price - worst) * side > 0.0:
-            return Held(
-                Reason.PRICE_COLLAR,
-                f"{instrument.key}: {price:g} is beyond {collar:.1%} of the mark {mark:g}",
-            )
-        return None
 
     def _order_limits(self, instrument: Instrument, side: Side, size: float, unit: UnitGreeks) -> Held | None:
         """A reducing order skips delta and notional; of gamma and vega it may push none beyond its limit."""
@@ -407,29 +435,28 @@ class Gate:
 
     # --- commands ---
 
+    @staticmethod
     def place(
-        self,
         order_id: int,
-        account: str,
         instrument: Instrument,
         side: Side,
         ticks: int,
         lots: int,
         target: Target,
         slot: int,
-        now_ns: int,
+        standing: Standing,
     ) -> PlaceOrder:
         return PlaceOrder(
             order_id=order_id,
             venue=instrument.venue,
-            account=account,
+            account=standing.account,
             instrument=instrument.key,
             side=side,
             ticks=ticks,
             lots=lots,
             time_in_force=target.time_in_force,
             purpose=target.purpose,
-            deadline_ns=self.deadline_ns(instrument.venue, now_ns),
+            deadline_ns=standing.deadline_ns,
             slot=slot,
             post_only=target.post_only,
             reduce_only=target.reduce_only,
@@ -437,7 +464,8 @@ class Gate:
             why=target.why,
         )
 
-    def amend(self, order: Order, ticks: int, left: int, target: Target, now_ns: int) -> AmendOrder:
+    @staticmethod
+    def amend(order: Order, ticks: int, left: int, target: Target, standing: Standing) -> AmendOrder:
         return AmendOrder(
             order_id=order.order_id,
             venue=order.venue,
@@ -448,7 +476,7 @@ class Gate:
             lots=order.booked + left,
             filled_lots=order.booked,
             purpose=target.purpose,
-            deadline_ns=self.deadline_ns(order.venue, now_ns),
+            deadline_ns=standing.deadline_ns,
             why=target.why,
         )
 
@@ -462,7 +490,3 @@ class Gate:
             venue_order_id=order.venue_order_id,
             why={"because": why},
         )
-
-    def deadline_ns(self, venue: str, now_ns: int) -> int:
-        """When the venue must refuse a request that arrives late."""
-        return now_ns + self._capabilities[venue].request_deadline_ms * MS

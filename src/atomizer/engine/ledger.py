@@ -64,6 +64,7 @@ _FILLED = EndReason.FILLED
 _BOOKED = Answer.FILL
 _HEDGE = Purpose.HEDGE
 _STATES = tuple(OrderState)
+_transition = kernels.order_transition
 OPENING = "opening"  # how the references of an account's opening moves begin; its cash comes last
 CLOCK_SLACK_NS = 1_000_000_000
 # How far the venue's clock may be from where we think it is: its request deadlines are judged by it.
@@ -103,7 +104,9 @@ class Order(msgspec.Struct, kw_only=True):
     @property
     def total(self) -> int:
         """The largest total size that may be working."""
-        return max(self.lots, self.pend_lots)
+        if self.pend_lots > self.lots:
+            return self.pend_lots
+        return self.lots
 
     @property
     def owed(self) -> int:
@@ -113,10 +116,6 @@ class Order(msgspec.Struct, kw_only=True):
         if self.state is _OWED:
             return max(0, self.final_filled - self.booked)
         return max(0, self.total - self.booked)
-
-    @property
-    def asked_left(self) -> int:
-        return self.lots - self.booked
 
 
 class LiveQuote(msgspec.Struct):
@@ -134,7 +133,7 @@ def _plain(value: Any) -> Any:
 
 
 class Ledger:
-    """State as of the last record applied. `touched` collects order ids for the engine to examine."""
+    """State as of the last record applied. `touched` collects orders for the engine to examine."""
 
     def __init__(self) -> None:
         self.instruments: dict[str, Instrument] = {}
@@ -160,7 +159,7 @@ class Ledger:
         self.differences: dict[tuple[str, str, str], Difference] = {}
         self.foreign_orders: dict[str, OrderOpen] = {}
         self.external: list[Fill] = []
-        self.touched: list[int] = []
+        self.touched: list[Order] = []
         self.revived: list[int] = []
         self.booked_now: list[Booking] = []
         self.now_ns = 0
@@ -206,22 +205,20 @@ class Ledger:
     def _step(self, order: Order, answer: Answer) -> None:
         state = _STATES[
             # Plain integers: a kernel takes two hundred times longer to recognise an enumeration.
-            kernels.order_transition(
-                int(order.state), int(answer), order.booked, order.total, order.final_filled
-            )
+            _transition(int(order.state), int(answer), order.booked, order.total, order.final_filled)
         ]
         if state is _DONE and order.state is not _DONE:
             self.finished[order.order_id] = self.orders.pop(order.order_id)
             if order.end is None:
                 order.end = _FILLED
         order.state = state
-        self.touched.append(order.order_id)
+        self.touched.append(order)
 
     def find(self, order_id: int) -> Order | None:
         return self.orders.get(order_id) or self.finished.get(order_id)
 
     def _placed(self, command: PlaceOrder) -> None:
-        self.orders[command.order_id] = Order(
+        order = self.orders[command.order_id] = Order(
             order_id=command.order_id,
             venue=command.venue,
             account=command.account,
@@ -237,7 +234,7 @@ class Ledger:
             group=command.group,
             reduce_only=command.reduce_only,
         )
-        self.touched.append(command.order_id)
+        self.touched.append(order)
 
     def _amended(self, command: AmendOrder) -> None:
         order = self.orders.get(command.order_id)

@@ -91,7 +91,7 @@ class Strategy(Protocol):
     def decide(self, engine: Engine) -> Mapping[Level, Target] | None: ...
 
     def next_deadline(self) -> int:
-        """When `decide` must run without an event (a large number: never)."""
+        """When `decide` must run without an event (a large number: never); asked after each `decide`."""
         ...
 
 

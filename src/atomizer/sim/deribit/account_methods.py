@@ -96,7 +96,7 @@ def _identity(call: Call) -> dict[str, Any]:
         "type": "main",
         "email": f"{account.name}@example.com",
         "system_name": account.name,
-        "mmp_enabled": False,
+        "mmp_enabled": True,
         "creation_timestamp": call.twin.exchange.start_ns // 1_000_000,
         "login_enabled": True,
         "self_trading_reject_mode": "reject_taker",

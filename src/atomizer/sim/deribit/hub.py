@@ -208,6 +208,12 @@ class Hub:
             self._happened(account.name, f"user.trades.{scope}", trades, many=True)
         self._portfolios.add(account.name)
 
+    def mmp_triggered(self, account: Account, status: dict[str, Any]) -> None:
+        for index in (status["index_name"], "any"):
+            topic = self._topics.get((f"user.mmp_trigger.{index}", account.name))
+            if topic is not None:
+                topic.say(_encode(status))
+
     def account_changed(
         self, account: Account, listing: Listing, orders: list[dict[str, Any]], trades: list[dict[str, Any]]
     ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from atomizer.sim.deribit.accounts import Account
-from atomizer.sim.deribit.calls import Call, Method
+from atomizer.sim.deribit.calls import Call, Held, Method
 from atomizer.sim.deribit.channels import KINDS
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.hub import rendered
@@ -18,24 +18,34 @@ ORDER_TYPES = ("all", "limit", "trigger_all", "stop_all", "stop_limit", "stop_ma
                "take_limit", "take_market", "trailing_all", "trailing_stop")  # fmt: skip
 
 
-def buy(call: Call) -> dict[str, Any]:
+def buy(call: Call) -> Held:
     return _place(call, 1)
 
 
-def sell(call: Call) -> dict[str, Any]:
+def sell(call: Call) -> Held:
     return _place(call, -1)
 
 
-def _place(call: Call, side: int) -> dict[str, Any]:
+def _place(call: Call, side: int) -> Held:
     call.require("trade", write=True)
     wish = read_wish(call.params, listing_of(call), side)
     call.twin.count_placement(wish.label)
     via = call.session.number if call.session else 0
-    order, trades = call.twin.exchange.place(call.account, wish, _deadline(call), via)
-    return {"order": order.render(), "trades": trades}
+    return _answer(*call.twin.exchange.place(call.account, wish, _deadline(call), via))
 
 
-def close_position(call: Call) -> dict[str, Any]:
+def _answer(order: Order, trades: list[dict[str, Any]]) -> Held:
+    """Order and trades, once the order is past the speed bump."""
+
+    def build() -> dict[str, Any]:
+        if order.refusal is not None:
+            raise order.refusal
+        return {"order": order.render(), "trades": trades}
+
+    return Held([order], build)
+
+
+def close_position(call: Call) -> Held:
     """An immediate order for the whole position."""
     call.require("trade", write=True)
     listing, account = listing_of(call), call.account
@@ -46,16 +56,15 @@ def close_position(call: Call) -> dict[str, Any]:
     values.setdefault("type", "limit")
     wish = read_wish(type(call.params)(values), listing, -1 if position.size > 0 else 1)
     via = call.session.number if call.session else 0
-    order, trades = call.twin.exchange.place(account, wish, None, via)
-    return {"order": order.render(), "trades": trades}
+    return _answer(*call.twin.exchange.place(account, wish, None, via))
 
 
-def edit(call: Call) -> dict[str, Any]:
+def edit(call: Call) -> Held:
     call.require("trade", write=True)
     return _edit(call, own_order(call.account, call.params.text("order_id")))
 
 
-def edit_by_label(call: Call) -> dict[str, Any]:
+def edit_by_label(call: Call) -> Held:
     call.require("trade", write=True)
     label, listing = call.params.text("label"), listing_of(call)
     found = [o for o in call.account.open_orders.values() if o.label == label and o.listing is listing]
@@ -66,7 +75,9 @@ def edit_by_label(call: Call) -> dict[str, Any]:
     return _edit(call, found[0])
 
 
-def _edit(call: Call, order: Order) -> dict[str, Any]:
+def _edit(call: Call, order: Order) -> Held:
+    if order.quote is not None:
+        raise DeribitError("order_not_found", "a quote is changed by mass_quote", "order_id")
     params, listing, old = call.params, order.listing, order.wish
     price = params.decimal("price")
     sized = params.has("amount") or params.has("contracts")
@@ -79,8 +90,7 @@ def _edit(call: Call, order: Order) -> dict[str, Any]:
         reduce_only=params.flag("reduce_only", default=old.reduce_only),
         mmp=params.flag("mmp", default=old.mmp),
     )
-    order, trades = call.twin.exchange.edit(call.account, order, wish, _deadline(call))
-    return {"order": order.render(), "trades": trades}
+    return _answer(*call.twin.exchange.edit(call.account, order, wish, _deadline(call)))
 
 
 def _deadline(call: Call) -> int | None:
@@ -93,6 +103,8 @@ def cancel(call: Call) -> dict[str, Any]:
     if not order.is_open:
         raise DeribitError("not_open_order", f"order is {order.state}", "order_id")
     call.twin.exchange.cancel(order, USER_REQUEST)
+    if order.is_bumped:
+        raise DeribitError("not_open_order", "in the speed bump: it will not rest, but may trade", "order_id")
     return order.render()
 
 

@@ -129,8 +129,8 @@ class LinearHedge:
         return total
 
     def _is_rested(self, engine: Engine, order: Order, instrument: str, side: Side) -> bool:
-        slot = engine.slots.index.get(self._number, {}).get(Level(instrument, side, REST))
-        return slot is not None and engine.slots.order_of[slot] == order.order_id
+        slot = engine.slots.of_strategy.get(self._number, {}).get(Level(instrument, side, REST))
+        return slot is not None and slot.order is order
 
     def _take(self, engine: Engine, part: Part, side: Side, group: str, why: Why) -> Target:
         item = part.candidate
@@ -150,8 +150,8 @@ class LinearHedge:
     ) -> Mapping[Level, Target]:
         """One resting order at the touch of others, not nearer to the mid than the target spread says."""
         level = Level(item.instrument.key, side, REST)
-        slot = engine.slots.index.get(self._number, {}).get(level)
-        order = engine.ledger.orders.get(engine.slots.order_of[slot]) if slot is not None else None
+        slot = engine.slots.of_strategy.get(self._number, {}).get(level)
+        order = slot.order if slot is not None else None
         grid = item.instrument.grid
         own = None
         if order is not None and order.owed:

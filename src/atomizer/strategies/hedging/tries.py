@@ -43,10 +43,8 @@ class Tries:
             elif order.time_in_force is TimeInForce.IOC or order.end is EndReason.REJECTED:
                 self._miss(order.instrument, engine.now_ns)
         self._heard.clear()
-        mine = engine.slots.index.get(self._number, {})
-        for level, number in mine.items():
-            held = engine.slots.refused[number]
-            if not held or held == Reason.BACK_OFF or engine.slots.targets[number] is None:
+        for level, slot in engine.slots.of_strategy.get(self._number, {}).items():
+            if not slot.refused or slot.refused == Reason.BACK_OFF or slot.target is None:
                 continue
             if engine.now_ns - self._counted_ns.get(level.instrument, 0) >= self._settings.check_ms * MS:
                 self._counted_ns[level.instrument] = engine.now_ns
