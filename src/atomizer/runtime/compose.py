@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from atomizer.config.load import plain
 from atomizer.domain.ports import Port
 from atomizer.engine.settings import (
@@ -14,18 +16,18 @@ from atomizer.engine.settings import (
     AllowedAsset,
     AllowedChain,
     EngineSettings,
-    HedgeMarket,
 )
 from atomizer.net.transport import Clock, Transport
 from atomizer.runtime.dry import DryPort
-from atomizer.runtime.node import NodePlan
-from atomizer.runtime.settings import (
-    Settings,
-    deribit_url,
+from atomizer.runtime.hedging import (
+    account_section,
+    followed_books,
+    hedge_market,
     hedger_settings,
-    responder_settings,
-    rysk_url,
+    order_venue_names,
 )
+from atomizer.runtime.node import NodePlan
+from atomizer.runtime.settings import Deribit, Settings, deribit_url, responder_settings, rysk_url
 from atomizer.strategies.hedging import Hedger
 from atomizer.strategies.rfq_responder import RfqResponder
 from atomizer.venues.deribit.adapter import DeribitMarketPort, DeribitPort
@@ -41,19 +43,6 @@ from atomizer.venues.rysk.networks import DOMAIN_NAME, DOMAIN_VERSION, quote_dom
 
 HEDGER_NUMBER = 2
 ZERO_ADDRESS = "0x" + "0" * 40
-
-
-def hedge_market(settings: Settings) -> HedgeMarket:
-    """The market that prices and hedges the configured underlying."""
-    underlying = settings.rfq.underlying
-    name = settings.hedge.instrument or f"{underlying}-PERPETUAL"
-    return HedgeMarket(
-        underlying=underlying,
-        venue="deribit",
-        account=settings.deribit.account,
-        instrument=f"deribit:{name}",
-        index=f"{underlying.lower()}_usd",
-    )
 
 
 def engine_settings(settings: Settings) -> EngineSettings:
@@ -74,37 +63,43 @@ def engine_settings(settings: Settings) -> EngineSettings:
         limits=settings.risk.limits(),
         freshness=settings.freshness,
         accounts=(
-            AccountSettings(
-                venue="deribit",
-                account=settings.deribit.account,
-                numeraire=settings.deribit.numeraire or "coin",
-            ),
+            *(_account(settings, venue) for venue in order_venue_names(settings)),
             AccountSettings(venue="rysk", account=rysk.account, numeraire=rysk.numeraire or "usd"),
         ),
         chains=(chain,),
-        hedge_markets=(hedge_market(settings),),
+        hedge_markets=(hedge_market(settings, settings.rfq.underlying),),
         longest_validity_s=round(settings.rfq.valid),
     )
 
 
-def deribit_settings(settings: Settings) -> DeribitSettings:
-    """The adapter's settings; in dry run without any key."""
-    section, underlying = settings.deribit, settings.rfq.underlying
+def _account(settings: Settings, venue: str) -> AccountSettings:
+    section = account_section(settings, venue)
+    return AccountSettings(venue=venue, account=section.account, numeraire=section.numeraire or "coin")
+
+
+def deribit_settings(settings: Settings, venue: str) -> DeribitSettings:
+    """What the adapter of one connection is told; in dry run without any key.
+
+    The one that prices follows the options, every one the books that hedging needs.
+    """
+    section, coins = account_section(settings, venue), (settings.rfq.underlying,)
+    markets = [hedge_market(settings, coin) for coin in coins]
     return DeribitSettings(
-        ws_url=deribit_url(settings),
+        ws_url=deribit_url(settings, venue),
+        venue=venue,
         account=section.account,
         client_id=section.api_key,
-        key=deribit_key(settings),
-        currencies=(underlying,),
-        books=(hedge_market(settings).instrument.partition(":")[2],),
-        option_underlyings=(underlying,),
+        key=deribit_key(section),
+        currencies=coins,
+        books=tuple(name for market in markets for name in followed_books(market, venue)),
+        future_books=coins if settings.hedge.futures else (),
+        option_underlyings=coins if venue == settings.exchange.name else (),
         grant="client_signature" if section.use_ed25519 else "client_credentials",
     )
 
 
-def deribit_key(settings: Settings) -> LoginKey | None:
+def deribit_key(section: Deribit) -> LoginKey | None:
     """The login key of the configured kind, None when there is none."""
-    section = settings.deribit
     if section.use_ed25519 and section.private_key_ed25519 is not None:
         key = private_key_from_pem(section.private_key_ed25519.reveal())
         if isinstance(key, Ed25519Key):
@@ -148,14 +143,17 @@ def plan(
     **options: Any,
 ) -> NodePlan:
     """Compose a node. `options` are further fields of `NodePlan`."""
-    hedger = Hedger(hedger_settings(settings), hedge_market(settings), HEDGER_NUMBER)
-    deribit, rysk = deribit_settings(settings), rysk_port(settings, transport, clock, rng)
+    hedger = Hedger(hedger_settings(settings), hedge_market(settings, settings.rfq.underlying), HEDGER_NUMBER)
+    venues = order_venue_names(settings)
+    rysk = rysk_port(settings, transport, clock, rng)
     ports: list[Port]
     if settings.mode == "live":
-        ports = [DeribitPort(deribit, transport, clock, rng), rysk]
+        ports = [DeribitPort(deribit_settings(settings, venue), transport, clock, rng) for venue in venues]
+        ports.append(rysk)
     else:
-        keyless = replace(deribit, key=None)
-        ports = [DryPort(DeribitMarketPort(keyless, transport, clock, rng), clock), DryPort(rysk, clock)]
+        keyless = [replace(deribit_settings(settings, venue), key=None) for venue in venues]
+        ports = [DryPort(DeribitMarketPort(item, transport, clock, rng), clock) for item in keyless]
+        ports.append(DryPort(rysk, clock))
     return NodePlan(
         network=settings.network,
         mode=settings.mode,
@@ -164,7 +162,10 @@ def plan(
         ports=ports,
         strategies=[hedger] if hedge else [],
         responders={"rysk": RfqResponder(responder_settings(settings))},
-        capabilities={"deribit": DERIBIT, "rysk": RYSK},
+        capabilities={
+            **{venue: msgspec.structs.replace(DERIBIT, venue=venue) for venue in venues},
+            "rysk": RYSK,
+        },
         settings_shown=plain(settings),
         tape=settings.tape,
         on_turn=on_turn,

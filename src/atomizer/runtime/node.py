@@ -239,6 +239,7 @@ class Node:
                 for key, size in engine.ledger.position_sizes().items()
             },
             "differences": len(engine.ledger.differences),
+            "delta": self.plan.engine.delta_name,
             "numeraire": {
                 f"{item.venue}/{item.account}": item.numeraire for item in self.plan.engine.accounts
             },

@@ -21,8 +21,9 @@ from atomizer.config.secret import Secret
 from atomizer.net.memory import Latency, MemoryNetwork, MemoryServer
 from atomizer.net.transport import Application, Clock
 from atomizer.runtime.compose import plan
+from atomizer.runtime.hedging import Hedge
 from atomizer.runtime.node import Node
-from atomizer.runtime.settings import Deribit, Hedge, RfqSection, Rysk, Settings
+from atomizer.runtime.settings import Deribit, RfqSection, Rysk, Settings
 from atomizer.sim.chain import Chain
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.deribit.twin import DeribitTwin

@@ -105,8 +105,6 @@ class Hedger:
         zone = band(engine, underlying, settings, cost)
         open_delta = net + self._resales.planned
         want = zone.trade(open_delta * settings.ratio, to_edge=settings.band_to == "edge")
-        if settings.band_to == "edge" and abs(want) < 0.5 * settings.threshold:
-            want = 0.0
         uncovered = engine.ledger.groups.uncovered(underlying)
         group = uncovered[0] if uncovered else f"hedge/{underlying}"
         calm = not want and not targets and not self._working(engine)

@@ -50,6 +50,8 @@ class LinearHedge:
             made = candidate(engine, instrument, side, self._settings.holding_h)
             if made is not None:
                 found.append(made)
+        home = self._market.hedge_venue
+        found = [item for item in found if item.instrument.venue == home] or found if home else found
         willing = [item for item in found if not self._tries.passed_over(item.instrument.key, engine.now_ns)]
         return willing or found
 

@@ -8,10 +8,13 @@ import msgspec
 
 Policy = Literal["delta", "resale", "both"]
 BandRule = Literal["fixed", "whalley_wilmott", "zakamouline"]
+BandEdge = Literal["edge", "target"]
+OrderType = Literal["ioc", "post_only"]
 
 
 class HedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`threshold` and `naked_stop` in coins; `cross_bps`: how far through the touch an order may reach.
+    """`threshold` (or `threshold_usd`, whichever is wider) and `naked_stop` in coins; `cross_bps`: how far
+    through the touch an order may reach.
 
     `ratio` 1.0 hedges everything. `band` gives the half width in which nothing trades (`threshold` is its
     least), `band_to` where a hedge goes: to the band's near edge or to the target. `risk_aversion` per USD,
@@ -34,11 +37,12 @@ class HedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy = "delta"
     ratio: float = 1.0
     threshold: float = 0.05
+    threshold_usd: float = 0.0
     band: BandRule = "fixed"
-    band_to: Literal["edge", "target"] = "target"
+    band_to: BandEdge = "target"
     risk_aversion: float = 1e-3
     delay_ms: int = 0
-    order_type: Literal["ioc", "post_only"] = "ioc"
+    order_type: OrderType = "ioc"
     cross_bps: float = 10.0
     max_spread_bps: float = 0.0
     target_spread_bps: float = 0.0
