@@ -61,7 +61,7 @@ class Hedge(msgspec.Struct, frozen=True, kw_only=True):
     resale_deadline_ms: Milliseconds = 15_000
     resale_retry_ms: Milliseconds = 60_000
     resale_risk_price: Amount = 0.02
-    resale_strikes: Annotated[int, msgspec.Meta(ge=1)] = 2
+    resale_strikes: Annotated[int, msgspec.Meta(ge=1)] = 1
     run_off: bool = True
     alarm_ms: Milliseconds = 5_000
     naked_stop: Amount = 1.0

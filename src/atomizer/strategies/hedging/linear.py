@@ -50,10 +50,11 @@ class LinearHedge:
             made = candidate(engine, instrument, side, self._settings.holding_h)
             if made is not None:
                 found.append(made)
-        home = self._market.hedge_venue
-        found = [item for item in found if item.instrument.venue == home] or found if home else found
-        willing = [item for item in found if not self._tries.passed_over(item.instrument.key, engine.now_ns)]
-        return willing or found
+        now_ns, home = engine.now_ns, self._market.hedge_venue
+        willing = [
+            item for item in found if not self._tries.passed_over(item.instrument.key, now_ns)
+        ] or found
+        return [item for item in willing if item.instrument.venue == home] or willing
 
     def cost_rate(self, engine: Engine) -> float:
         """One-way cost of the cheapest instrument, a fraction of value; 0 when there is none."""

@@ -73,7 +73,10 @@ class Resales:
             return targets
         working = self._working(engine)
         offered: dict[str, Decimal] = {}
-        for wanted in self._wanted(engine):
+        seen = list(self._wanted(engine))
+        keys = {item.listed.key for item in seen}
+        self._offers = {key: offer for key, offer in self._offers.items() if key in keys}
+        for wanted in seen:
             working_size = working.get(wanted.listed.key, ZERO)
             found = self._offer(engine, wanted, working_size)
             if found is not None:

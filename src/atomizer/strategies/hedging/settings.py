@@ -54,7 +54,7 @@ class HedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     resale_deadline_ms: int = 15_000
     resale_retry_ms: int = 60_000
     resale_risk_price: float = 0.02
-    resale_strikes: int = 2
+    resale_strikes: int = 1
     run_off: bool = True
     check_ms: int = 250
     retry_ms: int = 100
