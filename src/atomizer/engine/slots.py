@@ -178,7 +178,9 @@ class SlotTable:
         self.state[number] = state
         self.asked_px[number] = order.ticks
         if state is not _DONE:
-            self.asked_left[number] = order.lots - order.booked
+            left = self.asked_left[number] = order.lots - order.booked
+            if order.time_in_force is _IOC and self.want_qty[number]:
+                self.want_qty[number] = left  # its target is consumed by this one order, part by part
             return False
         self.asked_left[number] = 0
         slot.order = None

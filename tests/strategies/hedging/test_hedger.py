@@ -16,7 +16,7 @@ from atomizer.domain.orders import EndReason, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.engine.settings import Freshness, Limits
 from atomizer.strategies.hedging import Hedger, HedgerSettings
-from tests.engine.bench_desk import HEDGE, MS, PERP, Desk, S, placed
+from tests.engine.bench_desk import HEDGE, MS, PERP, Desk, S, amended, placed
 from tests.engine.rfq_desk import FORWARD, NEAR_S, RfqDesk, chain_events, option
 
 
@@ -101,6 +101,13 @@ def test_what_a_partial_fill_leaves_is_hedged_next() -> None:
     desk.ended(order.order_id, 15_000, EndReason.CANCELLED_BY_VENUE)
     again = placed([item for _ in range(3) for item in desk.tick(after_ms=100.0)])
     assert [item.lots for item in again] == [5_000]
+
+
+def test_an_immediate_hedge_that_fills_in_parts_is_never_amended_to_more() -> None:
+    desk, (order,) = holding("20000")
+    out = desk.fill(order, 5_000, trade="a") + desk.fill(order, 5_000, trade="b") + desk.tick()
+    assert not amended(out)
+    assert not placed(out)
 
 
 def test_an_unfilled_hedge_is_retried_at_its_own_pace_not_backed_off() -> None:
