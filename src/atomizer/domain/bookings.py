@@ -17,7 +17,8 @@ from atomizer.domain.instruments import Side
 class Fill(msgspec.Struct, frozen=True, kw_only=True, tag="fill", omit_defaults=True):
     """A trade of ours: `size` > 0 in the instrument's size unit at `price` in its price unit.
 
-    `order_id` is ours (0: an order nobody here knows), `fee` > 0 is paid, < 0 a rebate.
+    `order_id` is ours (0: an order nobody here knows), `fee` > 0 is paid, < 0 a rebate. `recorded`: done
+    elsewhere and written down by a person, so that no order is missing.
     """
 
     venue: str
@@ -34,6 +35,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag="fill", omit_defaults=
     leg: int = 0
     maker: bool = False
     ts_ns: int = 0
+    recorded: bool = False
 
 
 class RfqTrade(msgspec.Struct, frozen=True, kw_only=True, tag="rfq_trade", omit_defaults=True):

@@ -25,6 +25,7 @@ from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.answering import Answering
+from atomizer.engine.dead_letters import DeadLetters
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.flight import Flight
 from atomizer.engine.gate import Gate, Halts
@@ -54,6 +55,7 @@ FOLDED = (
     ev.PlaceRefused,
     ev.RequestTimedOut,
     ev.OrderNotFound,
+    ev.QuoteRefused,
     Fill,
     CashMove,
     PositionMove,
@@ -122,6 +124,7 @@ class Engine:
         self.slots = SlotTable()
         self.reconciler = Reconciler(self.ledger, capabilities)
         self.counters = Counters()
+        self.letters = DeadLetters()
         self.run = run
         self.now_ns = now_ns
         self._strategies = sorted(strategies, key=lambda item: item.number)
@@ -176,7 +179,7 @@ class Engine:
             ev.OrderOpen: self._order_open,
             ev.AmendRefused: self._amend_refused,
             ev.CancelRefused: self._cancel_refused,
-            Rfq: self._answering.take,
+            Rfq: self._rfq,
             RfqTrade: self._rfq_trade,
             ev.ReadBegun: self._read_begun,
             ev.ReadEnded: self._read_ended,
@@ -238,6 +241,7 @@ class Engine:
         self._decide()
         if self.keeper.examine():
             self._after_orders()
+        self.letters.look(self)
         if self.market.gaps:
             self._repair_books()
         if self.now_ns - self._marked_ns >= self._marks_ns:
@@ -347,6 +351,10 @@ class Engine:
         self.ledger.apply(event, self.now_ns)
         self.flight.cancel_refused(event.order_id)
 
+    def _rfq(self, rfq: Rfq) -> None:
+        self.ledger.apply(rfq, self.now_ns)
+        self._answering.take(rfq)
+
     def _rfq_trade(self, trade: RfqTrade) -> None:
         self.ledger.apply(trade, self.now_ns)
         self.counters.trades += 1
@@ -363,6 +371,11 @@ class Engine:
         self.reconciler.balance(event)
 
     def _operator(self, event: ev.Operator) -> None:
+        self.ledger.apply(event, self.now_ns)
+        if event.word in ("retry", "discard", "reconcile", "record", "execute", "withdraw"):
+            self._asked(event)
+            self._all_dirty()
+            return
         halts = self.halts
         if event.word == "kill":
             halts.kill_level = max(halts.kill_level, event.level)
@@ -385,11 +398,28 @@ class Engine:
         )
         self._all_dirty()
 
+    def _asked(self, event: ev.Operator) -> None:
+        """Words about trades, letters and accounts; the ledger has folded what they change there."""
+        if event.word == "retry":
+            self.letters.retry(self, event)
+        elif event.word == "discard":
+            self.letters.discard(self, event)
+        elif event.word == "reconcile":
+            self.read_all()
+        elif event.word == "execute":
+            name = str(event.args["instrument"])
+            if name in self.market.instruments and name not in self.market.books:
+                self.emit(Resubscribe(name.partition(":")[0], name))
+
+    def read_all(self) -> None:
+        """Read every account that is connected, now."""
+        for item in self.settings.accounts:
+            self._read_at((item.venue, item.account), self.now_ns)
+
     def _look(self, event: ev.Look) -> None:
         self._marked_ns = 0
         if event.accounts:
-            for item in self.settings.accounts:
-                self._read_at((item.venue, item.account), self.now_ns)
+            self.read_all()
 
     def _storage(self, event: ev.StorageState) -> None:
         self.halts.journal = event.state

@@ -29,6 +29,7 @@ from atomizer.runtime.hedging import (
 from atomizer.runtime.node import NodePlan
 from atomizer.runtime.settings import Deribit, Settings, deribit_url, responder_settings, rysk_url
 from atomizer.strategies.hedging import Hedger
+from atomizer.strategies.manual_orders import ManualOrders
 from atomizer.strategies.rfq_responder import RfqResponder
 from atomizer.venues.deribit.adapter import DeribitMarketPort, DeribitPort
 from atomizer.venues.deribit.auth import LoginKey
@@ -160,7 +161,7 @@ def plan(
         directory=settings.data_directory,
         engine=engine_settings(settings),
         ports=ports,
-        strategies=[hedger] if hedge else [],
+        strategies=[hedger, ManualOrders()] if hedge else [ManualOrders()],
         responders={"rysk": RfqResponder(responder_settings(settings))},
         capabilities={
             **{venue: msgspec.structs.replace(DERIBIT, venue=venue) for venue in venues},
