@@ -32,6 +32,7 @@ DEMO_ROOT = Path("data") / "demo"
 @click.option("--virtual", is_flag=True, help="Virtual time: as fast as the machine, repeatable to the byte.")
 @click.option("--edge", type=click.FloatRange(0.0), default=1.0, help="Multiple of the configured edge.")
 @click.option("--no-hedge", is_flag=True, help="Win trades and leave their delta open.")
+@click.option("--compare-hedges", is_flag=True, help="Every hedge policy on the same flow, one table.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on stdout.")
 @click.option(
     "--data-dir",
@@ -46,6 +47,7 @@ def command(
     virtual: bool,
     edge: float,
     no_hedge: bool,
+    compare_hedges: bool,
     as_json: bool,
     data_dir: Path | None,
 ) -> int:
@@ -55,6 +57,7 @@ def command(
     """
     from atomizer.runtime.demo import DemoPlan
 
+    virtual = virtual or compare_hedges
     temporary = virtual and data_dir is None
     directory = Path(tempfile.mkdtemp(prefix="atomizer-")) if temporary else data_dir or _next_directory()
     try:
@@ -67,6 +70,10 @@ def command(
             edge=edge,
             hedge=not no_hedge,
         )
+        if compare_hedges:
+            from atomizer.cli.compare import run
+
+            return run(plan, as_json=as_json)
         return _run(plan, virtual=virtual, as_json=as_json)
     finally:
         if temporary:

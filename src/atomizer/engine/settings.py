@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -127,9 +128,10 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     def delta_name(self) -> str:
         """Which delta is hedged, in words: that of the accounts that hedge, by their numeraire."""
         hedging = {(item.venue, item.account) for market in self.hedge_markets for item in market.instruments}
-        words = {
-            "premium-adjusted, coin" if item.numeraire == "coin" else "Black, usd"
-            for item in self.accounts
-            if (item.venue, item.account) in hedging
-        }
-        return f"delta ({'; '.join(sorted(words)) or 'none hedged'})"
+        return delta_words(item.numeraire for item in self.accounts if (item.venue, item.account) in hedging)
+
+
+def delta_words(numeraires: Iterable[str]) -> str:
+    """The name of the delta that accounts of these numeraires hedge."""
+    words = {"premium-adjusted, coin" if item == "coin" else "Black, usd" for item in numeraires}
+    return f"delta ({'; '.join(sorted(words)) or 'none hedged'})"

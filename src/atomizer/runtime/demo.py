@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,10 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """What to run. `edge` multiplies the configured edge."""
+    """What to run. `edge` multiplies the configured edge.
+
+    `hedging` changes the hedge section, `second` adds a second Deribit, a venue of its own.
+    """
 
     duration_s: float
     seed: int
@@ -50,6 +53,8 @@ class DemoPlan:
     underlying: str = "ETH"
     edge: float = 1.0
     hedge: bool = True
+    hedging: dict[str, Any] = field(default_factory=dict)
+    second: bool = False
 
     def loaded_chain(self) -> Chain | None:
         return None if self.chain is None else load_chain(self.chain)
@@ -78,12 +83,20 @@ def run_in_virtual_time(plan: DemoPlan) -> list[VenueReport]:
 
     async def main(clock: VirtualClock) -> list[VenueReport]:
         world = World(
-            WorldPlan(seed=plan.seed, start_ns=DEFAULT_START_NS, chain=chain, underlying=underlying), clock
+            WorldPlan(
+                seed=plan.seed,
+                start_ns=DEFAULT_START_NS,
+                chain=chain,
+                underlying=underlying,
+                second=plan.second,
+            ),
+            clock,
         )
         settings = world.settings(plan.directory)
         limits = limits_for(start_index(plan, chain))
         settings = msgspec.structs.replace(
             settings,
+            hedge=msgspec.structs.replace(settings.hedge, **plan.hedging),
             risk=Risk(max_delta=limits["risk.max_delta"]),
             responder=msgspec.structs.replace(settings.responder, edge_scale=plan.edge),
         )

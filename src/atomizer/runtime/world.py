@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,17 @@ from atomizer.sim.market import Market
 from atomizer.sim.rysk.settings import RyskTwinSettings, default_settings
 from atomizer.sim.rysk.twin import RyskTwin
 
-DERIBIT_PORT, RYSK_PORT = 9001, 9003
+DERIBIT_PORT, SECOND_PORT, RYSK_PORT = 9001, 9002, 9003
 HOST = "127.0.0.1"
 HEDGE_THRESHOLD_USD = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class WorldPlan:
-    """One world. `wrap` may put a fault injector around a venue's application, by venue name."""
+    """One world. `second`: another Deribit with liquidity of its own, the venue `deribit2`.
+
+    `wrap` may put a fault injector around a venue's application, by venue name.
+    """
 
     seed: int
     start_ns: int
@@ -47,6 +50,7 @@ class WorldPlan:
     latency: Latency = field(default_factory=lambda: Latency(0.001, 0.000_5))
     deribit: DeribitTwinSettings = field(default_factory=DeribitTwinSettings)
     rysk_changes: dict[str, Any] = field(default_factory=dict)
+    second: bool = False
     wrap: Callable[[str, Application], Application] | None = None
 
 
@@ -63,23 +67,30 @@ class World:
             world.underlying, world.seed, **world.rysk_changes
         )
         self.rysk = RyskTwin(self.market, self.rysk_settings, clock)
+        self.second: DeribitTwin | None = None
+        if world.second:
+            own = replace(world.deribit, flow_seed=world.seed + SECOND_PORT)
+            self.second = DeribitTwin([self.market], own, clock)
         self._servers: list[MemoryServer] = []
 
+    def venues(self) -> dict[str, tuple[int, DeribitTwin | RyskTwin]]:
+        """Port and twin of every venue by its name."""
+        found: dict[str, tuple[int, DeribitTwin | RyskTwin]] = {"deribit": (DERIBIT_PORT, self.deribit)}
+        if self.second is not None:
+            found["deribit2"] = (SECOND_PORT, self.second)
+        return {**found, "rysk": (RYSK_PORT, self.rysk)}
+
     async def open(self) -> None:
-        self.deribit.start()
-        self.rysk.start()
         wrap = self.plan.wrap or (lambda _venue, application: application)
-        for venue, port, application in (
-            ("deribit", DERIBIT_PORT, self.deribit),
-            ("rysk", RYSK_PORT, self.rysk),
-        ):
+        for venue, (port, application) in self.venues().items():
+            application.start()
             self._servers.append(await self.network.serve(HOST, port, wrap(venue, application)))
 
     async def close(self) -> None:
         for server in self._servers:
             await server.stop()
-        await self.rysk.stop()
-        await self.deribit.stop()
+        for _port, twin in reversed(self.venues().values()):
+            await twin.stop()
 
     def hedge_threshold(self) -> float:
         """Coins worth about twenty dollars: two contracts of the coarsest perpetual."""
@@ -114,6 +125,18 @@ class World:
             ),
             hedge=Hedge(delta_threshold=self.hedge_threshold()),
         )
+        if self.second is not None:
+            second = self.second.settings.credentials[0]
+            changes.setdefault(
+                "deribit2",
+                Deribit(
+                    account="deribit2",
+                    ws_url=f"ws://{HOST}:{SECOND_PORT}/ws/api/v2",
+                    api_key=second.client_id,
+                    api_secret=Secret(second.client_secret),
+                    numeraire="coin",
+                ),
+            )
         return msgspec.structs.replace(made, **changes)
 
     def node(self, settings: Settings, *, hedge: bool = True, **options: Any) -> Node:
@@ -170,6 +193,8 @@ async def run_session(
     await asyncio.wait({running}, timeout=duration_s)
     node.stop()
     await running
-    reports = [report_of(world.deribit.equity()), report_of(world.rysk.equity())]
+    reports = [
+        replace(report_of(twin.equity()), venue=venue) for venue, (_port, twin) in world.venues().items()
+    ]
     await world.close()
     return reports
