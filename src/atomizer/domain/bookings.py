@@ -77,7 +77,11 @@ class CashKind(StrEnum):
 
 
 class CashMove(msgspec.Struct, frozen=True, kw_only=True, tag="cash", omit_defaults=True):
-    """Cash in or out (`amount` signed, in `currency`), optionally because of an instrument."""
+    """Cash in or out (`amount` signed, in `currency`), optionally because of an instrument.
+
+    A settlement or delivery of a future pays everything its trades earned since the last one, what the ledger
+    booked with those trades included; `price`, where given, is the position's entry from then on.
+    """
 
     venue: str
     account: str
@@ -86,11 +90,15 @@ class CashMove(msgspec.Struct, frozen=True, kw_only=True, tag="cash", omit_defau
     currency: str
     amount: Decimal
     instrument: str = ""
+    price: Decimal | None = None
     ts_ns: int = 0
 
 
 class PositionMove(msgspec.Struct, frozen=True, kw_only=True, tag="position_move", omit_defaults=True):
-    """A position changed without a trade: expiry, exercise, assignment, delivery (`size` signed)."""
+    """A position changed without a trade: expiry, exercise, assignment, delivery (`size` signed).
+
+    `price`: what a future came in or went out at (the strike of an exercised option, the delivery price).
+    """
 
     venue: str
     account: str
@@ -98,6 +106,7 @@ class PositionMove(msgspec.Struct, frozen=True, kw_only=True, tag="position_move
     reference: str
     size: Decimal
     why: str
+    price: Decimal | None = None
     ts_ns: int = 0
 
 

@@ -101,12 +101,14 @@ class SendQuote(msgspec.Struct, frozen=True, kw_only=True, tag="quote", omit_def
 
 
 class ReadAccount(msgspec.Struct, frozen=True, kw_only=True, tag="read_account", omit_defaults=True):
-    """Read open orders, trades since `since_ns`, positions and balances; answered in a bracket."""
+    """Read open orders, trades since `since_ns`, the account's history since `log_since_ns`, positions and
+    balances; answered in a bracket."""
 
     venue: str
     account: str
     asked_ns: int
     since_ns: int
+    log_since_ns: int = 0
 
 
 class Resubscribe(msgspec.Struct, frozen=True, tag="resubscribe"):
@@ -223,6 +225,20 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True, tag="difference", om
     open: bool = True
 
 
+class Breach(msgspec.Struct, frozen=True, kw_only=True, tag="breach", omit_defaults=True):
+    """What is held of one underlying went beyond a limit (`open`) or came back.
+
+    `measure` is delta, gamma, vega or notional, in the limits' units. Nothing is folded from it: it is found
+    anew from positions.
+    """
+
+    underlying: str
+    measure: str
+    value: float
+    limit: float
+    open: bool = True
+
+
 class LetterState(StrEnum):
     """Where a dead letter stands. RETRYING is open as well: the retry has not succeeded yet."""
 
@@ -272,6 +288,7 @@ Fact = (
     | RiskState
     | HedgeState
     | Difference
+    | Breach
     | DeadLetter
 )
 Command = VenueCommand | Fact

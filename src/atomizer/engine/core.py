@@ -14,6 +14,7 @@ from atomizer.domain.bookings import CashMove, Fill, PositionMove, Reversal, Rfq
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import (
     Command,
+    Difference,
     InstrumentUsed,
     Marks,
     ReadAccount,
@@ -25,6 +26,7 @@ from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.answering import Answering
+from atomizer.engine.breaches import BreachWatch
 from atomizer.engine.dead_letters import DeadLetters
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.flight import Flight
@@ -121,6 +123,7 @@ class Engine:
         self.halts.paused = dict.fromkeys(self.ledger.risk.paused, Reason.PAUSED)
         self.capabilities = capabilities
         self.gate = Gate(settings, self.ledger, self.market, self.exposure, capabilities, self.halts)
+        self.breaches = BreachWatch(settings.limits, self.exposure, settings.check_every_ms * MS)
         self.slots = SlotTable()
         self.reconciler = Reconciler(self.ledger, capabilities)
         self.counters = Counters()
@@ -185,6 +188,8 @@ class Engine:
             ev.ReadEnded: self._read_ended,
             ev.PositionReport: self._position_report,
             ev.BalanceReport: self._balance_report,
+            ev.UnknownEntry: self._unknown_entry,
+            ev.BudgetRead: self.flight.budget_read,
             ev.Operator: self._operator,
             ev.StorageState: self._storage,
             ev.Look: self._look,
@@ -370,6 +375,21 @@ class Engine:
         self.ledger.apply(event, self.now_ns)
         self.reconciler.balance(event)
 
+    def _unknown_entry(self, event: ev.UnknownEntry) -> None:
+        """Shown once, as a difference that a person must explain."""
+        what = f"log {event.reference}"
+        if (event.venue, event.account, what) not in self.ledger.differences:
+            theirs = f"{event.kind} {event.instrument} {event.amount} {event.currency}: {event.text}"
+            self.emit(
+                Difference(
+                    venue=event.venue,
+                    account=event.account,
+                    what=what,
+                    ours="not understood",
+                    theirs=theirs,
+                )
+            )
+
     def _operator(self, event: ev.Operator) -> None:
         self.ledger.apply(event, self.now_ns)
         if event.word in ("retry", "discard", "reconcile", "record", "execute", "withdraw"):
@@ -440,7 +460,16 @@ class Engine:
 
     def _read(self, venue: str, account: str) -> None:
         since = self.ledger.unread_since(venue, account, self.now_ns)
-        self.emit(ReadAccount(venue=venue, account=account, asked_ns=self.now_ns, since_ns=since))
+        log_since = self.ledger.log_unread_since(venue, account, self.now_ns)
+        self.emit(
+            ReadAccount(
+                venue=venue,
+                account=account,
+                asked_ns=self.now_ns,
+                since_ns=since,
+                log_since_ns=log_since,
+            )
+        )
         self._read_at((venue, account), self.now_ns + READ_TIMEOUT_NS)
 
     def _read_at(self, scope: tuple[str, str], due_ns: int) -> None:
@@ -531,6 +560,8 @@ class Engine:
         if self.now_ns - self._forgot_ns > FORGET_EVERY_NS:
             self._forgot_ns = self.now_ns
             self.ledger.forget(self.now_ns - REMEMBERED_NS)
+        for breach in self.breaches.due(self.now_ns):
+            self.emit(breach)
         self._accrue_naked()
         held: dict[str, tuple[float, float, float]] = {}
         for holding in self.ledger.position_sizes():

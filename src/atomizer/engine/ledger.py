@@ -76,6 +76,8 @@ DEADLINE_SLACK_NS = 500_000_000
 # Ends that we concluded from what a venue did not mention.
 CONCLUDED_ENDS = (EndReason.NOT_FOUND, EndReason.DISCONNECT)
 READ_OVERLAP_NS = 60_000_000_000
+# Entries of an account's history may be written long after the moment they are of.
+LOG_OVERLAP_NS = 900_000_000_000
 
 
 class Order(msgspec.Struct, kw_only=True):
@@ -356,6 +358,15 @@ class Ledger:
         return fresh
 
     def _move(self, booking: CashMove | PositionMove | Reversal) -> None:
+        if isinstance(booking, PositionMove) and booking.instrument not in self.instruments:
+            self.differences[booking.venue, booking.account, booking.instrument] = Difference(
+                venue=booking.venue,
+                account=booking.account,
+                what=booking.instrument,
+                ours="unknown instrument",
+                theirs=f"{booking.why} {booking.reference}",
+            )
+            return
         if not self._book(booking):
             return
         if isinstance(booking, CashMove) and booking.reference.startswith(OPENING):
@@ -502,6 +513,12 @@ class Ledger:
         if opened is None:
             return now_ns
         return max(opened - CLOCK_SLACK_NS, self.read_asked_ns[scope] - READ_OVERLAP_NS)
+
+    def log_unread_since(self, venue: str, account: str, now_ns: int) -> int:
+        """From when on entries of the account's history may be missing; the opening holds those before."""
+        scope = (venue, account)
+        opened = self.opened_ns.get(scope)
+        return now_ns if opened is None else max(opened, self.read_asked_ns[scope] - LOG_OVERLAP_NS)
 
     def _run_started(self, record: RunStarted) -> None:
         self.run = record

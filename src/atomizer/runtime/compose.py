@@ -70,6 +70,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         chains=(chain,),
         hedge_markets=(hedge_market(settings, settings.rfq.underlying),),
         longest_validity_s=round(settings.rfq.valid),
+        check_every_ms=max(1, round(settings.risk.check_interval * 1000)),
     )
 
 

@@ -68,6 +68,7 @@ class Hedge(msgspec.Struct, frozen=True, kw_only=True):
     outage_ms: Milliseconds = 1_000
     enable_gamma: bool = False
     gamma_threshold: Amount = 0.5
+    gamma_ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
 
 
 # Names that the hedger calls otherwise.

@@ -11,7 +11,7 @@ from typing import Any
 
 import uvloop
 
-from atomizer.config.load import Loaded
+from atomizer.config.load import Loaded, plain
 from atomizer.config.secret import Secret
 from atomizer.domain.events import Operator
 from atomizer.engine.settings import EngineSettings
@@ -20,7 +20,7 @@ from atomizer.net.virtual import WallClock
 from atomizer.runtime.compose import plan
 from atomizer.runtime.hedging import order_venue_names
 from atomizer.runtime.node import Node
-from atomizer.runtime.settings import NOT_BUILT, Settings, check_node, deribit_url, rysk_url
+from atomizer.runtime.settings import Settings, check_node, deribit_url, resting, rysk_url
 from atomizer.runtime.speaking import Speaker
 from atomizer.runtime.warm import warm
 from atomizer.telemetry import logs
@@ -28,7 +28,7 @@ from atomizer.telemetry import logs
 FREEZE_AFTER_S = 5.0
 
 
-def serve(loaded: Loaded[Settings], level: str, environment: dict[str, str]) -> int:
+def serve(loaded: Loaded[Settings], level: str) -> int:
     """Run until SIGINT or SIGTERM, or until a `stop` word. Returns the exit code."""
     settings = check_node(loaded.settings)
     hidden = [item.reveal() for item in _secrets(settings)]
@@ -37,19 +37,19 @@ def serve(loaded: Loaded[Settings], level: str, environment: dict[str, str]) -> 
     )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(loaded, environment))
+            return runner.run(_serve(loaded))
     finally:
         log.close()
 
 
 def _secrets(settings: Settings) -> list[Secret]:
     accounts = (settings.deribit, settings.deribit2)
-    found = [settings.rysk.private_key]
+    found = [settings.rysk.private_key, settings.derive.private_key]
     found += [secret for item in accounts for secret in (item.api_secret, item.private_key_ed25519)]
     return [item for item in found if item is not None]
 
 
-def _announce(loaded: Loaded[Settings], engine: EngineSettings, environment: dict[str, str]) -> None:
+def _announce(loaded: Loaded[Settings], engine: EngineSettings) -> None:
     settings, log = loaded.settings, logs.get()
     log.warning(
         "start",
@@ -61,16 +61,15 @@ def _announce(loaded: Loaded[Settings], engine: EngineSettings, environment: dic
         data_dir=str(settings.data_directory),
         numeraire={item.venue: item.numeraire for item in engine.accounts},
         hedges=engine.delta_name,
-        limits={name: getattr(settings.risk, name) for name in settings.risk.__struct_fields__},
+        limits=plain(settings.risk),
     )
     for line in (*loaded.overrides(), *loaded.notes):
         log.info("configuration", text=line)
-    for name, part in NOT_BUILT.items():
-        if name in environment:
-            log.warning("ignored_variable", name=name, text=f"{part} is not built")
+    for line in resting(loaded):
+        log.warning("setting_rests", text=line)
 
 
-async def _serve(loaded: Loaded[Settings], environment: dict[str, str]) -> int:
+async def _serve(loaded: Loaded[Settings]) -> int:
     settings = loaded.settings
     warm()
     transport, clock = SocketTransport(), WallClock()
@@ -83,7 +82,7 @@ async def _serve(loaded: Loaded[Settings], environment: dict[str, str]) -> int:
         on_turn=Speaker(shadow=settings.mode != "live"),
     )
     node = Node(made, clock)
-    _announce(loaded, made.engine, environment)
+    _announce(loaded, made.engine)
     for note in node.journal.notes:
         logs.get().warning("journal_mended", text=note)
     received: list[int] = []

@@ -29,6 +29,7 @@ def status(engine: Engine) -> dict[str, Any]:
         "journal": halts.journal,
         "paused": {scope: str(why) for scope, why in sorted(halts.paused.items())},
         "naked": dict(sorted(halts.naked.items())),
+        "breaches": [msgspec.to_builtins(item) for _key, item in sorted(engine.breaches.open.items())],
         "unreconciled": {"/".join(key): text for key, text in sorted(halts.unreconciled.items())},
         "feeds": {
             name: "fresh" if feed.fresh(now_ns) else feed.why or "silent"
