@@ -47,11 +47,11 @@ def parse_channel(name: str, listings: Mapping[str, Listing], indices: Collectio
         return _book(name, rest, listings)
     if head in ("ticker", "perpetual") and len(rest) == 2 and rest[0] in listings and rest[1] in INTERVALS:
         return Channel(name, head, rest[0], rest[1])
-    if head == "quote" and len(rest) == 1 and rest[0] in listings:
+    if head in ("quote", "incremental_ticker") and len(rest) == 1 and rest[0] in listings:
         return Channel(name, head, rest[0])
     if head == "trades" and _scoped(rest, listings):
         return Channel(name, head, ".".join(rest[:-1]), rest[-1])
-    if head == "deribit_price_index" and len(rest) == 1 and rest[0] in indices:
+    if head in ("deribit_price_index", "deribit_volatility_index") and len(rest) == 1 and rest[0] in indices:
         return Channel(name, head, rest[0])
     if head == "markprice" and len(rest) == 2 and rest[0] == "options" and rest[1] in indices:
         return Channel(name, "markprice", rest[1])

@@ -32,6 +32,7 @@ class Entrance:
             order.left_lots,
             order.mode,
             SelfTrade.CANCEL_TAKER,
+            order.wish.show,
         )
 
     def waits(self, book: VenueBook, wish: Wish, ticks: int) -> bool:

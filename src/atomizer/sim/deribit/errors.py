@@ -21,6 +21,7 @@ CODES = {
     "too_many_requests": 10028,
     "not_owner_of_order": 10029,
     "must_be_websocket_request": 10030,
+    "invalid_max_show_amount": 10036,
     "price_wrong_tick": 10043,
     "other_reject": 11030,
     "no_adv_for_futures": 11038,

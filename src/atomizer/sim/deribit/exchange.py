@@ -279,6 +279,7 @@ class Exchange:
         order.updated_ms = self.now_ms
         if placed.resting:
             order.ticks = placed.ticks
+            order.shown_lots = book.matching.shown(order.matching_id)
             order.account.open_orders[order.order_id] = order
         tallies = self._book_fills(book, order, order.side, placed, announce=False)
         if not placed.resting:
@@ -313,6 +314,8 @@ class Exchange:
                 order.paid += fill.ticks * fill.lots
                 order.updated_ms = self.now_ms
                 self.guards.traded(order, fill.ticks, fill.lots)
+                if order is maker:
+                    order.shown_lots = book.matching.shown(order.matching_id)
                 if order is maker and fill.left == 0:
                     self.end(order, "filled", "")
                 tally = tallies.setdefault(order.account, Tally([], []))

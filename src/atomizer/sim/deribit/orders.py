@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 GTC, GTD, IOC, FOK = "good_til_cancelled", "good_til_day", "immediate_or_cancel", "fill_or_kill"
 MAX_LABEL = 64
+# An iceberg shows this many times the smallest order, and one part in this many of itself, at the least.
+SHOW_MINIMUM, SHOW_PARTS = 100, 100
 MARKET_TYPES = ("market", "market_limit")
 OPEN, SPEED_BUMPED = "open", "speed_bumped"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A checked order request. `ticks` None: take whatever price there is (market)."""
+    """A checked order request. `ticks` None: take whatever price there is (market); `show` 0: all shows."""
 
     listing: Listing
     side: int
@@ -35,6 +37,7 @@ class Wish:
     reject_post_only: bool
     reduce_only: bool
     mmp: bool
+    show: int = 0
 
     @property
     def mode(self) -> Mode:
@@ -75,10 +78,11 @@ def read_wish(params: Params, listing: Listing, side: int) -> Wish:
         if price is None:
             raise invalid_params("price", "value required")
         ticks = listing.ticks(price)
+    lots = read_lots(params, listing)
     return Wish(
         listing=listing,
         side=side,
-        lots=read_lots(params, listing),
+        lots=lots,
         ticks=ticks,
         order_type=order_type,
         time_in_force=time_in_force,
@@ -87,7 +91,27 @@ def read_wish(params: Params, listing: Listing, side: int) -> Wish:
         reject_post_only=params.flag("reject_post_only"),
         reduce_only=params.flag("reduce_only"),
         mmp=params.flag("mmp"),
+        show=_read_show(params, listing, lots, resting=time_in_force in (GTC, GTD)),
     )
+
+
+def _read_show(params: Params, listing: Listing, lots: int, *, resting: bool) -> int:
+    """Lots of an iceberg that show at a time (`display_amount`, once `max_show`), 0 where all of it does.
+
+    Raises:
+        DeribitError: 10036, too small a part of it or of the smallest order, or of an order that cannot rest.
+    """
+    name = "display_amount" if params.has("display_amount") else "max_show"
+    amount = params.decimal(name)
+    if amount is None:
+        return 0
+    show = listing.lots(amount)
+    if show >= lots:
+        return 0
+    if not resting or show < SHOW_MINIMUM or lots > SHOW_PARTS * show:
+        reason = f"at least {SHOW_MINIMUM} times {listing.lot} and one part in {SHOW_PARTS}"
+        raise DeribitError("invalid_max_show_amount", reason, name)
+    return show
 
 
 def read_lots(params: Params, listing: Listing) -> int:
@@ -134,6 +158,7 @@ class Order:
         "quote",
         "refusal",
         "replaced",
+        "shown_lots",
         "state",
         "ticks",
         "updated_ms",
@@ -165,6 +190,7 @@ class Order:
         self.state = OPEN
         self.cancel_reason = ""
         self.quote = quote
+        self.shown_lots = 0
         self.immediate = False
         self.refusal: DeribitError | None = None
         self.replaced = False
@@ -217,7 +243,7 @@ class Order:
             "contracts": amount / float(listing.contract_size),
             "filled_amount": listing.amount(self.filled_lots),
             "average_price": self.average,
-            "max_show": amount,
+            "max_show": listing.amount(wish.show) if wish.show else amount,
             "label": self.label,
             "post_only": wish.post_only,
             "reject_post_only": wish.reject_post_only,
@@ -232,6 +258,9 @@ class Order:
             "creation_timestamp": self.created_ms,
             "last_update_timestamp": self.updated_ms,
         }
+        if wish.show:
+            body["display_amount"] = listing.amount(self.shown_lots)
+            body["refresh_amount"] = listing.amount(wish.show)
         if self.quote is not None:
             body |= {
                 "quote": True,

@@ -16,10 +16,12 @@ import msgspec
 from atomizer.net.transport import Clock, Handler, HttpRequest, HttpResponse
 from atomizer.sim.deribit import (
     account_methods,
+    history,
     public_methods,
     quote_methods,
     session_methods,
     trading_methods,
+    volatility,
 )
 from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.auth import Authority
@@ -44,6 +46,8 @@ METHODS: dict[str, Method] = {
     **trading_methods.METHODS,
     **account_methods.METHODS,
     **quote_methods.METHODS,
+    **history.METHODS,
+    **volatility.METHODS,
 }
 CANCEL_ON_DISCONNECT = "cancel_on_disconnect"
 
