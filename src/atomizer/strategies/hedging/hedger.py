@@ -74,10 +74,7 @@ class Hedger:
         return tuple(dict.fromkeys(found))
 
     def wants(self, event: Event) -> bool:
-        if not isinstance(event, WAKING):
-            return False
-        self._tries.hear(event)
-        return True
+        return isinstance(event, WAKING)
 
     def next_deadline(self) -> int:
         return self._next_ns if self.settings.enabled else NEVER
