@@ -1,4 +1,4 @@
-"""A node through Deribit's daily settlement, in virtual time: what the venue paid is what the ledger booked."""
+"""A node through the daily settlement, in virtual time: what Deribit paid is what the ledger booked."""
 
 from __future__ import annotations
 
