@@ -100,12 +100,13 @@ def account_section(settings: Settings, venue: str) -> Deribit:
     return found
 
 
-def hedge_market(settings: Settings, underlying: str) -> HedgeMarket:
-    """The market that prices and hedges one underlying."""
+def hedge_market(settings: Settings, underlying: str, *, named: bool = True) -> HedgeMarket:
+    """The market that prices and hedges one underlying; `named`: the section's instruments are its own."""
     hedge, prices_at = settings.hedge, settings.exchange.name
-    name = hedge.instrument or f"{underlying}-PERPETUAL"
+    name = hedge.instrument if named and hedge.instrument else f"{underlying}-PERPETUAL"
     others = [f"{venue}:{name}" for venue in order_venue_names(settings)[1:]]
-    others += [item if ":" in item else f"{hedge.venue}:{item}" for item in hedge.instruments]
+    further = hedge.instruments if named else ()
+    others += [item if ":" in item else f"{hedge.venue}:{item}" for item in further]
     return HedgeMarket(
         underlying=underlying,
         venue=prices_at,
