@@ -137,7 +137,7 @@ def hedge_faults(settings: Settings) -> Iterator[str]:
         if venue not in HEDGE_VENUES:
             yield (
                 f"{key}: expected a venue that is built and takes orders ({known}), found {venue!r}; "
-                "built are deribit (two accounts of it) and rysk"
+                "built are deribit, rysk"
             )
             return
     if hedge.cross and hedge.venue == prices_at:
