@@ -238,12 +238,13 @@ class Exposure:
         return found
 
     def _expired_unit(self, instrument: Instrument, now_ns: int) -> UnitGreeks | None:
-        """An option between expiry and its delivery counts the coins that are due."""
+        """An option between expiry and delivery counts the coins that are due; one settled in cash none."""
         index = self.index(instrument.underlying)
         if index is None or instrument.strike is None or (instrument.expiry_ns or NEVER) > now_ns:
             return None
         sign = 1.0 if instrument.is_call else -1.0
-        due = sign if sign * (index - float(instrument.strike)) > 0.0 else 0.0
+        inside = sign * (index - float(instrument.strike)) > 0.0
+        due = sign if inside and not instrument.inverse else 0.0
         return UnitGreeks(delta=due, notional=index)
 
     def _add_cash(self, purse: Purse, cash: float) -> None:
