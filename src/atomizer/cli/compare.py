@@ -19,7 +19,7 @@ HEAD = (
 def run(plan: DemoPlan, *, as_json: bool) -> int:
     """Run every arm; a line each as it is done, or one JSON object."""
     from atomizer.analysis import hedging
-    from atomizer.cli.demo import summary
+    from atomizer.analysis.summary import summary
     from atomizer.runtime.compare import run_arms
 
     rows: dict[str, dict[str, Any]] = {}

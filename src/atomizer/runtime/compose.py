@@ -13,9 +13,9 @@ from atomizer.config.load import plain
 from atomizer.domain.ports import Port
 from atomizer.engine.settings import (
     AccountSettings,
-    AllowedAsset,
     AllowedChain,
     EngineSettings,
+    HedgeMarket,
 )
 from atomizer.net.transport import Clock, Transport
 from atomizer.runtime.dry import DryPort
@@ -28,6 +28,7 @@ from atomizer.runtime.hedging import (
 )
 from atomizer.runtime.node import NodePlan
 from atomizer.runtime.settings import Deribit, Settings, deribit_url, responder_settings, rysk_url
+from atomizer.runtime.tokens import allowed_asset, answered_assets, underlyings
 from atomizer.strategies.hedging import Hedger
 from atomizer.strategies.manual_orders import ManualOrders
 from atomizer.strategies.rfq_responder import RfqResponder
@@ -46,6 +47,12 @@ HEDGER_NUMBER = 2
 ZERO_ADDRESS = "0x" + "0" * 40
 
 
+def hedge_markets(settings: Settings) -> tuple[HedgeMarket, ...]:
+    """One per underlying of the tokens that are answered; a named instrument is the first one's."""
+    coins = underlyings(settings)
+    return tuple(hedge_market(settings, coin, named=coin == coins[0]) for coin in coins)
+
+
 def engine_settings(settings: Settings) -> EngineSettings:
     """Limits, allow-lists and accounts of one node."""
     rysk = settings.rysk
@@ -55,10 +62,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         domain_version=DOMAIN_VERSION,
         verifying_contract=rysk.verifying_contract.lower(),
         premium_tokens=(rysk.stable.lower(),),
-        assets=tuple(
-            AllowedAsset(address=address.lower(), underlying=settings.rfq.underlying)
-            for address in settings.rfq.asset_addresses
-        ),
+        assets=tuple(allowed_asset(asset) for asset in answered_assets(settings)),
     )
     return EngineSettings(
         limits=settings.risk.limits(),
@@ -68,7 +72,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
             AccountSettings(venue="rysk", account=rysk.account, numeraire=rysk.numeraire or "usd"),
         ),
         chains=(chain,),
-        hedge_markets=(hedge_market(settings, settings.rfq.underlying),),
+        hedge_markets=hedge_markets(settings),
         longest_validity_s=round(settings.rfq.valid),
         check_every_ms=max(1, round(settings.risk.check_interval * 1000)),
     )
@@ -84,8 +88,7 @@ def deribit_settings(settings: Settings, venue: str) -> DeribitSettings:
 
     The one that prices follows the options, every one the books that hedging needs.
     """
-    section, coins = account_section(settings, venue), (settings.rfq.underlying,)
-    markets = [hedge_market(settings, coin) for coin in coins]
+    section, coins = account_section(settings, venue), underlyings(settings)
     return DeribitSettings(
         ws_url=deribit_url(settings, venue),
         venue=venue,
@@ -93,7 +96,7 @@ def deribit_settings(settings: Settings, venue: str) -> DeribitSettings:
         client_id=section.api_key,
         key=deribit_key(section),
         currencies=coins,
-        books=tuple(name for market in markets for name in followed_books(market, venue)),
+        books=tuple(name for market in hedge_markets(settings) for name in followed_books(market, venue)),
         future_books=coins if settings.hedge.futures else (),
         option_underlyings=coins if venue == settings.exchange.name else (),
         grant="client_signature" if section.use_ed25519 else "client_credentials",
@@ -111,7 +114,7 @@ def deribit_key(section: Deribit) -> LoginKey | None:
 
 def rysk_port(settings: Settings, transport: Transport, clock: Clock, rng: random.Random) -> RyskPort:
     """The maker's port; without a key in dry run."""
-    section = settings.rysk
+    section, tokens = settings.rysk, answered_assets(settings)
     domain = quote_domain(section.chain_id, Address.parse(section.verifying_contract))
     key = None
     if settings.mode == "live" and section.private_key is not None:
@@ -121,9 +124,10 @@ def rysk_port(settings: Settings, transport: Transport, clock: Clock, rng: rando
             ws_url=rysk_url(settings),
             account=section.account,
             maker=section.maker_address or ZERO_ADDRESS,
-            assets=dict.fromkeys(
-                (address.lower() for address in settings.rfq.asset_addresses), settings.rfq.underlying
-            ),
+            assets={asset.address: asset.underlying for asset in tokens},
+            symbols={asset.address: asset.symbol for asset in tokens if asset.ratio is not None},
+            ratios={asset.address: asset.ratio for asset in tokens if asset.ratio is not None},
+            coins={asset.address: asset.decimals for asset in tokens if asset.decimals is not None},
             stables={section.stable.lower(): section.stable_decimals},
         ),
         DomainAllowList((domain,)),
@@ -145,7 +149,10 @@ def plan(
     **options: Any,
 ) -> NodePlan:
     """Compose a node. `options` are further fields of `NodePlan`."""
-    hedger = Hedger(hedger_settings(settings), hedge_market(settings, settings.rfq.underlying), HEDGER_NUMBER)
+    hedgers = [
+        Hedger(hedger_settings(settings), market, HEDGER_NUMBER + place)
+        for place, market in enumerate(hedge_markets(settings))
+    ]
     venues = order_venue_names(settings)
     rysk = rysk_port(settings, transport, clock, rng)
     ports: list[Port]
@@ -162,7 +169,7 @@ def plan(
         directory=settings.data_directory,
         engine=engine_settings(settings),
         ports=ports,
-        strategies=[hedger, ManualOrders()] if hedge else [ManualOrders()],
+        strategies=[*(hedgers if hedge else []), ManualOrders()],
         responders={"rysk": RfqResponder(responder_settings(settings))},
         capabilities={
             **{venue: msgspec.structs.replace(DERIBIT, venue=venue) for venue in venues},

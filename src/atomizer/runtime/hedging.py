@@ -103,12 +103,13 @@ def account_section(settings: Settings, venue: str) -> Deribit:
     return found
 
 
-def hedge_market(settings: Settings, underlying: str) -> HedgeMarket:
-    """The market that prices and hedges one underlying."""
+def hedge_market(settings: Settings, underlying: str, *, named: bool = True) -> HedgeMarket:
+    """The market that prices and hedges one underlying; `named`: the section's instruments are its own."""
     hedge, prices_at = settings.hedge, settings.exchange.name
-    name = hedge.instrument or f"{underlying}-PERPETUAL"
+    name = hedge.instrument if named and hedge.instrument else f"{underlying}-PERPETUAL"
     others = [f"{venue}:{name}" for venue in order_venue_names(settings)[1:]]
-    others += [item if ":" in item else f"{hedge.venue}:{item}" for item in hedge.instruments]
+    further = hedge.instruments if named else ()
+    others += [item if ":" in item else f"{hedge.venue}:{item}" for item in further]
     return HedgeMarket(
         underlying=underlying,
         venue=prices_at,
@@ -139,7 +140,7 @@ def hedge_faults(settings: Settings) -> Iterator[str]:
         if venue not in HEDGE_VENUES:
             yield (
                 f"{key}: expected a venue that is built and takes orders ({known}), found {venue!r}; "
-                "built are deribit (two accounts of it) and rysk"
+                "built are deribit, rysk"
             )
             return
     if hedge.cross and hedge.venue == prices_at:

@@ -20,6 +20,7 @@ from atomizer.config.schema import Seconds
 from atomizer.config.secret import Secret
 from atomizer.engine.settings import Freshness, Limits
 from atomizer.runtime.hedging import Hedge, account_section, hedge_faults, order_venue_names
+from atomizer.runtime.tokens import answered_assets, token_faults
 from atomizer.strategies.rfq_responder import ResponderSettings
 
 SMALLEST_WINS = msgspec.Meta(ge=0, extra={"tightest": "smallest"})
@@ -105,11 +106,24 @@ class MarketMaker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RfqSection(msgspec.Struct, frozen=True, kw_only=True):
-    """Answering RFQs: tokens whose options are answered, what they are, how long a signature lives."""
+    """Answering RFQs: tokens whose options are answered, how long a signature lives.
+
+    Without addresses every token of `assets` is answered; an address that `assets` does not describe is a
+    1:1 wrapper of `underlying`.
+    """
 
     asset_addresses: tuple[str, ...] = ()
     underlying: str = "ETH"
     valid: Seconds = Seconds(30)
+
+
+class Assets(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens and the coins they stand for, by address: a `file` (`asset_mapping.json`, or YAML) and a `table`
+    of the same form. A plain symbol is a 1:1 wrapper; a staked token says its ratio and where that is from.
+    """
+
+    file: Path | None = None
+    table: dict[str, Any] = {}
 
 
 class Risk(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +133,7 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     max_delta: Annotated[float, SMALLEST_WINS] = 10.0
+    max_delta_usd: Annotated[float, SMALLEST_WINS] = 1_500_000.0
     max_gamma: Annotated[float, SMALLEST_WINS] = 50.0
     max_vega: Annotated[float, SMALLEST_WINS] = 5_000.0
     max_notional: Annotated[float, SMALLEST_WINS] = 5_000_000.0
@@ -132,6 +147,7 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     def limits(self) -> Limits:
         return Limits(
             delta=self.max_delta,
+            delta_usd=self.max_delta_usd,
             gamma=self.max_gamma,
             vega=self.max_vega,
             notional=self.max_notional,
@@ -156,6 +172,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rysk: Rysk = Rysk()
     derive: Derive = Derive()
     rfq: RfqSection = RfqSection()
+    assets: Assets = Assets()
     hedge: Hedge = Hedge()
     risk: Risk = Risk()
     freshness: Freshness = Freshness()
@@ -188,6 +205,7 @@ ALIASES: dict[str, str] = {
     "RYSK_MAKER_ADDRESS": "rysk.maker_address",
     "RYSK_WS_URL": "rysk.ws_url",
     "RFQ_ASSET_ADDRESSES": "rfq.asset_addresses",
+    "ASSET_MAPPING_FILE": "assets.file",
     "QUOTE_VALID_DURATION": "rfq.valid",
     "MIN_LIQUIDITY_SCORE": "hedge.min_liquidity_score",
     "MAX_POSITION_DELTA": "risk.max_delta",
@@ -231,6 +249,7 @@ def check(settings: Settings) -> None:
         ConfigError: every one that is broken.
     """
     faults = [*_venue_faults(settings), *_address_faults(settings), *_sending_faults(settings)]
+    faults += token_faults(settings) if not faults else []
     if faults:
         raise ConfigError(faults)
 
@@ -346,8 +365,8 @@ def _endpoint_faults(settings: Settings) -> Iterator[str]:
 
 def _signing_faults(settings: Settings) -> Iterator[str]:
     rysk = settings.rysk
-    if not settings.rfq.asset_addresses:
-        yield "rfq.asset_addresses: expected at least one token address, found none; set RFQ_ASSET_ADDRESSES"
+    if not answered_assets(settings):
+        yield "rfq.asset_addresses: expected at least one token, found none; set it or assets.file"
     for key, address in (("rysk.verifying_contract", rysk.verifying_contract), ("rysk.stable", rysk.stable)):
         if not _ADDRESS.fullmatch(address):
             yield f"{key}: expected 0x and 40 hexadecimal digits, found {address!r}; copy it from the venue"
