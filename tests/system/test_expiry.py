@@ -14,12 +14,12 @@ import pytest
 from atomizer.analysis.session import Session, of_journal
 from atomizer.analysis.summary import summary
 from atomizer.domain.bookings import CashKind, CashMove, PositionMove
+from atomizer.models.black import black76_price
 from atomizer.net.virtual import VirtualClock, run_virtual
 from atomizer.runtime.settings import Risk
 from atomizer.runtime.world import World, WorldPlan, reports_of
 from atomizer.sim.calendar import DAY_NS, SECOND_NS
 from atomizer.sim.rysk.behaviour import Behaviour, Faults
-from atomizer.sim.rysk.fair import fair_value
 from atomizer.sim.rysk.scripted import ScriptedRfq
 from atomizer.strategies.rfq_responder import ResponderSettings
 
@@ -31,12 +31,11 @@ SOON = Behaviour(
 # Strikes from the index when asked: two calls and two puts, one of each in the money.
 OFFSETS = ((-40, False), (40, False), (40, True), (-40, True))
 PRICE_USD = 60.0
-UNEXPLAINED_USD = 3.0
+COINS = Decimal(1)
+UNEXPLAINED_USD = 4.0
 
 
-def through_expiry(
-    behaviour: Behaviour, *, coins: Decimal = Decimal(5)
-) -> tuple[Session, World, dict[str, Any]]:
+def through_expiry(behaviour: Behaviour, *, coins: Decimal = COINS) -> tuple[Session, World, dict[str, Any]]:
     """A node that wins one option of each kind minutes before they expire, and what it wrote down."""
     found: list[Any] = []
 
@@ -84,12 +83,16 @@ def moves(session: Session, kind: type) -> list[Any]:
     return [booking for booking in session.ledger.accounts.booked.values() if isinstance(booking, kind)]
 
 
-def unexplained(world: World, result: dict[str, Any]) -> float:
-    """The residual, less what the options were worth otherwise than at the price that stood for fair value."""
-    valuer, wrong = world.rysk._valuer, 0.0
-    for trade in world.rysk.trades:
-        option = valuer.terms(trade.asset, int(trade.strike), trade.expiry, is_put=trade.is_put)
-        wrong += fair_value(world.market, option, trade.quoted_ns).usd - PRICE_USD
+def unexplained(session: Session, result: dict[str, Any]) -> float:
+    """The residual, USD, without the difference between the price that stood for fair value and our own."""
+    wrong = 0.0
+    for quote in session.ledger.quotes.values():
+        why, terms = quote.command.why, quote.command.terms
+        years = float(why["tau_days"]) / 365.0
+        fair = black76_price(
+            float(why["forward"]), terms.strike_e8 * 1e-8, years, float(why["vol"]), 1.0, not terms.is_put
+        )
+        wrong += fair - PRICE_USD
     return float(result["pnl"]["residual"]) - wrong
 
 
@@ -115,7 +118,7 @@ def test_an_expiry_leaves_no_difference_and_no_delta() -> None:
     ]
     assert result["dead_letters"] == 0
     assert abs(result["naked_delta"]["now"]) < 0.05
-    assert abs(unexplained(world, result)) < UNEXPLAINED_USD
+    assert abs(unexplained(session, result)) < UNEXPLAINED_USD
     account = world.rysk.accounting.account(world.rysk_settings.maker.address)
     booked = session.ledger.accounts.balance("rysk", "rysk", "USD")
     assert booked == Decimal(account.deposits[world.rysk_settings.stable]).scaleb(-6)
@@ -134,9 +137,9 @@ def test_while_delivery_is_short_of_coins_the_claim_is_held_and_hedged() -> None
 @pytest.mark.system
 def test_a_transaction_that_fails_is_no_difference() -> None:
     failing = msgspec.structs.replace(SOON, faults=Faults(delivery_failed=1.0))
-    _, world, result = through_expiry(failing)
+    session, world, result = through_expiry(failing)
     assert {delivery.stage for delivery in world.rysk.deliveries} == {"waiting", "worthless"}
     assert [position["venue"] for position in result["positions"]].count("rysk") == 2
     assert result["reconciliation"][1]["differences"] == []
     assert abs(result["naked_delta"]["now"]) < 0.05
-    assert abs(unexplained(world, result)) < UNEXPLAINED_USD
+    assert abs(unexplained(session, result)) < UNEXPLAINED_USD
