@@ -130,7 +130,10 @@ class Attribution:
         self.parts.hedge += self._earn(fill.venue, instrument, gained, rate)
         if fill.fee:
             self.parts.fees += self._earn(fill.venue, instrument, -float(fill.fee), rate)
-        self._held.setdefault(fill.instrument, []).append(Lot(size, Inputs(mid, 0.0, ts_ns)))
+        at = Inputs(mid, 0.0, ts_ns)
+        if instrument.kind is Kind.OPTION and known is not None:
+            at = Inputs(float(known[0].why.get("forward", mid)), float(known[0].why.get("vol", 0.0)), ts_ns)
+        self._held.setdefault(fill.instrument, []).append(Lot(size, at))
 
     def _move(self, move: PositionMove | CashMove) -> None:
         """An option that is gone earns nothing more; coins in an account that counts in USD drift."""

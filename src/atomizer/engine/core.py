@@ -603,7 +603,7 @@ class Engine:
             mark = self.exposure.future_mark(instrument)
             return mark, 0.0, mark
         index = self.exposure.index(instrument.underlying)
-        if has_expired(instrument, self.now_ns) and index is not None:
+        if has_expired(instrument, self.now_ns) and not instrument.inverse and index is not None:
             fixing = self.ledger.fixings.get((instrument.underlying, instrument.expiry_ns or 0), index)
             return index, 0.0, due_value(instrument, fixing, index)
         priced = self.exposure.price_option(instrument, self.now_ns)

@@ -31,8 +31,8 @@ def has_expired(instrument: Instrument, now_ns: int) -> bool:
 
 
 def due_coins(instrument: Instrument, fixing: float) -> float:
-    """Coins due to the holder of one unit at this fixing (USD per coin); negative for a put's."""
-    if instrument.strike is None:
+    """Coins due to the holder of one unit at this fixing (USD per coin); a put's are negative."""
+    if instrument.strike is None or instrument.inverse:
         return 0.0
     ratio = float(instrument.per_token)
     sign = 1.0 if instrument.is_call else -1.0

@@ -241,7 +241,7 @@ class Exposure:
         return found
 
     def _expired_unit(self, instrument: Instrument, now_ns: int) -> UnitGreeks | None:
-        """An option between expiry and its delivery counts the coins that are due at its fixing."""
+        """An option between expiry and delivery counts the coins that are due; one settled in cash none."""
         index = self.index(instrument.underlying)
         if index is None or not has_expired(instrument, now_ns):
             return None

@@ -180,7 +180,9 @@ class SlotTable:
         self.state[number] = state
         self.asked_px[number] = order.ticks
         if state is not _DONE:
-            self.asked_left[number] = order.lots - order.booked
+            left = self.asked_left[number] = order.lots - order.booked
+            if order.time_in_force is _IOC and self.want_qty[number]:
+                self.want_qty[number] = left  # its target is consumed by this one order, part by part
             if state is _LIVE:
                 slot.back_off_ns = 0  # it was taken and rests: the back-off starts from its first step again
             return None
