@@ -75,6 +75,9 @@ def test_the_page_loads_as_printed_and_what_is_built_is_in_force(tmp_path: Path)
     assert settings.rfq.asset_addresses == ("0xb67bfa7b488df4f2efa874f4e59242e9130ae61f",)
     assert settings.hedge.venue == "derive"
     assert settings.hedge.instrument == "ETH-PERPETUAL"
+    assert settings.hedge.enable_gamma
+    hedge = settings.hedge
+    assert (hedge.max_spread_bps, hedge.order_type, hedge.retry_attempts) == (50.0, "post_only", 3)
     assert settings.arbitrage.sources.manual.api_port == 8080
     # The limits' defaults are tighter than the page's: the tightest counts.
     assert (settings.risk.max_position_size, settings.risk.max_delta) == (100.0, 10.0)
@@ -82,7 +85,7 @@ def test_the_page_loads_as_printed_and_what_is_built_is_in_force(tmp_path: Path)
 
 def test_what_is_not_built_is_said(tmp_path: Path) -> None:
     said = "\n".join(resting(read([written(tmp_path, ON_THE_TEST_NETWORK + AS_PRINTED)])))
-    for key in ("cache.backend", "cache.default_ttl", "gamma_ddh.enabled", "risk.stop_loss_pct"):
+    for key in ("cache.backend", "cache.default_ttl", "gamma_ddh.max_abs_delta", "risk.stop_loss_pct"):
         assert f"arbitrage.{key} " in said
     for key in (
         "sources.manual.enabled",

@@ -352,16 +352,8 @@ class Trades:
             self._happens(trade, Happening.DIED, why)
 
     def _letter(self, letter: DeadLetter) -> None:
-        """A hedge that failed is the failure of what it was for; a retry re-arms what failed."""
-        if letter.kind is LetterKind.HEDGE:
-            what = {
-                LetterState.OPEN: Happening.HEDGE_FAILED,
-                LetterState.RETRYING: Happening.HEDGE_RETRIED,
-            }.get(letter.state)
-            for trade_id in list(self._unhedged.get(letter.subject, ())) if what else ():
-                assert what is not None
-                self._happens(self.trades[trade_id], what, letter.text)
-        elif letter.kind is LetterKind.MANUAL and letter.state is LetterState.RETRYING:
+        """A retry wants the request again."""
+        if letter.kind is LetterKind.MANUAL and letter.state is LetterState.RETRYING:
             self._rearm(letter.subject)
 
     def _rearm(self, trade_id: str) -> None:

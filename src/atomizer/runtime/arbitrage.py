@@ -59,7 +59,7 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GammaDdh(msgspec.Struct, frozen=True, kw_only=True):
-    """Gamma hedging; rests, except for the name of the perpetual."""
+    """Other names of gamma hedging; its own limits rest."""
 
     enabled: bool = False
     perp_name: str = ""
@@ -96,6 +96,7 @@ MEANS: dict[str, str] = {
     "arbitrage.hedging.max_spread_bps": "hedge.max_spread_bps",
     "arbitrage.hedging.order_type": "hedge.order_type",
     "arbitrage.hedging.retry_attempts": "hedge.retry_attempts",
+    "arbitrage.gamma_ddh.enabled": "hedge.enable_gamma",
     "arbitrage.gamma_ddh.perp_name": "hedge.instrument",
     "arbitrage.risk.max_position_size": "risk.max_position_size",
     "arbitrage.risk.max_delta_exposure": "risk.max_delta",
@@ -103,7 +104,7 @@ MEANS: dict[str, str] = {
 LIMITS = frozenset(("risk.max_position_size", "risk.max_delta"))
 RESTS: dict[str, str] = {
     "arbitrage.cache.": "a cache of market data (books are read from the venue)",
-    "arbitrage.gamma_ddh.": "gamma hedging",
+    "arbitrage.gamma_ddh.": "that limit of gamma hedging",
     "arbitrage.risk.stop_loss_pct": "the stop loss of a strategy",
 }
 ALIASES = {
@@ -129,7 +130,7 @@ def resting(values: Mapping[str, Any]) -> list[str]:
         if target is not None and target in values:
             continue
         part = next((what for start, what in RESTS.items() if key.startswith(start)), target)
-        if part is not None and not (key == "arbitrage.gamma_ddh.enabled" and not values[key].value):
+        if part is not None:
             found.append(f"{key} ({values[key].origin}) is read but rests: {part} is not built")
     return found
 

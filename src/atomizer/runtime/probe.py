@@ -124,8 +124,8 @@ def connected(settings: Settings, venue: str, timeout_s: float) -> dict[str, Any
 def _feeds(settings: Settings, venue: str) -> tuple[str, ...]:
     if venue == "rysk":
         return ("rysk/maker",)
-    has_key = deribit_settings(settings).key is not None
-    return ("deribit/market", "deribit/trading") if has_key else ("deribit/market",)
+    has_key = deribit_settings(settings, venue).key is not None
+    return (f"{venue}/market", f"{venue}/trading") if has_key else (f"{venue}/market",)
 
 
 def _complete(heard: Heard, wanted: Sequence[str]) -> bool:
@@ -136,7 +136,7 @@ def _port(settings: Settings, venue: str, transport: Transport, clock: Clock) ->
     rng = random.Random()  # noqa: S311  (jitter of reconnects)
     if venue == "rysk":
         return rysk_port(settings, transport, clock, rng)
-    made = deribit_settings(settings)
+    made = deribit_settings(settings, venue)
     if made.key is None:
         return DeribitMarketPort(made, transport, clock, rng)
     return DeribitPort(made, transport, clock, rng)
@@ -149,7 +149,9 @@ def markets(settings: Settings, timeout_s: float) -> dict[str, Any]:
         transport, clock = SocketTransport(), WallClock()
         heard = Heard(clock, _all_seen)
         rng = random.Random()  # noqa: S311  (jitter of reconnects)
-        port = DeribitMarketPort(replace(deribit_settings(settings), key=None), transport, clock, rng)
+        port = DeribitMarketPort(
+            replace(deribit_settings(settings, settings.exchange.name), key=None), transport, clock, rng
+        )
         try:
             await _listen(port, heard, timeout_s)
         finally:
