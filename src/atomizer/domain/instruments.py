@@ -117,6 +117,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     `key` is `venue:name` and names the instrument everywhere inside. Sizes are in units of the underlying,
     except where `size_in_quote` (inverse futures: USD). `contract_size` converts one unit of size.
     Fee rates are the venue's listed ones, as fractions (per notional; per coin for inverse options).
+    `per_token`: coins of underlying in one unit of size, where an option is on a token that is not worth one;
+    strike and size then count tokens.
     """
 
     key: str
@@ -139,6 +141,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     maker_fee: float = 0.0
     taker_fee: float = 0.0
     open: bool = True
+    per_token: Decimal = Decimal(1)
 
     @property
     def margined(self) -> bool:

@@ -33,14 +33,16 @@ from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.answering import Answering
 from atomizer.engine.exposure import Exposure
+from atomizer.engine.fitting import Fitting
 from atomizer.engine.gate import Gate, Halts, Held
 from atomizer.engine.kernels import ACT_AMEND, ACT_CANCEL
 from atomizer.engine.ledger import DEADLINE_SLACK_NS, Ledger, Order
 from atomizer.engine.market import NEVER, Market
-from atomizer.engine.pricing import NoPriceError, Surface
+from atomizer.engine.pricing import NoPriceError
 from atomizer.engine.reconcile import Reconciler, Verdict
 from atomizer.engine.settings import EngineSettings
 from atomizer.engine.slots import MessageBudget, SlotKey, SlotTable
+from atomizer.engine.surface import Surface
 from atomizer.engine.strategy import Level, Responder, Strategy, Target
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
@@ -113,7 +115,7 @@ class Engine:
         ages = {"market": settings.freshness.market_ms * MS, "trading": settings.freshness.fills_ms * MS}
         self.market = Market({**ages, "maker": settings.freshness.fills_ms * MS})
         self.surfaces = {
-            hedge.underlying: Surface(hedge.venue, hedge.underlying, settings.freshness.option_share)
+            hedge.underlying: Surface(hedge.venue, hedge.underlying, settings.surface)
             for hedge in settings.hedge_markets
         }
         self.exposure = Exposure(
@@ -151,6 +153,7 @@ class Engine:
         self._marks_ns = settings.marks_every_ms * MS
         self.naked: dict[str, list[float]] = {}
         self._naked_ns = now_ns
+        self.fitting = Fitting(self.surfaces, settings.surface)
         self._answering = Answering(self, responders)
         self._handlers = self._table()
         self._begin(now_ns)
@@ -211,6 +214,7 @@ class Engine:
             ev.PositionReport: self._position_report,
             ev.BalanceReport: self._balance_report,
             ev.Operator: self._operator,
+            ev.JobDone: lambda e: self.fitting.done(e, self.now_ns),
             ev.StorageState: self._storage,
             ev.Look: self._look,
             **dict.fromkeys(FOLDED, fold),
@@ -256,6 +260,8 @@ class Engine:
         self._watch_reads()
         self._after_orders()
         self._cancel_leftover()
+        if self.now_ns >= self.fitting.next_ns:
+            self.fitting.ask(self.now_ns, self.run_job)
         self._revalue()
         self._answering.answer_all()
         self._decide()
@@ -308,7 +314,7 @@ class Engine:
     def _ticker(self, event: ev.Ticker) -> None:
         self.market.ticker(event, self.now_ns)
         instrument = self.market.instruments.get(event.instrument)
-        if instrument is not None and instrument.kind is Kind.OPTION:
+        if instrument is not None and instrument.expiry_ns is not None:
             surface = self.surfaces.get(instrument.underlying)
             if surface is not None and surface.venue == instrument.venue:
                 surface.learn(instrument, event)

@@ -7,16 +7,19 @@ per 1 % move, vega in USD per vol point, notional in USD.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import msgspec
 
 from atomizer.domain.instruments import Instrument, Kind
-from atomizer.engine.accounts import Holding
+from atomizer.domain.commands import SendQuote
+from atomizer.engine.accounts import Holding, Purse
 from atomizer.engine.ledger import Ledger, LiveQuote, Order
 from atomizer.engine.market import NEVER, Market
-from atomizer.engine.pricing import NoPriceError, Priced, Surface
+from atomizer.engine.pricing import NoPriceError, Priced
 from atomizer.engine.settings import AccountSettings, HedgeMarket
+from atomizer.engine.surface import Surface
 
 GREEKS = ("delta", "gamma", "vega")
 
@@ -90,6 +93,15 @@ class Exposure:
         self.live: dict[tuple[str, str, int], LiveQuote] = {}
         self._live_on: dict[tuple[str, int], tuple[int, float]] = {}
         self.live_takers: dict[str, int] = {}
+        # Collateral that live quotes on our sells would lock, by purse currency.
+        self.collateral: dict[Purse, float] = {}
+        # Per underlying and expiry: net vega and long vega of what is held, USD per vol point.
+        self._expiry_vega: dict[tuple[str, int], list[float]] = {}
+
+    def expiry_vega(self, underlying: str, expiry_ns: int) -> tuple[float, float]:
+        """Net and gross long vega held in one expiry, USD per vol point."""
+        found = self._expiry_vega.get((underlying, expiry_ns))
+        return (found[0], found[1]) if found is not None else (0.0, 0.0)
 
     @property
     def unpriced(self) -> dict[str, str]:
@@ -133,7 +145,7 @@ class Exposure:
         return known[0] if known else None
 
     def price_option(self, instrument: Instrument, now_ns: int) -> Priced:
-        """Price an option of any venue off the hedge venue's surface.
+        """Price an option of any venue off the hedge venue's surface, per unit of its size.
 
         Raises:
             NoPriceError: no surface, or it has no price there.
@@ -141,9 +153,15 @@ class Exposure:
         surface = self._surfaces.get(instrument.underlying)
         if surface is None or instrument.strike is None or instrument.expiry_ns is None:
             raise NoPriceError(f"no hedge market for {instrument.underlying}")
-        return surface.price(
-            float(instrument.strike), instrument.expiry_ns, is_call=bool(instrument.is_call), now_ns=now_ns
+        ratio = float(instrument.per_token)
+        priced = surface.price(
+            float(instrument.strike) / ratio,
+            instrument.expiry_ns,
+            is_call=bool(instrument.is_call),
+            now_ns=now_ns,
+            index=self.index(instrument.underlying) or math.nan,
         )
+        return priced if ratio == 1.0 else _per_token(priced, ratio)
 
     def unit(self, instrument: Instrument, now_ns: int) -> UnitGreeks:
         """Greeks of one unit of size in its account's numeraire.
@@ -161,7 +179,8 @@ class Exposure:
             if instrument.inverse:
                 delta -= premium
             gamma = priced.gamma * index * 0.01 * priced.forward / index
-            return UnitGreeks(delta, gamma, priced.vega * 0.01, index, premium)
+            notional = index * float(instrument.per_token)
+            return UnitGreeks(delta, gamma, priced.vega * 0.01, notional, premium)
         if instrument.kind is Kind.SPOT:
             return UnitGreeks(1.0, 0.0, 0.0, index)
         mark = self.future_mark(instrument)
@@ -191,6 +210,7 @@ class Exposure:
         self._unpriced.clear()
         self._unknown.clear()
         self.units.clear()
+        self._expiry_vega.clear()
         self._valued_ns, self._orders_stale = now_ns, True
         for holding, size in self._ledger.position_sizes().items():
             self._add_position(holding, float(size), now_ns)
@@ -222,8 +242,9 @@ class Exposure:
         if index is None or instrument.strike is None or (instrument.expiry_ns or NEVER) > now_ns:
             return None
         sign = 1.0 if instrument.is_call else -1.0
-        due = sign if sign * (index - float(instrument.strike)) > 0.0 else 0.0
-        return UnitGreeks(delta=due, notional=index)
+        ratio = float(instrument.per_token)
+        due = sign * ratio if sign * (index * ratio - float(instrument.strike)) > 0.0 else 0.0
+        return UnitGreeks(delta=due, notional=index * ratio)
 
     def _add_position(self, holding: Holding, size: float, now_ns: int) -> None:
         instrument = self._ledger.instruments[holding.instrument]
@@ -237,6 +258,10 @@ class Exposure:
         self._sums(instrument.underlying, "gamma").base += unit.gamma * size
         self._sums(instrument.underlying, "vega").base += unit.vega * size
         self._sums(instrument.underlying, "notional").base += abs(unit.notional * size)
+        if instrument.expiry_ns is not None and unit.vega:
+            row = self._expiry_vega.setdefault((instrument.underlying, instrument.expiry_ns), [0.0, 0.0])
+            row[0] += unit.vega * size
+            row[1] += max(0.0, unit.vega * size)
 
     def _usd_delta(self, holding: Holding, instrument: Instrument, unit: UnitGreeks, size: float) -> float:
         """Coin account counted in USD: options at Black delta, futures at their entry."""
@@ -272,6 +297,7 @@ class Exposure:
         self._live_on.clear()
         self.live_takers.clear()
         self.premium.clear()
+        self.collateral.clear()
         for key, quote in list(self._ledger.open_quotes.items()):
             if self._dead(quote, now_ns, settlement_margin_ns):
                 del self._ledger.open_quotes[key]
@@ -300,6 +326,9 @@ class Exposure:
         if command.side > 0:
             scope = (command.venue, command.account)
             self.premium[scope] = self.premium.get(scope, 0.0) + command.price_e18 * 1e-18 * size
+        else:
+            purse, amount = collateral_of(command)
+            self.collateral[purse] = self.collateral.get(purse, 0.0) + amount
 
     def position_worst(self, instrument: str, side: int) -> float:
         """Size of one instrument towards this side if everything on the side is executed (units of size)."""
@@ -316,3 +345,18 @@ class Exposure:
     def live_on(self, instrument: str, side: int) -> tuple[int, float]:
         """Number and size of the signed quotes alive on one side of an instrument."""
         return self._live_on.get((instrument, side), (0, 0.0))
+
+
+def _per_token(priced: Priced, ratio: float) -> Priced:
+    """Value and greeks of an option on a token worth `ratio` coins, from those of the coin's option."""
+    price, delta, gamma, vega, theta = (ratio * value for value in priced[:5])
+    return Priced(price, delta, gamma, vega, theta, *priced[5:])
+
+
+def collateral_of(command: SendQuote) -> tuple[Purse, float]:
+    """What selling this option locks: its tokens for a call, the strike in USD for a put."""
+    terms = command.terms
+    size = terms.quantity_e18 * 1e-18
+    if terms.is_put:
+        return Purse(command.venue, command.account, "USD"), terms.strike_e8 * 1e-8 * size
+    return Purse(command.venue, command.account, command.underlying), size

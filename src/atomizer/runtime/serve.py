@@ -14,9 +14,11 @@ import uvloop
 from atomizer.config.load import Loaded
 from atomizer.config.secret import Secret
 from atomizer.domain.events import Operator
+from atomizer.engine.fitting import JOBS
 from atomizer.net.sockets import SocketTransport
 from atomizer.net.virtual import WallClock
 from atomizer.runtime.compose import plan
+from atomizer.runtime.driver import ThreadWorker
 from atomizer.runtime.node import Node
 from atomizer.runtime.settings import NOT_BUILT, Settings, check_node, deribit_url, rysk_url
 from atomizer.runtime.speaking import Speaker
@@ -75,6 +77,7 @@ async def _serve(loaded: Loaded[Settings], environment: dict[str, str]) -> int:
         clock,
         random.Random(),  # noqa: S311  (jitter of reconnects)
         stopwatch=time.perf_counter_ns,
+        worker=ThreadWorker(JOBS),
         on_turn=Speaker(shadow=settings.mode != "live"),
     )
     node = Node(made, clock)
