@@ -37,7 +37,7 @@ from atomizer.sim.market import Market
 async def main():
     clock = WallClock()
     settings = DeribitTwinSettings(credentials=(Credential("main", "{KEY}", "{SECRET}"),), takers=False)
-    twin = DeribitTwin(Market(1, clock.now_ns(), underlying="ETH"), settings, clock)
+    twin = DeribitTwin([Market(1, clock.now_ns(), underlying="ETH")], settings, clock)
     twin.start()
     server = await SocketTransport().serve("127.0.0.1", 0, twin)
     print(server.port, flush=True)

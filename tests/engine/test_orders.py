@@ -292,6 +292,7 @@ def test_a_silenced_engine_does_not_ask_to_be_woken_for_strategies_that_may_not_
     wishes = Wishes()
     desk = Desk(wishes)
     wishes.next_deadline = lambda: desk.now_ns  # type: ignore[method-assign]
+    desk.tick()
     assert desk.engine.next_deadline() <= desk.now_ns + 1
     desk.feed(word)
     assert desk.engine.next_deadline() > desk.now_ns + MS

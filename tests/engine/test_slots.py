@@ -14,7 +14,7 @@ from atomizer.domain.capabilities import RateBudget
 from atomizer.domain.commands import PlaceOrder
 from atomizer.domain.instruments import GridStep, OffGridError, PriceGrid, Side
 from atomizer.domain.orders import Purpose
-from atomizer.engine.slots import BACK_OFF_FIRST_NS, BACK_OFF_LAST_NS, MessageBudget, SlotKey, SlotTable
+from atomizer.engine.slots import BACK_OFF_FIRST_NS, BACK_OFF_LAST_NS, MessageBudget, SlotTable
 from atomizer.engine.strategy import Level, Target
 
 from .bench_desk import DERIBIT, PERP, Desk, S, Wishes, bid, cancelled, placed
@@ -88,11 +88,11 @@ def test_sizes_round_down_to_lots_and_below_the_minimum_nothing_is_wanted() -> N
 
 def test_back_off_doubles_to_a_minute_and_starts_again_after_an_order_was_taken() -> None:
     table = SlotTable()
-    number = table.slot(SlotKey(1, Level(PERP.key, Side.BUY)))
+    slot = table.slot(1, Level(PERP.key, Side.BUY), PERP)
     waits = []
     for _ in range(9):
-        table.rest(number, 0)
-        waits.append(table.back_off_ns[number] // S)
+        table.rest(slot, 0)
+        waits.append(slot.back_off_ns // S)
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert (BACK_OFF_FIRST_NS, BACK_OFF_LAST_NS) == (S, 60 * S)
 
@@ -102,9 +102,10 @@ def test_an_order_that_was_taken_resets_the_back_off() -> None:
     desk = Desk(wishes)
     wishes.targets = bid()
     (order,) = placed(desk.tick())
-    desk.engine.slots.back_off_ns[0] = 8 * S
+    (slot,) = desk.engine.slots.slots
+    slot.back_off_ns = 8 * S
     desk.ack(order)
-    assert desk.engine.slots.back_off_ns[0] == 0
+    assert slot.back_off_ns == 0
 
 
 # --- many slots ---
@@ -114,7 +115,7 @@ def test_the_table_grows_and_keeps_what_it_held() -> None:
     table, target = SlotTable(), Target(price=100.0, size=5.0, life_ns=S)
     levels = {Level(PERP.key, Side.BUY, level): target for level in range(200)}
     table.state_targets(1, levels, {PERP.key: PERP}, 0)
-    assert len(table.keys) == 200
+    assert len(table.slots) == 200
     assert set(table.want_qty[:200]) == {5}
     actions, wake = table.plan(1)
     assert len(actions) == 200
@@ -127,7 +128,7 @@ def test_levels_a_statement_leaves_out_are_wanted_empty() -> None:
     table.state_targets(1, dict.fromkeys(levels, target), {PERP.key: PERP}, 0)
     table.state_targets(2, {levels[0]: target}, {PERP.key: PERP}, 0)
     table.state_targets(1, {levels[1]: target}, {PERP.key: PERP}, 0)
-    wanted = {(key.strategy, key.level.level): table.want_qty[n] for n, key in enumerate(table.keys)}
+    wanted = {(slot.strategy, slot.level.level): table.want_qty[slot.number] for slot in table.slots}
     assert wanted == {(1, 0): 0, (1, 1): 5, (1, 2): 0, (2, 0): 5}
 
 

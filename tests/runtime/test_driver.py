@@ -137,13 +137,13 @@ def test_a_fault_in_a_timers_turn_ends_the_run_instead_of_vanishing(tmp_path: Pa
         journal = Journal.open(tmp_path, sync_interval_s=None)
         driver = Driver(engine(wishes), [], journal, clock)
         driver.failed = asyncio.get_running_loop().create_future()
+        wishes.next_deadline = lambda: T0 + S  # type: ignore[method-assign]
         driver.start()
 
         def broken(_engine: Engine) -> None:
             raise RuntimeError("a fault of this strategy")
 
         wishes.decide = broken  # type: ignore[method-assign,assignment]
-        wishes.next_deadline = lambda: T0 + S  # type: ignore[method-assign]
         feed(driver, ev.FeedAlive("deribit/market"))
         with pytest.raises(RuntimeError, match="a fault of this strategy"):
             await asyncio.wait_for(driver.failed, 5.0)
@@ -161,6 +161,7 @@ def test_background_work_is_a_command_and_comes_back_as_an_event(tmp_path: Path)
         journal = Journal.open(tmp_path, sync_interval_s=None)
         worker = InlineWorker({"square": lambda value: value * value, "break": lambda _: 1 // 0}, 0.25)
         driver = Driver(made, [], journal, clock, worker=worker)
+        driver.start()
         asked_ns = clock.now_ns()
         for job, inputs in (("square", 7), ("break", 0)):
             made.run_job(job, inputs)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atomizer.domain.bookings import CashKind, CashMove
-from atomizer.domain.commands import CancelOrder, Marks, NonceBlock, RunStarted
+from atomizer.domain.commands import CancelOrder, HedgeState, Marks, NonceBlock, RunStarted
 from atomizer.storage import records
 from atomizer.storage.errors import RecordError
 
@@ -74,3 +74,18 @@ def test_a_snapshot_of_a_typed_ledger_survives_exactly() -> None:
 def test_unknown_tag_is_named() -> None:
     assert records.unknown_tag(b'{"type":"teleport"}') == "teleport"
     assert records.unknown_tag(b'{"type":"fill"}') is None
+
+
+def test_a_hedge_state_comes_back_as_it_was_written() -> None:
+    state = HedgeState(
+        underlying="ETH",
+        state="failed",
+        net_delta=-1.25,
+        band=0.05,
+        naked_usd=5000.0,
+        since_ns=7,
+        group="rysk/maker/rfq/1",
+        trades=("rysk/maker/rfq/1", "rysk/maker/rfq/2"),
+        text="1.25 ETH unhedged",
+    )
+    assert records.decode(records.encode(state)) == state

@@ -114,7 +114,7 @@ def on_stage(
         plan = WorldPlan(seed=3, start_ns=DEFAULT_START_NS, rysk_changes={"behaviour": SILENT, **rysk})
         world = World(plan, clock)
         if clock_ahead_ns:
-            world.deribit = DeribitTwin(world.market, plan.deribit, Late(clock, clock_ahead_ns))
+            world.deribit = DeribitTwin([world.market], plan.deribit, Late(clock, clock_ahead_ns))
         await world.open()
         with tempfile.TemporaryDirectory(prefix="atomizer-test-") as name:
             node = world.node(world.settings(Path(name)))

@@ -6,7 +6,7 @@ needs nothing else.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -197,7 +197,7 @@ class RiskState(msgspec.Struct, frozen=True, kw_only=True, tag="risk_state", omi
 
 
 class Markout(msgspec.Struct, frozen=True, kw_only=True, tag="markout", omit_defaults=True):
-    """What a quote or trade was worth `after_s` later, per unit of size: for judging edges by hand and ledger.
+    """What a quote or trade was worth `after_s` later, per unit of size: the ledger judges edges by it.
 
     USD: fair value, delta per 1 of forward; the delta-hedged result of a trade is side x (fair - price -
     delta then x (forward - forward then)). `missing` says why there is no value.
@@ -218,6 +218,27 @@ class Markout(msgspec.Struct, frozen=True, kw_only=True, tag="markout", omit_def
     missing: str = ""
 
 
+class HedgeState(msgspec.Struct, frozen=True, kw_only=True, tag="hedge_state", omit_defaults=True):
+    """How the hedge of an underlying stands; written when that changes, never in between.
+
+    `state`: `flat` (inside the band, nothing under way), `hedging`, or `failed` (too much unhedged for too
+    long, or a hedge venue is away): quoting on the underlying stops until flat, or until a person released
+    it (`released`). `net_delta` and `band` (its half width) in coins, `since_ns` when this state began,
+    `group` of the order at work, `trades` the booking keys of the trades that no hedge covers yet.
+    """
+
+    underlying: str
+    state: Literal["flat", "hedging", "failed"]
+    net_delta: float
+    band: float
+    naked_usd: float
+    since_ns: int
+    group: str = ""
+    trades: tuple[str, ...] = ()
+    text: str = ""
+    released: bool = False
+
+
 class Difference(msgspec.Struct, frozen=True, kw_only=True, tag="difference", omit_defaults=True):
     """Venue and ledger disagree about this and nothing explains it (`open`), or it was explained."""
 
@@ -233,6 +254,15 @@ VenueCommand = (
     PlaceOrder | AmendOrder | CancelOrder | QueryOrder | SendQuote | ReadAccount | Resubscribe | RunJob
 )
 Fact = (
-    RunStarted | RunEnded | InstrumentUsed | NonceBlock | Refused | Marks | RiskState | Difference | Markout
+    RunStarted
+    | RunEnded
+    | InstrumentUsed
+    | NonceBlock
+    | Refused
+    | Marks
+    | RiskState
+    | HedgeState
+    | Difference
+    | Markout
 )
 Command = VenueCommand | Fact

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from enum import IntEnum, StrEnum
+from functools import cached_property
 
 import msgspec
 
@@ -23,6 +24,7 @@ class Kind(StrEnum):
     PERPETUAL = "perpetual"
     FUTURE = "future"
     OPTION = "option"
+    COMBO = "combo"
 
 
 class Side(IntEnum):
@@ -30,6 +32,8 @@ class Side(IntEnum):
 
     BUY = 1
     SELL = -1
+
+    __hash__ = int.__hash__  # the enumeration's own is a Python call, and sides are parts of keys
 
     @property
     def opposite(self) -> Side:
@@ -51,11 +55,16 @@ class GridStep(msgspec.Struct, frozen=True, gc=False):
     step_ticks: int
 
 
-class PriceGrid(msgspec.Struct, frozen=True):
+class PriceGrid(msgspec.Struct, frozen=True, dict=True):
     """Finest tick (in the instrument's price unit) and the coarser steps above thresholds, ascending."""
 
     tick: Decimal
     steps: tuple[GridStep, ...] = ()
+
+    @cached_property
+    def tick_size(self) -> float:
+        """The finest tick as a number for models and comparisons."""
+        return float(self.tick)
 
     def step_at(self, ticks: int) -> int:
         """The step, in finest ticks, in force at this price."""
@@ -74,13 +83,13 @@ class PriceGrid(msgspec.Struct, frozen=True):
         Raises:
             OffGridError: the price is not a finite number.
         """
-        if not math.isfinite(price):
-            raise OffGridError(f"expected a finite price, found {price}; do not quote without one")
-        raw = price / float(self.tick)
-        nearest = round(raw)
-        if abs(raw - nearest) <= GRID_EPSILON * max(1.0, abs(raw)):
-            ticks = nearest
-        else:
+        raw = price / self.tick_size
+        try:
+            ticks = round(raw)
+        except (ValueError, OverflowError):
+            raise OffGridError(f"expected a finite price, found {price}; do not quote without one") from None
+        size = abs(raw)
+        if abs(raw - ticks) > (GRID_EPSILON * size if size > 1.0 else GRID_EPSILON):
             ticks = math.floor(raw) if side is _BUY else math.ceil(raw)
         if not self.steps:
             return ticks
@@ -111,11 +120,20 @@ class PriceGrid(msgspec.Struct, frozen=True):
         return whole
 
 
-class Instrument(msgspec.Struct, frozen=True, kw_only=True):
+class Leg(msgspec.Struct, frozen=True, gc=False):
+    """One leg of a combo: its instrument's key, and how much of it one unit of the combo bought buys
+    (negative: sells)."""
+
+    instrument: str
+    ratio: int
+
+
+class Instrument(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """One tradable contract on one venue.
 
     `key` is `venue:name` and names the instrument everywhere inside. Sizes are in units of the underlying,
-    except where `size_in_quote` (inverse futures: USD). `contract_size` converts one unit of size.
+    except where `size_in_quote` (inverse futures: USD). `contract_size` converts one unit of size. A combo is
+    traded as one and held as its `legs`. `settling`: closed because the venue settles or delivers right now.
     Fee rates are the venue's listed ones, as fractions (per notional; per coin for inverse options).
     `per_token`: coins of underlying in one unit of size, where an option is on a token that is not worth one;
     strike and size then count tokens.
@@ -142,6 +160,13 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     taker_fee: float = 0.0
     open: bool = True
     per_token: Decimal = Decimal(1)
+    settling: bool = False
+    legs: tuple[Leg, ...] = ()
+
+    @cached_property
+    def lot_size(self) -> float:
+        """The lot as a number for models and comparisons."""
+        return float(self.lot)
 
     @property
     def margined(self) -> bool:

@@ -6,7 +6,6 @@ RFQs of the batch, then brings every slot that differs to its target through the
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,44 +13,37 @@ from atomizer.domain import events as ev
 from atomizer.domain.bookings import CashMove, Fill, PositionMove, Reversal, RfqTrade
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import (
-    CancelOrder,
     Command,
     InstrumentUsed,
     Marks,
-    PlaceOrder,
-    QueryOrder,
     ReadAccount,
     Refused,
     Resubscribe,
     RiskState,
     RunJob,
 )
-from atomizer.domain.identity import label, order_id
-from atomizer.domain.instruments import Instrument, Kind, Side
-from atomizer.domain.orders import OrderState, Purpose, TimeInForce
+from atomizer.domain.controls import WORDS as CONTROL_WORDS
+from atomizer.domain.controls import Control, ControlError, Controls
+from atomizer.domain.controls import check as check_control
+from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.answering import Answering
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.fitting import Fitting
-from atomizer.engine.gate import Gate, Halts, Held
-from atomizer.engine.kernels import ACT_AMEND, ACT_CANCEL
-from atomizer.engine.ledger import DEADLINE_SLACK_NS, Ledger, Order
+from atomizer.engine.flight import Flight
+from atomizer.engine.gate import Gate, Halts
+from atomizer.engine.keeping import Keeper, claimed
+from atomizer.engine.ledger import Ledger
 from atomizer.engine.market import NEVER, Market
+from atomizer.engine.markouts import Markouts
 from atomizer.engine.pricing import NoPriceError
 from atomizer.engine.reconcile import Reconciler, Verdict
 from atomizer.engine.settings import EngineSettings
-from atomizer.engine.slots import MessageBudget, SlotKey, SlotTable
+from atomizer.engine.slots import SlotTable
+from atomizer.engine.strategy import Responder, Strategy
 from atomizer.engine.surface import Surface
-from atomizer.engine.strategy import Level, Responder, Strategy, Target
 
-# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
-_DONE = OrderState.DONE
-_LIVE = OrderState.LIVE
-_UNKNOWN = OrderState.UNKNOWN
-_OWED = OrderState.OWED
-_IOC = TimeInForce.IOC
-_CANCEL = Purpose.CANCEL
 S = 1_000_000_000
 MS = 1_000_000
 REVALUE_NS = 200 * MS
@@ -59,9 +51,6 @@ READ_TIMEOUT_NS = 10 * S
 READ_AGAIN_NS = 1 * S
 READ_EVERY_ORDERS_NS = 30 * S
 READ_EVERY_RFQ_NS = 5 * S
-OWED_PATIENCE_NS = 3 * S
-CANCEL_RETRY_NS = 1 * S
-FLATTEN_STRATEGY = 2047
 # Finished orders and dead quotes are kept longer than any venue resends.
 REMEMBERED_NS = 48 * 3600 * S
 FORGET_EVERY_NS = 3600 * S
@@ -86,14 +75,26 @@ Output = Command | Conclusion
 class Counters:
     """Plain integers for people; nothing decides on them."""
 
-    __slots__ = ("batches", "events", "quotes", "refusals", "rfqs", "trades")
+    __slots__ = ("batches", "events", "improvements", "quotes", "refusals", "rfqs", "trades")
 
     def __init__(self) -> None:
-        self.batches = self.events = self.rfqs = self.quotes = self.trades = 0
+        self.batches = self.events = self.rfqs = self.quotes = self.trades = self.improvements = 0
         self.refusals: dict[str, int] = {}
 
     def refused(self, reason: Reason) -> None:
         self.refusals[reason] = self.refusals.get(reason, 0) + 1
+
+
+class Seat:
+    """A strategy at the table: whether an input of it changed, and when it wants to be asked without one."""
+
+    __slots__ = ("dirty", "due_ns", "number", "strategy")
+
+    def __init__(self, strategy: Strategy) -> None:
+        self.strategy = strategy
+        self.number = strategy.number
+        self.dirty = True
+        self.due_ns = NEVER
 
 
 class Engine:
@@ -123,6 +124,10 @@ class Engine:
         )
         self.halts = Halts(kill_level=self.ledger.risk.kill_level)
         self.halts.paused = dict.fromkeys(self.ledger.risk.paused, Reason.PAUSED)
+        self.halts.paused_until = dict(self.ledger.risk.paused_until)
+        self.controls = Controls(self.ledger.risk.controls)
+        self.controls_epoch = 0  # grows when they change
+        self.hedge_markets = {item.underlying: item for item in settings.hedge_markets}
         self.capabilities = capabilities
         self.gate = Gate(settings, self.ledger, self.market, self.exposure, capabilities, self.halts)
         self.slots = SlotTable()
@@ -131,21 +136,15 @@ class Engine:
         self.run = run
         self.now_ns = now_ns
         self._strategies = sorted(strategies, key=lambda item: item.number)
-        self._dirty: dict[int, bool] = {strategy.number: True for strategy in self._strategies}
-        self._claims = self._claimed()
+        self._seats = [Seat(strategy) for strategy in self._strategies]
+        self.flight = Flight(self)
+        self.keeper = Keeper(self, self.flight, claimed(self._strategies))
         self._account_of = {item.venue: item.account for item in settings.accounts}
-        self._budgets = {venue: MessageBudget(item.rate) for venue, item in capabilities.items()}
         self._margins_ns = {venue: item.settlement_margin_ms * MS for venue, item in capabilities.items()}
-        self._sequence: dict[int, int] = {}
         self._jobs = 0
-        self._watch: list[tuple[int, int]] = []
-        self._cancel_after: dict[int, int] = {}
-        self._queried: dict[int, int] = {}
-        self._leftover: dict[int, str] = {}
-        self._unread: dict[tuple[str, str], bool] = {}
-        self._reads: dict[tuple[str, str], tuple[int, int]] = {}
+        self._reads: dict[tuple[str, str], int] = {}
+        self._reads_ns = NEVER
         self._out: list[Output] = []
-        self._wake_ns = now_ns
         self._revalued_ns = -NEVER
         self._stale_exposure = True
         self._marked_ns = 0
@@ -155,38 +154,21 @@ class Engine:
         self._naked_ns = now_ns
         self.fitting = Fitting(self.surfaces, settings.surface)
         self._answering = Answering(self, responders)
+        self.markouts = Markouts(self.ledger, now_ns)
         self._handlers = self._table()
         self._begin(now_ns)
 
     # --- start ---
-
-    def _claimed(self) -> dict[str, int]:
-        claims: dict[str, int] = {}
-        for strategy in self._strategies:
-            for instrument in strategy.claims():
-                if instrument in claims:
-                    raise ValueError(
-                        f"{instrument} is claimed by two strategies (one is {strategy.name}); "
-                        "one strategy may rest on an instrument at a time"
-                    )
-                claims[instrument] = strategy.number
-        return claims
 
     def _begin(self, now_ns: int) -> None:
         unclean = self.ledger.run is not None and not self.ledger.run.clean
         for item in self.settings.accounts:
             scope = (item.venue, item.account)
             self.halts.unreconciled[scope] = f"{item.venue} has not been read yet"
-            self._unread[scope] = True
             capability = self.capabilities[item.venue]
             if unclean and capability.rfq and not capability.quote_query:
                 wait = self.settings.longest_validity_s * S + capability.settlement_margin_ms * MS
                 self.halts.quote_not_before_ns[scope] = now_ns + wait
-        for order in self.ledger.orders.values():
-            self._leftover[order.order_id] = order.instrument
-            heapq.heappush(
-                self._watch, (max(now_ns, order.deadline_ns + DEADLINE_SLACK_NS + MS), order.order_id)
-            )
 
     def _table(self) -> dict[type, Callable[[Any], None]]:
         market, ledger = self.market, self.ledger
@@ -208,6 +190,7 @@ class Engine:
             ev.AmendRefused: self._amend_refused,
             ev.CancelRefused: self._cancel_refused,
             Rfq: self._answering.take,
+            ev.QuoteOutbid: self._answering.outbid,
             RfqTrade: self._rfq_trade,
             ev.ReadBegun: self._read_begun,
             ev.ReadEnded: self._read_ended,
@@ -252,35 +235,50 @@ class Engine:
             handler = handlers.get(type(event))
             if handler is not None:
                 handler(event)
-            for strategy in self._strategies:
-                if strategy.wants(event):
-                    self._dirty[strategy.number] = True
-        if self._watch and self._watch[0][0] <= self.now_ns:
-            self._watch_orders()
-        self._watch_reads()
+            for seat in self._seats:
+                if not seat.dirty and seat.strategy.wants(event):
+                    seat.dirty = True
+        flight = self.flight
+        flight.token_ns = NEVER
+        if flight.due_ns <= self.now_ns:
+            flight.watch_due()
+        if self._reads_ns <= self.now_ns:
+            self._watch_reads()
         self._after_orders()
-        self._cancel_leftover()
+        if self.controls.due_ns <= self.now_ns or self.halts.paused_until:
+            self._lapse()
         if self.now_ns >= self.fitting.next_ns:
             self.fitting.ask(self.now_ns, self.run_job)
-        self._revalue()
-        self._answering.answer_all()
+        if flight.leftover:
+            flight.cancel_leftover()
+        if self._stale_exposure or self.now_ns - self._revalued_ns >= REVALUE_NS:
+            self._revalue()
+        self._answering.run()
         self._decide()
-        self._examine()
-        self._repair_books()
-        self._mark()
+        if self.keeper.examine():
+            self._after_orders()
+        if self.market.gaps:
+            self._repair_books()
+        if self.now_ns - self._marked_ns >= self._marks_ns:
+            self._mark()
         return self._out
 
     def next_deadline(self) -> int:
         """When `handle` must be called again without an event."""
-        due = min(self._wake_ns, self.market.next_staleness(self.now_ns), self._marked_ns + self._marks_ns)
-        if self._watch:
-            due = min(due, self._watch[0][0])
-        for when, _asked in self._reads.values():
-            due = min(due, when)
+        due = min(
+            self.keeper.wake_ns,
+            self.flight.due_ns,
+            self.flight.token_ns,
+            self._reads_ns,
+            self.market.next_staleness(self.now_ns),
+            self._marked_ns + self._marks_ns,
+            self._answering.due_ns,
+        )
         if not self._strategies_rest:
-            for strategy in self._strategies:
-                due = min(due, strategy.next_deadline())
-        return max(due, self.now_ns + 1)
+            for seat in self._seats:
+                if seat.due_ns < due:
+                    due = seat.due_ns
+        return due if due > self.now_ns else self.now_ns + 1
 
     @property
     def _strategies_rest(self) -> bool:
@@ -306,7 +304,12 @@ class Engine:
     # --- events ---
 
     def _listed(self, instrument: Instrument) -> None:
+        known = self.market.instruments.get(instrument.key)
+        if known is not None and instrument.open and not known.open:
+            self.slots.wake(instrument.key)  # what it refused while it was closed it takes now
+            self._all_dirty()
         self.market.listed(instrument)
+        self.slots.listed(instrument)
         surface = self.surfaces.get(instrument.underlying)
         if surface is not None and instrument.kind is Kind.OPTION and instrument.venue == surface.venue:
             surface.list_option(instrument)
@@ -349,24 +352,25 @@ class Engine:
         self.ledger.apply(event, self.now_ns)
         self.reconciler.order(event)
         for number in self.ledger.revived:
-            self._leftover[number] = event.instrument
+            self.flight.revived(number, event.instrument)
         self.ledger.revived.clear()
 
     def _amend_refused(self, event: ev.AmendRefused) -> None:
         self.ledger.apply(event, self.now_ns)
         order = self.ledger.orders.get(event.order_id)
-        if order is not None and order.slot < len(self.slots.keys):
-            self.slots.rest(order.slot, self.now_ns)
-            self._note_rest(order)
+        slot = self.slots.holder(order) if order is not None else None
+        if order is not None and slot is not None:
+            self.slots.rest(slot, self.now_ns)
+            self.keeper.note_rest(slot, order)
 
     def _cancel_refused(self, event: ev.CancelRefused) -> None:
         self.ledger.apply(event, self.now_ns)
-        self._cancel_after[event.order_id] = self.now_ns + CANCEL_RETRY_NS
-        heapq.heappush(self._watch, (self.now_ns + CANCEL_RETRY_NS, event.order_id))
+        self.flight.cancel_refused(event.order_id)
 
     def _rfq_trade(self, trade: RfqTrade) -> None:
         self.ledger.apply(trade, self.now_ns)
         self.counters.trades += 1
+        self.markouts.traded(trade, self.now_ns)
 
     def _read_begun(self, event: ev.ReadBegun) -> None:
         self.reconciler.begin(event)
@@ -383,64 +387,115 @@ class Engine:
         halts = self.halts
         if event.word == "kill":
             halts.kill_level = max(halts.kill_level, event.level)
-            self._pull(everything=event.level >= 3)
+            self.keeper.pull(everything=event.level >= 3)
         elif event.word in ("resume", "accept"):
             if not event.scope:
                 halts.kill_level = 0
             halts.paused.pop(event.scope, None)
+            halts.paused_until.pop(event.scope, None)
             halts.naked.pop(event.scope, None)
         elif event.word == "pause":
             halts.paused[event.scope] = Reason.PAUSED
+            halts.paused_until.pop(event.scope, None)
+            if event.until_ns:
+                halts.paused_until[event.scope] = event.until_ns
+        elif event.word in CONTROL_WORDS:
+            self._control(event)
         elif event.word == "stop":
             halts.stopping = True
-            self._pull(everything=True)
+            self.keeper.pull(everything=True)
+        self._note_risk()
+        self._all_dirty()
+
+    def _control(self, event: ev.Operator) -> None:
+        """A trader's word takes effect, unless it cannot be meant."""
+        try:
+            check_control(event.word, event.scope, event.args, event.until_ns)
+        except ControlError as error:
+            self.counters.refused(Reason.UNKNOWN_WORD)
+            subject = event.request_id or event.word
+            self.emit(Refused(reason=Reason.UNKNOWN_WORD, text=str(error), subject=subject))
+            return
+        rule = Control(
+            word=event.word,
+            scope=event.scope,
+            args=event.args,
+            until_ns=event.until_ns,
+            by=event.by,
+            set_ns=self.now_ns,
+        )
+        self.controls = self.controls.changed(rule)
+        self.controls_epoch += 1
+
+    def _note_risk(self) -> None:
+        halts = self.halts
         self.emit(
             RiskState(
                 kill_level=halts.kill_level,
                 paused=sorted(scope for scope, why in halts.paused.items() if why is Reason.PAUSED),
+                controls=list(self.controls.rules),
+                paused_until=dict(sorted(halts.paused_until.items())),
             )
         )
-        self._all_dirty()
+
+    def _lapse(self) -> None:
+        """End what a person said for a time only."""
+        paused_until = self.halts.paused_until
+        over = [scope for scope, until in paused_until.items() if until <= self.now_ns]
+        controls = self.controls.at(self.now_ns)
+        if not over and controls is self.controls:
+            return
+        for scope in over:
+            del paused_until[scope]
+            self.halts.paused.pop(scope, None)
+        self.controls = controls
+        self.controls_epoch += 1
+        self._note_risk()
 
     def _look(self, event: ev.Look) -> None:
         self._marked_ns = 0
         if event.accounts:
             for item in self.settings.accounts:
-                self._reads[item.venue, item.account] = (self.now_ns, self.now_ns)
+                self._read_at((item.venue, item.account), self.now_ns)
 
     def _storage(self, event: ev.StorageState) -> None:
         self.halts.journal = event.state
         if event.state != "ok":
-            self._pull(everything=event.state == "dead")
+            self.keeper.pull(everything=event.state == "dead")
+
+    def wake(self, strategy: int) -> None:
+        """Ask this strategy in this pass: something that is no event of its own changed for it."""
+        for seat in self._seats:
+            if seat.number == strategy:
+                seat.dirty = True
 
     def _all_dirty(self) -> None:
-        for number in self._dirty:
-            self._dirty[number] = True
-
-    def _pull(self, *, everything: bool) -> None:
-        """Quotes are wanted nowhere; with `everything` no order is."""
-        if everything:
-            self.slots.clear_all()
-            return
-        for number, target in enumerate(self.slots.targets):
-            if target is not None and target.purpose is Purpose.QUOTE:
-                self.slots.clear(number)
+        for seat in self._seats:
+            seat.dirty = True
 
     # --- reading accounts ---
 
     def _read(self, venue: str, account: str) -> None:
         since = self.ledger.unread_since(venue, account, self.now_ns)
         self.emit(ReadAccount(venue=venue, account=account, asked_ns=self.now_ns, since_ns=since))
-        self._reads[venue, account] = (self.now_ns + READ_TIMEOUT_NS, self.now_ns)
+        self._read_at((venue, account), self.now_ns + READ_TIMEOUT_NS)
+
+    def _read_at(self, scope: tuple[str, str], due_ns: int) -> None:
+        self._reads[scope] = due_ns
+        self._reads_ns = min(self._reads_ns, due_ns)
+
+    def read_soon(self, scope: tuple[str, str]) -> None:
+        """Something of this account is missing: do not wait for its next read."""
+        self._read_at(scope, min(self.now_ns, self._reads.get(scope, NEVER)))
 
     def _watch_reads(self) -> None:
         """Read what is due. Without a connection nothing is: its return asks for a read of its own."""
-        late = [scope for scope, (due, _asked) in self._reads.items() if due <= self.now_ns]
-        for scope in late:
+        for scope in [scope for scope, due in self._reads.items() if due <= self.now_ns]:
             if self.market.feed(self.account_feed(scope[0])).up:
                 self._read(*scope)
             else:
                 del self._reads[scope]
+        self._reads_ns = min(self._reads.values(), default=NEVER)
 
     def _read_ended(self, event: ev.ReadEnded) -> None:
         scope = (event.venue, event.account)
@@ -453,7 +508,7 @@ class Engine:
             self.use_named(getattr(record, "instrument", ""))
             self.emit(record)
         if not event.error:
-            self._unread.pop(scope, None)
+            self.keeper.unread.pop(scope, None)
         if verdict.agrees:
             self.exposure.agreed_ns[scope] = event.asked_ns
         self._judge(scope, verdict)
@@ -467,124 +522,27 @@ class Engine:
         elif not (verdict.again and settled):
             self.halts.unreconciled[scope] = verdict.text
         wait = READ_AGAIN_NS if verdict.again or not verdict.agrees else every
-        self._reads[scope] = (self.now_ns + wait, self.now_ns)
-
-    # --- orders in flight ---
-
-    def _watch_orders(self) -> None:
-        """Every in-flight state has a deadline; unknown ones are asked about after the request's own."""
-        while self._watch and self._watch[0][0] <= self.now_ns:
-            _, number = heapq.heappop(self._watch)
-            order = self.ledger.orders.get(number)
-            if order is not None:
-                self._watch_order(order)
-
-    def _watch_order(self, order: Order) -> None:
-        patience = self.capabilities[order.venue].query_after_ms * MS
-        due = order.asked_ns + patience
-        immediate_open = order.state is _LIVE and order.time_in_force is _IOC
-        if order.state in (OrderState.PENDING, OrderState.AMENDING, OrderState.CANCELLING):
-            if self.now_ns < due:
-                heapq.heappush(self._watch, (due, order.order_id))
-                return
-            self.emit(ev.RequestTimedOut(order.order_id))
-        if order.state is _UNKNOWN or (immediate_open and self.now_ns >= due):
-            self._ask(order, patience)
-        elif immediate_open:
-            heapq.heappush(self._watch, (due, order.order_id))
-        elif order.state is _OWED:
-            self._reads.setdefault((order.venue, order.account), (self.now_ns, self.now_ns))
-            when, asked = self._reads[order.venue, order.account]
-            self._reads[order.venue, order.account] = (min(when, self.now_ns), asked)
-            heapq.heappush(self._watch, (self.now_ns + OWED_PATIENCE_NS, order.order_id))
-
-    def _ask(self, order: Order, patience_ns: int) -> None:
-        """Ask the venue how an order stands: after its request's own deadline, once per patience."""
-        due = max(
-            order.deadline_ns + DEADLINE_SLACK_NS + MS,
-            self._queried.get(order.order_id, -NEVER) + patience_ns,
-        )
-        if self.now_ns < due:
-            heapq.heappush(self._watch, (due, order.order_id))
-            return
-        self._queried[order.order_id] = self.now_ns
-        heapq.heappush(self._watch, (self.now_ns + patience_ns, order.order_id))
-        if self.market.feed(f"{order.venue}/trading").up:
-            self.emit(
-                QueryOrder(
-                    order_id=order.order_id,
-                    venue=order.venue,
-                    account=order.account,
-                    instrument=order.instrument,
-                    venue_order_id=order.venue_order_id,
-                )
-            )
+        self._read_at(scope, self.now_ns + wait)
 
     def _after_orders(self) -> None:
-        """Mirror touched orders into their slots; wake the strategies whose orders ended."""
-        touched = self.ledger.touched
-        if not touched and not self.ledger.booked_now:
-            return
-        self.exposure.orders_changed()
-        for number in dict.fromkeys(touched):
-            order = self.ledger.find(number)
-            if order is None:
-                continue
-            if order.state is _LIVE:
-                self.slots.settle(order)
-            elif order.state is _UNKNOWN:
-                heapq.heappush(
-                    self._watch, (max(self.now_ns, order.deadline_ns + DEADLINE_SLACK_NS + MS), number)
-                )
-            elif order.state is _OWED:
-                heapq.heappush(self._watch, (self.now_ns + OWED_PATIENCE_NS, number))
-            if order.state is _DONE:
-                self._queried.pop(number, None)
-                self._cancel_after.pop(number, None)
-                self._leftover.pop(number, None)
-            if self.slots.refresh(order, self.now_ns):
-                self._dirty[self.slots.keys[order.slot].strategy] = True
-                self._note_rest(order)
-        touched.clear()
-        if self.ledger.booked_now:
-            self.ledger.booked_now.clear()
+        """What orders and bookings changed reaches slots, strategies and exposure."""
+        ledger = self.ledger
+        if ledger.touched:
+            self.exposure.orders_changed()
+            self.flight.mirror()
+        if ledger.booked_now:
+            self.exposure.orders_changed()
+            ledger.booked_now.clear()
             self._stale_exposure = True
             self._all_dirty()
-        if self.ledger.external:
-            for fill in self.ledger.external:
-                self.halts.paused[self.ledger.instruments[fill.instrument].underlying] = (
-                    Reason.EXTERNAL_ACTIVITY
-                )
-            self.ledger.external.clear()
-
-    # --- orders of earlier runs ---
-
-    def _cancel_leftover(self) -> None:
-        """An order of an earlier run belongs to no slot: what of it still rests is cancelled by name."""
-        for number in list(self._leftover):
-            order = self.ledger.orders.get(number)
-            if order is None or order.state is not _LIVE:
-                continue
-            if order.time_in_force is _IOC or self._cancel_after.get(number, 0) > self.now_ns:
-                continue
-            if self.market.feed(f"{order.venue}/trading").up and self._token(order.venue, _CANCEL):
-                self._emit_cancel(order, "left by an earlier run")
-
-    def _accounted(self, scope: tuple[str, str], instrument: str) -> Held | None:
-        """Nothing is placed before the account was read in this run, nor on an instrument where an order of
-        an earlier run may still work: neither its slot nor its fills are known."""
-        if scope in self._unread:
-            return Held(Reason.NOT_RECONCILED, f"{scope[0]} has not been read yet")
-        for number, name in self._leftover.items():
-            if name == instrument:
-                return Held(Reason.NOT_RECONCILED, f"{label(number)} of an earlier run is not accounted for")
-        return None
+        if ledger.external:
+            for fill in ledger.external:
+                self.halts.paused[ledger.instruments[fill.instrument].underlying] = Reason.EXTERNAL_ACTIVITY
+            ledger.external.clear()
 
     # --- exposure ---
 
     def _revalue(self) -> None:
-        if not self._stale_exposure and self.now_ns - self._revalued_ns < REVALUE_NS:
-            return
         self._accrue_naked()
         self.exposure.rebuild(self.now_ns, self._margins_ns)
         self._revalued_ns, self._stale_exposure = self.now_ns, False
@@ -604,8 +562,6 @@ class Engine:
         return self.exposure.net(underlying, "delta")
 
     def _mark(self) -> None:
-        if self.now_ns - self._marked_ns < self._marks_ns:
-            return
         self._marked_ns = self.now_ns
         for surface in self.surfaces.values():
             surface.drop_expired(self.now_ns)
@@ -613,6 +569,7 @@ class Engine:
             self._forgot_ns = self.now_ns
             self.ledger.forget(self.now_ns - REMEMBERED_NS)
         self._accrue_naked()
+        self.markouts.emit_due(self)
         held: dict[str, tuple[float, float, float]] = {}
         for holding in self.ledger.position_sizes():
             instrument = self.ledger.instruments[holding.instrument]
@@ -640,188 +597,20 @@ class Engine:
         value = priced.price / priced.forward if instrument.inverse else priced.price
         return priced.forward, priced.vol, value
 
-    # --- strategies and slots ---
+    # --- strategies ---
 
     def _decide(self) -> None:
         if self._strategies_rest:
             if self.halts.kill_level == 4 and not self.halts.stopping:
-                self._state(FLATTEN_STRATEGY, self._flatten())
+                self.keeper.flatten()
             return
-        for strategy in self._strategies:
-            due = self._dirty[strategy.number] or strategy.next_deadline() <= self.now_ns
-            if not due:
-                continue
-            self._dirty[strategy.number] = False
-            targets = strategy.decide(self)
-            if targets is not None:
-                self._state(strategy.number, dict(targets))
-
-    def _state(self, number: int, targets: dict[Level, Target]) -> None:
-        if self.halts.kill_level >= 1 or self.halts.journal != "ok":
-            targets = {key: item for key, item in targets.items() if item.purpose is not Purpose.QUOTE}
-        self.slots.state_targets(number, targets, self.market.instruments, self.now_ns)
-
-    def _flatten(self) -> dict[Level, Target]:
-        """Reduce every future and perpetual to zero inside the collar; option books are not dumped."""
-        targets: dict[Level, Target] = {}
-        for holding, size in self.ledger.position_sizes().items():
-            instrument = self.ledger.instruments[holding.instrument]
-            book = self.market.usable_book(instrument.key, self.now_ns)
-            if instrument.kind not in (Kind.PERPETUAL, Kind.FUTURE) or book is None or book.mid is None:
-                continue
-            side = Side.SELL if size > 0 else Side.BUY
-            price = book.mid * (1.0 + side * self.settings.limits.collar / 2.0)
-            targets[Level(instrument.key, side)] = Target(
-                price=price,
-                size=abs(float(size)),
-                life_ns=S,
-                time_in_force=_IOC,
-                purpose=Purpose.HEDGE,
-                reduce_only=True,
-                retry_ns=S,
-                why={"because": "flatten"},
-            )
-        return targets
-
-    def _examine(self) -> None:
-        """Bring every slot that differs to its target: cancels, hedges, reductions, then quotes."""
-        actions, self._wake_ns = self.slots.plan(self.now_ns)
-        if not actions:
-            return
-        if len(actions) > 1:
-            actions.sort(key=self._rank)  # stable: slots of one purpose stay in their order
-        for number, action in actions:
-            if action == ACT_CANCEL:
-                self._cancel(number)
-            else:
-                self._send(number, action)
-        self._after_orders()
-
-    def _rank(self, planned: tuple[int, int]) -> Purpose:
-        number, action = planned
-        target = self.slots.targets[number]
-        return _CANCEL if action == ACT_CANCEL or target is None else target.purpose
-
-    def _token(self, venue: str, purpose: Purpose) -> bool:
-        budget = self._budgets[venue]
-        if budget.take(purpose, self.now_ns):
-            return True
-        self._wake_ns = min(self._wake_ns, budget.due_ns(purpose, self.now_ns))
-        return False
-
-    def _cancel(self, number: int) -> None:
-        order = self.ledger.orders.get(self.slots.order_of[number])
-        if order is None or self._cancel_after.get(order.order_id, 0) > self.now_ns:
-            return
-        if not self.market.feed(f"{order.venue}/trading").up:
-            return
-        if self._token(order.venue, _CANCEL):
-            target = self.slots.targets[number]
-            self._emit_cancel(order, "target gone" if target is None else "cannot be amended now")
-
-    def _emit_cancel(self, order: Order, why: str) -> None:
-        command: CancelOrder = self.gate.cancel(order, why)
-        self.emit(command)
-        heapq.heappush(
-            self._watch, (self.now_ns + self.capabilities[order.venue].query_after_ms * MS, order.order_id)
-        )
-
-    def _send(self, number: int, action: int) -> None:
-        key, target = self.slots.keys[number], self.slots.targets[number]
-        if target is None:
-            return
-        instrument = self.market.instruments[key.level.instrument]
-        ticks, lots = int(self.slots.want_px[number]), int(self.slots.want_qty[number])
-        order = self.ledger.orders.get(self.slots.order_of[number]) if action == ACT_AMEND else None
-        immediate = target.time_in_force is _IOC
-        held = self._accounted((instrument.venue, self._account_of.get(instrument.venue, "")), instrument.key)
-        if held is None and not immediate:
-            held = self._claim(key, instrument)
-        if held is None:
-            held = self.gate.approve_order(
-                instrument, key.level.side, ticks, lots, target, self.now_ns, order
-            )
-        if held is None and immediate and self._clears_own(key, instrument, ticks):
-            return
-        if held is not None:
-            self._hold(number, key, held)
-            return
-        if not self._token(instrument.venue, target.purpose):
-            self._hold(number, key, Held(Reason.MESSAGE_BUDGET, f"{instrument.venue}: no message token"))
-            return
-        self.slots.refused[number] = ""
-        if order is not None:
-            self.emit(self.gate.amend(order, ticks, lots, target, self.now_ns))
-            watched = order.order_id
-        else:
-            watched = self._place(number, key, instrument, ticks, lots, target)
-        self.exposure.orders_changed()
-        patience = self.capabilities[instrument.venue].query_after_ms * MS
-        heapq.heappush(self._watch, (self.now_ns + patience, watched))
-
-    def _place(
-        self, number: int, key: SlotKey, instrument: Instrument, ticks: int, lots: int, target: Target
-    ) -> int:
-        sequence = self._sequence.get(key.strategy, 0) + 1
-        self._sequence[key.strategy] = sequence
-        new = order_id(self.run, key.strategy, sequence)
-        self.use_named(instrument.key)
-        command: PlaceOrder = self.gate.place(
-            new,
-            self._account_of[instrument.venue],
-            instrument,
-            key.level.side,
-            ticks,
-            lots,
-            target,
-            number,
-            self.now_ns,
-        )
-        self.slots.occupy(number, new)
-        self.emit(command)
-        return new
-
-    def _claim(self, key: SlotKey, instrument: Instrument) -> Held | None:
-        owner = self._claims.get(instrument.key)
-        if owner != key.strategy:
-            return Held(Reason.NOT_CLAIMED, f"{instrument.key} is not claimed by this strategy")
-        return None
-
-    def _clears_own(self, key: SlotKey, instrument: Instrument, ticks: int) -> bool:
-        """An immediate order that would meet our own resting one cancels that first."""
-        side, waiting = key.level.side, False
-        for other in self.slots.of_instrument(instrument.key):
-            resting = self.ledger.orders.get(self.slots.order_of[other])
-            if resting is None or resting.side is side or resting.time_in_force is _IOC:
-                continue
-            if (ticks - resting.ticks) * side >= 0:
-                waiting = True
-                if resting.state is not OrderState.CANCELLING and self._token(instrument.venue, _CANCEL):
-                    self._emit_cancel(resting, "a hedge would meet it")
-        return waiting
-
-    def _hold(self, number: int, key: SlotKey, held: Held) -> None:
-        """Record a refusal when it changes, not each time it is met."""
-        if self.slots.refused[number] == held.reason:
-            return
-        self.slots.refused[number] = held.reason
-        self.counters.refused(held.reason)
-        self.emit(
-            Refused(
-                reason=held.reason,
-                text=held.text,
-                subject=f"slot/{key.strategy}/{key.level.instrument}/{key.level.side.name}/{key.level.level}",
-                instrument=key.level.instrument,
-            )
-        )
-
-    def _note_rest(self, order: Order) -> None:
-        """Say why a slot rests that someone else emptied or refused."""
-        wait_ns = self.slots.back_off_ns[order.slot]
-        if wait_ns:
-            why = f"{order.end or 'refused'} {order.end_text}".strip()
-            text = f"{order.instrument}: rests {wait_ns / S:g} s after {why}"
-            self._hold(order.slot, self.slots.keys[order.slot], Held(Reason.BACK_OFF, text))
+        for seat in self._seats:
+            if seat.dirty or seat.due_ns <= self.now_ns:
+                seat.dirty = False
+                targets = seat.strategy.decide(self)
+                seat.due_ns = seat.strategy.next_deadline()
+                if targets is not None:
+                    self.keeper.state(seat.number, targets)
 
     def use_named(self, name: str) -> None:
         """Write an instrument's terms into the journal before the first record that needs them."""
@@ -831,8 +620,6 @@ class Engine:
                 self.emit(InstrumentUsed(listed))
 
     def _repair_books(self) -> None:
-        if not self.market.gaps:
-            return
         for instrument in self.market.gaps:
             self.emit(Resubscribe(instrument.partition(":")[0], instrument))
         self.market.gaps.clear()

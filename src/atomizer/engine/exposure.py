@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.commands import SendQuote
+from atomizer.domain.instruments import Instrument, Kind
 from atomizer.engine.accounts import Holding, Purse
 from atomizer.engine.ledger import Ledger, LiveQuote, Order
 from atomizer.engine.market import NEVER, Market
@@ -22,10 +22,14 @@ from atomizer.engine.settings import AccountSettings, HedgeMarket
 from atomizer.engine.surface import Surface
 
 GREEKS = ("delta", "gamma", "vega")
+USD_CURRENCIES = ("USD", "USDC", "USDT")
 
 
 class UnitGreeks(msgspec.Struct, frozen=True, gc=False):
-    """Per one unit of size (one coin, or one USD of an inverse future); `premium` of an option in coins."""
+    """Per one unit of size (one coin, or one USD of an inverse future).
+
+    `premium` of an option in coins, at its forward when it settles in coins, else at the index.
+    """
 
     delta: float = 0.0
     gamma: float = 0.0
@@ -97,6 +101,14 @@ class Exposure:
         self.collateral: dict[Purse, float] = {}
         # Per underlying and expiry: net vega and long vega of what is held, USD per vol point.
         self._expiry_vega: dict[tuple[str, int], list[float]] = {}
+        self._locked: dict[Purse, float] = {}
+
+    def locked(self, purse: Purse) -> float:
+        """Collateral that options sold by this account hold, in the purse's currency.
+
+        A venue's balance counts it still, as ours does: what is locked is deposited, but not free.
+        """
+        return self._locked.get(purse, 0.0)
 
     def expiry_vega(self, underlying: str, expiry_ns: int) -> tuple[float, float]:
         """Net and gross long vega held in one expiry, USD per vol point."""
@@ -169,24 +181,43 @@ class Exposure:
         Raises:
             NoPriceError: a price that this needs is missing.
         """
+        if instrument.legs:
+            return self._combo_unit(instrument, now_ns)
         index = self.index(instrument.underlying)
         if index is None:
             raise NoPriceError(f"no index for {instrument.underlying}")
         if instrument.kind is Kind.OPTION:
             priced = self.price_option(instrument, now_ns)
-            delta = priced.delta * priced.forward / index
-            premium = priced.price / index
             if instrument.inverse:
-                delta -= premium
-            gamma = priced.gamma * index * 0.01 * priced.forward / index
+                premium = priced.price / priced.forward
+                gamma = priced.gamma * priced.forward * 0.01
+                return UnitGreeks(priced.delta - premium, gamma, priced.vega * 0.01, index, premium)
+            ratio = priced.forward / index
+            gamma = priced.gamma * priced.forward * 0.01 * ratio
             notional = index * float(instrument.per_token)
-            return UnitGreeks(delta, gamma, priced.vega * 0.01, notional, premium)
+            return UnitGreeks(priced.delta * ratio, gamma, priced.vega * 0.01, notional, priced.price / index)
         if instrument.kind is Kind.SPOT:
             return UnitGreeks(1.0, 0.0, 0.0, index)
         mark = self.future_mark(instrument)
         if instrument.size_in_quote:
             return UnitGreeks(1.0 / mark, 0.0, 0.0, 1.0)
-        return UnitGreeks(mark / index, 0.0, 0.0, mark)
+        size = float(instrument.contract_size)
+        return UnitGreeks(size * mark / index, 0.0, 0.0, size * mark)
+
+    def _combo_unit(self, combo: Instrument, now_ns: int) -> UnitGreeks:
+        """A combo is its legs; its notional counts each of them."""
+        delta = gamma = vega = notional = premium = 0.0
+        for leg in combo.legs:
+            listed = self._market.instruments.get(leg.instrument)
+            if listed is None:
+                raise NoPriceError(f"{combo.key}: its leg {leg.instrument} is not listed")
+            unit = self.unit(listed, now_ns)
+            delta += leg.ratio * unit.delta
+            gamma += leg.ratio * unit.gamma
+            vega += leg.ratio * unit.vega
+            premium += leg.ratio * unit.premium
+            notional += abs(leg.ratio) * unit.notional
+        return UnitGreeks(delta, gamma, vega, notional, premium)
 
     def future_mark(self, instrument: Instrument) -> float:
         """Mark of a future or perpetual.
@@ -211,13 +242,12 @@ class Exposure:
         self._unknown.clear()
         self.units.clear()
         self._expiry_vega.clear()
+        self._locked.clear()
         self._valued_ns, self._orders_stale = now_ns, True
         for holding, size in self._ledger.position_sizes().items():
             self._add_position(holding, float(size), now_ns)
         for purse, cash in sorted(self._ledger.accounts.cash.items()):
-            # Coins in an account that counts in USD are exposure themselves.
-            if self._numeraire.get((purse.venue, purse.account)) == "usd" and purse.currency in self._hedges:
-                self._sums(purse.currency, "delta").base += float(cash)
+            self._add_cash(purse, float(cash))
         self._rebuild_quotes(now_ns, settlement_margin_ns)
 
     def _unit_or_note(self, instrument: Instrument, now_ns: int) -> UnitGreeks | None:
@@ -246,18 +276,43 @@ class Exposure:
         due = sign * ratio if sign * (index * ratio - float(instrument.strike)) > 0.0 else 0.0
         return UnitGreeks(delta=due, notional=index * ratio)
 
+    def _add_cash(self, purse: Purse, cash: float) -> None:
+        """Coins in an account that counts in USD are exposure themselves, and so is USD in one that counts in
+        coins: its coin value falls as the coin rises. That coin is the first one hedged."""
+        numeraire = self._numeraire.get((purse.venue, purse.account))
+        if numeraire == "usd" and purse.currency in self._hedges:
+            self._sums(purse.currency, "delta").base += cash
+        elif numeraire == "coin" and purse.currency in USD_CURRENCIES and cash and self._hedges:
+            self._in_coins(next(iter(self._hedges)), cash)
+
+    def _in_coins(self, underlying: str, usd: float) -> None:
+        """Count USD value held in an account whose numeraire is the coin."""
+        index = self.index(underlying)
+        if index is None:
+            self._unknown[underlying] = f"no index for {underlying}"
+        else:
+            self._sums(underlying, "delta").base -= usd / index
+
     def _add_position(self, holding: Holding, size: float, now_ns: int) -> None:
         instrument = self._ledger.instruments[holding.instrument]
         unit = self._unit_or_note(instrument, now_ns)
         if unit is None:
             return
-        delta = unit.delta * size
-        if self._numeraire.get((holding.venue, holding.account)) == "usd" and instrument.inverse:
+        delta = 0.0 if instrument.kind is Kind.SPOT else unit.delta * size  # coins bought count as cash
+        numeraire = self._numeraire.get((holding.venue, holding.account))
+        if numeraire == "usd" and instrument.inverse:
             delta = self._usd_delta(holding, instrument, unit, size)
+        elif numeraire == "coin" and not instrument.inverse and instrument.kind is not Kind.SPOT:
+            self._in_coins(instrument.underlying, self._usd_value(holding, instrument, unit, size))
         self._sums(instrument.underlying, "delta").base += delta
         self._sums(instrument.underlying, "gamma").base += unit.gamma * size
         self._sums(instrument.underlying, "vega").base += unit.vega * size
         self._sums(instrument.underlying, "notional").base += abs(unit.notional * size)
+        if size < 0.0 and not instrument.inverse and instrument.strike is not None:
+            currency = instrument.underlying if instrument.is_call else "USD"
+            purse = Purse(holding.venue, holding.account, currency)
+            amount = -size if instrument.is_call else -size * float(instrument.strike)
+            self._locked[purse] = self._locked.get(purse, 0.0) + amount
         if instrument.expiry_ns is not None and unit.vega:
             row = self._expiry_vega.setdefault((instrument.underlying, instrument.expiry_ns), [0.0, 0.0])
             row[0] += unit.vega * size
@@ -267,7 +322,17 @@ class Exposure:
         """Coin account counted in USD: options at Black delta, futures at their entry."""
         if instrument.kind is Kind.OPTION:
             return (unit.delta + unit.premium) * size
-        return float(self._ledger.position(holding).cost)
+        return self._entry(holding, unit.delta * size)
+
+    def _usd_value(self, holding: Holding, instrument: Instrument, unit: UnitGreeks, size: float) -> float:
+        """USD equity in a position that settles in USD: an option's value, a future's P&L since entry."""
+        if instrument.kind is Kind.OPTION:
+            return unit.premium * unit.notional * size
+        return unit.notional * size - self._entry(holding, unit.notional * size)
+
+    def _entry(self, holding: Holding, now: float) -> float:
+        """Entry cost of a future; one held before the first read was entered, for us, at its mark."""
+        return float(self._ledger.position(holding).cost) or now
 
     def _count_orders(self) -> None:
         """Count what working orders may still fill, at the greeks of the last valuation."""
@@ -327,8 +392,18 @@ class Exposure:
             scope = (command.venue, command.account)
             self.premium[scope] = self.premium.get(scope, 0.0) + command.price_e18 * 1e-18 * size
         else:
-            purse, amount = collateral_of(command)
+            purse, amount = self._collateral_of(command)
             self.collateral[purse] = self.collateral.get(purse, 0.0) + amount
+
+    def _collateral_of(self, command: SendQuote) -> tuple[Purse, float]:
+        """What selling this option would lock: its tokens for a call, the strike in USD for a put."""
+        terms = command.terms
+        size = terms.quantity_e18 * 1e-18
+        if terms.is_put:
+            return Purse(command.venue, command.account, "USD"), terms.strike_e8 * 1e-8 * size
+        instrument = self._ledger.instruments.get(command.instrument)
+        plain = instrument is None or instrument.per_token == 1
+        return Purse(command.venue, command.account, command.underlying if plain else terms.asset), size
 
     def position_worst(self, instrument: str, side: int) -> float:
         """Size of one instrument towards this side if everything on the side is executed (units of size)."""
@@ -351,12 +426,3 @@ def _per_token(priced: Priced, ratio: float) -> Priced:
     """Value and greeks of an option on a token worth `ratio` coins, from those of the coin's option."""
     price, delta, gamma, vega, theta = (ratio * value for value in priced[:5])
     return Priced(price, delta, gamma, vega, theta, *priced[5:])
-
-
-def collateral_of(command: SendQuote) -> tuple[Purse, float]:
-    """What selling this option locks: its tokens for a call, the strike in USD for a put."""
-    terms = command.terms
-    size = terms.quantity_e18 * 1e-18
-    if terms.is_put:
-        return Purse(command.venue, command.account, "USD"), terms.strike_e8 * 1e-8 * size
-    return Purse(command.venue, command.account, command.underlying), size

@@ -1,8 +1,8 @@
 """Refits surfaces in the background: asks with copies of the quotes, takes what comes back in order.
 
-A fit that comes late is as old as its quotes, one that was overtaken is dropped, one that never comes is asked
-for again; until then the slice ages and stops being quoted off. The job itself is a pure function of its
-inputs, which are bytes of their own.
+A fit that comes late is as old as its quotes, one that was overtaken is dropped, one that never comes is
+asked for again; until then the slice ages and stops being quoted off. The job itself is a pure function of
+its inputs, which are bytes of their own.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import msgspec
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import AmendOrder, CancelOrder, PlaceOrder, SendQuote
 from atomizer.domain.instruments import Instrument, Side
-from atomizer.domain.orders import Purpose
+from atomizer.domain.orders import Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.accounts import Purse
@@ -25,7 +25,7 @@ from atomizer.engine.settings import AllowedAsset, AllowedChain, EngineSettings
 from atomizer.engine.strategy import NoQuote, QuoteTarget, Target
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
-_HEDGE, _BUY = Purpose.HEDGE, Side.BUY
+_HEDGE, _BUY, _IOC = Purpose.HEDGE, Side.BUY, TimeInForce.IOC
 E18 = 10**18
 MS = 1_000_000
 
@@ -35,6 +35,22 @@ class Held(msgspec.Struct, frozen=True):
 
     reason: Reason
     text: str
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What holds for every order on one instrument in one pass, whatever its side and size.
+
+    `held`: why none may be sent. A buy may cost up to `highest`, a sell may go down to `lowest` (the collar,
+    in the instrument's price unit). The venue refuses a request after `deadline_ns`; at `ask_ns` we ask.
+    """
+
+    held: Held | None
+    mark: float = 0.0
+    highest: float = 0.0
+    lowest: float = 0.0
+    account: str = ""
+    deadline_ns: int = 0
+    ask_ns: int = 0
 
 
 class Halts(msgspec.Struct):
@@ -47,6 +63,7 @@ class Halts(msgspec.Struct):
     unreconciled: dict[tuple[str, str], str] = {}
     quote_not_before_ns: dict[tuple[str, str], int] = {}
     naked: dict[str, str] = {}
+    paused_until: dict[str, int] = {}
 
 
 class Gate:
@@ -82,6 +99,7 @@ class Gate:
         return (
             self._foreign(rfq)
             or self._halted(rfq.venue, rfq.account, rfq.underlying, now_ns)
+            or self._paused(rfq)
             or self._signable(rfq)
             or self._sane(rfq, now_ns)
             or self._fresh(rfq, now_ns)
@@ -120,6 +138,18 @@ class Gate:
             )
         return None
 
+    def _paused(self, rfq: Rfq) -> NoQuote | None:
+        """A venue or a taker can be paused by itself."""
+        paused = self._halts.paused
+        for scope in (f"venue/{rfq.venue}", f"taker/{rfq.taker}") if paused else ():
+            if scope in paused:
+                return NoQuote(reason=paused[scope], text=f"{scope} is paused")
+        return None
+
+    def asset(self, rfq: Rfq) -> AllowedAsset | None:
+        """What the token of an RFQ is, as configured."""
+        return self._assets.get((rfq.terms.chain_id, rfq.terms.asset))
+
     def _signable(self, rfq: Rfq) -> NoQuote | None:
         terms = rfq.terms
         chain = self._chains.get(terms.chain_id)
@@ -135,6 +165,11 @@ class Gate:
         asset = self._assets.get((terms.chain_id, terms.asset))
         if asset is None or asset.underlying != rfq.underlying:
             return NoQuote(reason=Reason.ASSET_NOT_ALLOWED, text=f"asset {terms.asset} is not configured")
+        if asset.ratio is None:
+            return NoQuote(
+                reason=Reason.UNKNOWN_RATIO,
+                text=f"what one token {terms.asset} is worth in {rfq.underlying} is not known",
+            )
         if terms.premium_token not in chain.premium_tokens:
             return NoQuote(
                 reason=Reason.PREMIUM_TOKEN_NOT_ALLOWED,
@@ -167,7 +202,7 @@ class Gate:
             return NoQuote(reason=Reason.NO_HEDGE_MARKET, text=f"{rfq.underlying} has no hedge market")
         if index is None:
             return NoQuote(reason=Reason.MARKET_DATA_MISSING, text=f"no index for {rfq.underlying} yet")
-        strike = float(rfq.strike)
+        strike = float(rfq.strike) / float(asset.ratio or 1)
         if not settings.strike_low * index <= strike <= settings.strike_high * index:
             return NoQuote(
                 reason=Reason.STRIKE_OUT_OF_RANGE,
@@ -283,13 +318,10 @@ class Gate:
                 reason=Reason.PREMIUM_TOO_LARGE, text=f"premium {premium:.2f} USD, the most is {most:g}"
             )
         if rfq.side is not _BUY:
-            return None
-        ledger, scope = self._ledger, (rfq.venue, rfq.account)
-        cash = ledger.accounts.balance(rfq.venue, rfq.account, "USD")
-        reported = ledger.reported_balances.get(Purse(*scope, "USD"))
-        if reported is None:
+            return self._collateralised(rfq)
+        available = self._available(Purse(rfq.venue, rfq.account, "USD"))
+        if available is None:
             return NoQuote(reason=Reason.ACCOUNT_DATA_STALE, text=f"no balance of {rfq.venue} read yet")
-        available = min(cash, reported[0].cash) - Decimal(self._exposure.premium.get(scope, 0.0))
         if premium > available:
             return NoQuote(
                 reason=Reason.DEPOSIT_TOO_SMALL,
@@ -297,26 +329,101 @@ class Gate:
             )
         return None
 
+    def _available(self, purse: Purse) -> Decimal | None:
+        """What no live quote and no short option speaks for; None before the first balance.
+
+        The smaller of our own count and the venue's, less the premiums of live bids, the collateral of live
+        offers and the collateral of options sold.
+        """
+        reported = self._ledger.reported_balances.get(purse)
+        if reported is None:
+            return None
+        cash = self._ledger.accounts.balance(purse.venue, purse.account, purse.currency)
+        spoken = self._exposure.collateral.get(purse, 0.0) + self._exposure.locked(purse)
+        if purse.currency == "USD":
+            spoken += self._exposure.premium.get((purse.venue, purse.account), 0.0)
+        return min(cash, reported[0].cash) - Decimal(spoken)
+
+    def _collateralised(self, rfq: Rfq) -> NoQuote | None:
+        """An option sold locks its collateral: q tokens for a call, K q of the stable for a put."""
+        terms = rfq.terms
+        asset = self._assets[terms.chain_id, terms.asset]
+        held = self._ledger.accounts.size(rfq.venue, rfq.account, rfq.instrument)
+        offered = Decimal(self._exposure.live_on(rfq.instrument, rfq.side)[1])
+        uncovered = rfq.size - max(Decimal(0), held - offered)
+        if uncovered <= 0:
+            return None
+        if terms.is_put:
+            currency, needed = "USD", rfq.strike * uncovered
+        else:
+            currency, needed = rfq.underlying if asset.ratio == 1 else terms.asset, uncovered
+            if not asset.deliverable:
+                return NoQuote(
+                    reason=Reason.COLLATERAL_TOO_SMALL, text=f"token {terms.asset} cannot be delivered"
+                )
+        available = self._available(Purse(rfq.venue, rfq.account, currency)) or Decimal(0)
+        if needed > available:
+            return NoQuote(
+                reason=Reason.COLLATERAL_TOO_SMALL,
+                text=f"selling this locks {needed:.6g} {currency}, {available:.6g} of the deposit is free",
+            )
+        return None
+
     # --- orders ---
+
+    def standing(
+        self, instrument: Instrument, now_ns: int, held: Held | None, *, hedge: bool, immediate: bool
+    ) -> Standing:
+        """Judge an instrument for one pass; `held` is what stands against it already.
+
+        Without a usable book of our own a hedge may still go as an immediate order, inside the collar around
+        the venue's own fresh mark.
+        """
+        held = held or self._order_halted(instrument, now_ns, hedge=hedge)
+        if held is not None:
+            return Standing(held)
+        if self._market.touch(instrument.key, now_ns) is not None:
+            mark = self._exposure.future_mark(instrument)
+        else:
+            fresh = self._market.fresh_mark(instrument.key, now_ns)
+            if fresh is None or not (hedge and immediate):
+                return Standing(Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book"))
+            mark = fresh
+        collar, capability = self._settings.limits.collar, self._capabilities[instrument.venue]
+        return Standing(
+            None,
+            mark,
+            mark * (1.0 + collar),
+            mark * (1.0 - collar),
+            self._accounts[instrument.venue],
+            now_ns + capability.request_deadline_ms * MS,
+            now_ns + capability.query_after_ms * MS,
+        )
 
     def approve_order(
         self,
+        standing: Standing,
         instrument: Instrument,
         side: Side,
         ticks: int,
         lots: int,
-        target: Target,
         now_ns: int,
         replaced: Order | None = None,
     ) -> Held | None:
         """None when an order (or an amend of `replaced`) may be sent."""
-        hedge = target.purpose is _HEDGE
-        held = self._order_halted(instrument, now_ns, hedge=hedge) or self._order_shape(
-            instrument, side, ticks, lots, now_ns
-        )
-        if held is not None:
-            return held
-        more = lots - (replaced.owed if replaced else 0)
+        if standing.held is not None:
+            return standing.held
+        grid = instrument.grid
+        if lots < instrument.min_lots or (grid.steps and not grid.on_grid(ticks)):
+            return Held(Reason.OFF_GRID, f"{instrument.key}: {lots} lots at {ticks} ticks is off the grid")
+        price = ticks * grid.tick_size
+        if not (price <= standing.highest if side is _BUY else price >= standing.lowest):
+            return Held(
+                Reason.PRICE_COLLAR,
+                f"{instrument.key}: {price:g} is beyond {self._settings.limits.collar:.1%} of the mark "
+                f"{standing.mark:g}",
+            )
+        more = lots - (replaced.owed if replaced is not None else 0)
         if more <= 0:
             return None
         try:
@@ -344,26 +451,9 @@ class Gate:
         refusal = self._halted(instrument.venue, account, instrument.underlying, now_ns)
         return Held(refusal.reason, refusal.text) if refusal is not None else None
 
-    def _order_shape(
-        self, instrument: Instrument, side: Side, ticks: int, lots: int, now_ns: int
-    ) -> Held | None:
-        if lots < instrument.min_lots or not instrument.grid.on_grid(ticks):
-            return Held(Reason.OFF_GRID, f"{instrument.key}: {lots} lots at {ticks} ticks is off the grid")
-        if self._market.usable_book(instrument.key, now_ns) is None:
-            return Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book")
-        mark = self._exposure.future_mark(instrument)
-        price, collar = ticks * float(instrument.grid.tick), self._settings.limits.collar
-        worst = mark * (1.0 + collar) if side is _BUY else mark * (1.0 - collar)
-        if (price - worst) * side > 0.0:
-            return Held(
-                Reason.PRICE_COLLAR,
-                f"{instrument.key}: {price:g} is beyond {collar:.1%} of the mark {mark:g}",
-            )
-        return None
-
     def _order_limits(self, instrument: Instrument, side: Side, size: float, unit: UnitGreeks) -> Held | None:
-        if self.reducing(instrument.underlying, unit.delta * side * size):
-            return None
+        """A reducing order skips delta and notional; of gamma and vega it may push none beyond its limit."""
+        reducing = self.reducing(instrument.underlying, unit.delta * side * size)
         limits = self._settings.limits
         for greek, reason, limit, per_unit in (
             ("delta", Reason.DELTA_LIMIT, limits.delta, unit.delta),
@@ -373,6 +463,8 @@ class Gate:
         ):
             sums = self._exposure.of(instrument.underlying, greek)
             change = per_unit * side * size
+            if reducing and (greek in ("delta", "notional") or change * sums.base <= 0.0):
+                continue
             worst = sums.highest + change if change > 0.0 else -(sums.lowest + change)
             if worst > limit:
                 return Held(reason, f"{greek} would reach {worst:.4g} at worst, the limit is {limit:g}")
@@ -399,29 +491,28 @@ class Gate:
 
     # --- commands ---
 
+    @staticmethod
     def place(
-        self,
         order_id: int,
-        account: str,
         instrument: Instrument,
         side: Side,
         ticks: int,
         lots: int,
         target: Target,
         slot: int,
-        now_ns: int,
+        standing: Standing,
     ) -> PlaceOrder:
         return PlaceOrder(
             order_id=order_id,
             venue=instrument.venue,
-            account=account,
+            account=standing.account,
             instrument=instrument.key,
             side=side,
             ticks=ticks,
             lots=lots,
             time_in_force=target.time_in_force,
             purpose=target.purpose,
-            deadline_ns=self.deadline_ns(instrument.venue, now_ns),
+            deadline_ns=standing.deadline_ns,
             slot=slot,
             post_only=target.post_only,
             reduce_only=target.reduce_only,
@@ -429,7 +520,8 @@ class Gate:
             why=target.why,
         )
 
-    def amend(self, order: Order, ticks: int, left: int, target: Target, now_ns: int) -> AmendOrder:
+    @staticmethod
+    def amend(order: Order, ticks: int, left: int, target: Target, standing: Standing) -> AmendOrder:
         return AmendOrder(
             order_id=order.order_id,
             venue=order.venue,
@@ -440,7 +532,7 @@ class Gate:
             lots=order.booked + left,
             filled_lots=order.booked,
             purpose=target.purpose,
-            deadline_ns=self.deadline_ns(order.venue, now_ns),
+            deadline_ns=standing.deadline_ns,
             why=target.why,
         )
 
@@ -454,7 +546,3 @@ class Gate:
             venue_order_id=order.venue_order_id,
             why={"because": why},
         )
-
-    def deadline_ns(self, venue: str, now_ns: int) -> int:
-        """When the venue must refuse a request that arrives late."""
-        return now_ns + self._capabilities[venue].request_deadline_ms * MS

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from atomizer.domain.orders import Answer, OrderState
+from atomizer.domain.orders import Answer, OrderState, Purpose
 from atomizer.models._jit import kernel
 
 DONE, PENDING, LIVE = int(OrderState.DONE), int(OrderState.PENDING), int(OrderState.LIVE)
@@ -19,6 +19,8 @@ ACK, PLACE_REFUSED = int(Answer.ACK), int(Answer.PLACE_REFUSED)
 AMEND_REFUSED, CANCEL_REFUSED = int(Answer.AMEND_REFUSED), int(Answer.CANCEL_REFUSED)
 FILL, ENDED, TIMED_OUT = int(Answer.FILL), int(Answer.ENDED), int(Answer.TIMED_OUT)
 NOT_FOUND, SENT_AMEND, SENT_CANCEL = int(Answer.NOT_FOUND), int(Answer.SENT_AMEND), int(Answer.SENT_CANCEL)
+
+CANCEL = int(Purpose.CANCEL)
 
 # What a slot should do. The order is the order in which actions of one pass are served.
 ACT_NONE, ACT_CANCEL, ACT_AMEND, ACT_PLACE = 0, 1, 2, 3
@@ -33,6 +35,7 @@ SLOT_COLUMNS = (
     "want_until",
     "min_move",
     "rest_until",
+    "purpose",
 )
 
 
@@ -91,7 +94,7 @@ def slot_action(
 
 @kernel("int64(int64, int64, int64[:, ::1], int64[:, ::1])")
 def plan_slots(now: int, slots: int, columns: Any, out: Any) -> int:
-    """Examine the first `slots` slots; fills `out` with (slot, action) and returns how many differ.
+    """Examine the first `slots` slots; fills `out` with (purpose, slot, action), returns how many differ.
 
     `columns` holds the rows named in `SLOT_COLUMNS`; one array, since each costs a call more than the work.
     A target past its life counts as no target. A slot in back-off places nothing until `rest_until`, and an
@@ -100,7 +103,7 @@ def plan_slots(now: int, slots: int, columns: Any, out: Any) -> int:
     """
     state, asked_px, asked_left = columns[0], columns[1], columns[2]
     want_px, want_qty, want_until = columns[3], columns[4], columns[5]
-    min_move, rest_until = columns[6], columns[7]
+    min_move, rest_until, purpose = columns[6], columns[7], columns[8]
     count = 0
     wake = 9223372036854775807
     for index in range(slots):
@@ -119,8 +122,9 @@ def plan_slots(now: int, slots: int, columns: Any, out: Any) -> int:
                 continue
             action = ACT_CANCEL
         if action != ACT_NONE:
-            out[count, 0] = index
-            out[count, 1] = action
+            out[count, 0] = CANCEL if action == ACT_CANCEL else purpose[index]
+            out[count, 1] = index
+            out[count, 2] = action
             count += 1
     out[out.shape[0] - 1, 0] = wake
     return count

@@ -25,6 +25,7 @@ from atomizer.domain.commands import (
     AmendOrder,
     CancelOrder,
     Difference,
+    HedgeState,
     InstrumentUsed,
     Marks,
     NonceBlock,
@@ -50,6 +51,7 @@ from atomizer.domain.instruments import Instrument, Side
 from atomizer.domain.orders import Answer, EndReason, OrderState, Purpose, TimeInForce
 from atomizer.engine import kernels
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
+from atomizer.engine.groups import Groups
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
 _DONE = OrderState.DONE
@@ -60,7 +62,9 @@ _ACK = Answer.ACK
 _SENT_AMEND = Answer.SENT_AMEND
 _FILLED = EndReason.FILLED
 _BOOKED = Answer.FILL
+_HEDGE = Purpose.HEDGE
 _STATES = tuple(OrderState)
+_transition = kernels.order_transition
 OPENING = "opening"  # how the references of an account's opening moves begin; its cash comes last
 CLOCK_SLACK_NS = 1_000_000_000
 # How far the venue's clock may be from where we think it is: its request deadlines are judged by it.
@@ -100,7 +104,9 @@ class Order(msgspec.Struct, kw_only=True):
     @property
     def total(self) -> int:
         """The largest total size that may be working."""
-        return max(self.lots, self.pend_lots)
+        if self.pend_lots > self.lots:
+            return self.pend_lots
+        return self.lots
 
     @property
     def owed(self) -> int:
@@ -110,10 +116,6 @@ class Order(msgspec.Struct, kw_only=True):
         if self.state is _OWED:
             return max(0, self.final_filled - self.booked)
         return max(0, self.total - self.booked)
-
-    @property
-    def asked_left(self) -> int:
-        return self.lots - self.booked
 
 
 class LiveQuote(msgspec.Struct):
@@ -131,7 +133,7 @@ def _plain(value: Any) -> Any:
 
 
 class Ledger:
-    """State as of the last record applied. `touched` collects order ids for the engine to examine."""
+    """State as of the last record applied. `touched` collects orders for the engine to examine."""
 
     def __init__(self) -> None:
         self.instruments: dict[str, Instrument] = {}
@@ -146,6 +148,8 @@ class Ledger:
         self.run: RunStarted | None = None
         self.clean_end = True
         self.risk = RiskState()
+        self.hedges: dict[str, HedgeState] = {}
+        self.groups = Groups()
         self.marks: Marks | None = None
         self.opened_ns: dict[tuple[str, str], int] = {}
         self.read_asked_ns: dict[tuple[str, str], int] = {}
@@ -155,7 +159,7 @@ class Ledger:
         self.differences: dict[tuple[str, str, str], Difference] = {}
         self.foreign_orders: dict[str, OrderOpen] = {}
         self.external: list[Fill] = []
-        self.touched: list[int] = []
+        self.touched: list[Order] = []
         self.revived: list[int] = []
         self.booked_now: list[Booking] = []
         self.now_ns = 0
@@ -184,6 +188,7 @@ class Ledger:
             InstrumentUsed: self._instrument_used,
             NonceBlock: self._nonce_block,
             RiskState: self._risk_state,
+            HedgeState: self._hedge_state,
             Marks: self._marks,
             Difference: self._difference,
         }
@@ -200,22 +205,20 @@ class Ledger:
     def _step(self, order: Order, answer: Answer) -> None:
         state = _STATES[
             # Plain integers: a kernel takes two hundred times longer to recognise an enumeration.
-            kernels.order_transition(
-                int(order.state), int(answer), order.booked, order.total, order.final_filled
-            )
+            _transition(int(order.state), int(answer), order.booked, order.total, order.final_filled)
         ]
         if state is _DONE and order.state is not _DONE:
             self.finished[order.order_id] = self.orders.pop(order.order_id)
             if order.end is None:
                 order.end = _FILLED
         order.state = state
-        self.touched.append(order.order_id)
+        self.touched.append(order)
 
     def find(self, order_id: int) -> Order | None:
         return self.orders.get(order_id) or self.finished.get(order_id)
 
     def _placed(self, command: PlaceOrder) -> None:
-        self.orders[command.order_id] = Order(
+        order = self.orders[command.order_id] = Order(
             order_id=command.order_id,
             venue=command.venue,
             account=command.account,
@@ -231,7 +234,7 @@ class Ledger:
             group=command.group,
             reduce_only=command.reduce_only,
         )
-        self.touched.append(command.order_id)
+        self.touched.append(order)
 
     def _amended(self, command: AmendOrder) -> None:
         order = self.orders.get(command.order_id)
@@ -351,10 +354,23 @@ class Ledger:
         if not isinstance(booking, Reversal):
             return
         undone = self.accounts.booked.get(booking.key)
+        self._leave_group(undone)
         if isinstance(undone, RfqTrade):
             quote = self.quotes.get((undone.venue, undone.account, undone.nonce))
             if quote is not None:
                 quote.traded = False
+
+    def _leave_group(self, undone: Booking | None) -> None:
+        """What a bust undoes belongs to no group any more; a hedge's fill goes back the way it came."""
+        if isinstance(undone, RfqTrade):
+            self.groups.drop(booking_key(undone))
+        elif isinstance(undone, Fill):
+            back = msgspec.structs.replace(undone, side=undone.side.opposite, fee=-undone.fee)
+            self._join_group(back, self.find(undone.order_id))
+
+    def _join_group(self, fill: Fill, order: Order | None) -> None:
+        if order is not None and order.purpose is _HEDGE:
+            self.groups.hedge(fill, self.instruments[fill.instrument], order.group)
 
     def _fill(self, fill: Fill) -> None:
         if fill.instrument not in self.instruments:
@@ -372,9 +388,18 @@ class Ledger:
         if order is None:
             self.external.append(fill)
             return
-        order.booked += self.instruments[fill.instrument].lots(fill.size)
+        order.booked += self._lots_done(order, fill)
+        self._join_group(fill, order)
         if order.order_id in self.orders:
             self._step(order, _BOOKED)
+
+    def _lots_done(self, order: Order, fill: Fill) -> int:
+        """Lots of the order that a fill completes: of a combo's order only the first leg's trades count."""
+        ordered = self.instruments[order.instrument]
+        if fill.instrument == order.instrument or not ordered.legs:
+            return self.instruments[fill.instrument].lots(fill.size)
+        first = ordered.legs[0]
+        return ordered.lots(fill.size / abs(first.ratio)) if fill.instrument == first.instrument else 0
 
     def _rfq_trade(self, trade: RfqTrade) -> None:
         quote = self.quotes.get((trade.venue, trade.account, trade.nonce))
@@ -391,7 +416,8 @@ class Ledger:
             if undone:
                 self.booked_now.append(trade)
             return
-        self._book(trade)
+        if self._book(trade) and quote is not None and trade.instrument in self.instruments:
+            self.groups.rfq_trade(trade, self.instruments[trade.instrument], quote.command.delta)
 
     # --- quotes, nonces, risk ---
 
@@ -410,6 +436,11 @@ class Ledger:
 
     def _risk_state(self, state: RiskState) -> None:
         self.risk = state
+
+    def _hedge_state(self, state: HedgeState) -> None:
+        self.hedges[state.underlying] = state
+        if state.state == "flat":
+            self.groups.flat(state.underlying)
 
     def _marks(self, marks: Marks) -> None:
         self.marks = marks
@@ -471,6 +502,7 @@ class Ledger:
         for key in [key for key, quote in self.quotes.items() if quote.sent_ns < before_ns]:
             del self.quotes[key]
             self.open_quotes.pop(key, None)
+        self.groups.forget(before_ns)
 
     def state(self) -> dict[str, Any]:
         """Everything the fold holds, as plain values: what a new journal segment starts with."""
@@ -490,6 +522,8 @@ class Ledger:
             "run": _plain(self.run),
             "clean_end": self.clean_end,
             "risk": _plain(self.risk),
+            "hedges": _plain(list(self.hedges.values())),
+            "groups": self.groups.state(),
             "opened_ns": [[*key, at] for key, at in sorted(self.opened_ns.items())],
             "read_asked_ns": [[*key, at] for key, at in sorted(self.read_asked_ns.items())],
             "differences": _plain(list(self.differences.values())),
@@ -524,6 +558,10 @@ class Ledger:
         self.run = msgspec.convert(state["run"], RunStarted | None)
         self.clean_end = state["clean_end"]
         self.risk = msgspec.convert(state["risk"], RiskState)
+        self.hedges = {
+            item.underlying: item for item in msgspec.convert(state.get("hedges", []), list[HedgeState])
+        }
+        self.groups.restore(state.get("groups", {}))
         self.opened_ns = {(row[0], row[1]): row[2] for row in state["opened_ns"]}
         self.read_asked_ns = {(row[0], row[1]): row[2] for row in state["read_asked_ns"]}
         self.differences = {

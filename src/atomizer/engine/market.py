@@ -7,6 +7,8 @@ snapshot; it is never papered over.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 
 from atomizer.domain.events import BookChange, BookSnapshot, FeedAlive, FeedDown, FeedUp, IndexPrice, Ticker
@@ -88,6 +90,15 @@ class Feed(msgspec.Struct):
 
     def fresh(self, now_ns: int) -> bool:
         return self.up and now_ns - self.alive_ns <= self.max_age_ns
+
+
+class Touch(NamedTuple):
+    """Best prices, and what rests there in the instrument's size unit (0: not known)."""
+
+    bid: float
+    ask: float
+    bid_size: float
+    ask_size: float
 
 
 class Quote(msgspec.Struct):
@@ -202,3 +213,28 @@ class Market:
         if book.best_bid >= book.best_ask:
             return None
         return book if self._market_feed(instrument).fresh(now_ns) else None
+
+    def touch(self, instrument: str, now_ns: int) -> Touch | None:
+        """Best prices from a usable book, or from a fresh ticker where no book is followed."""
+        book = self.usable_book(instrument, now_ns)
+        if book is not None and book.best_bid is not None and book.best_ask is not None:
+            return Touch(book.best_bid, book.best_ask, book.bids[book.best_bid], book.asks[book.best_ask])
+        known = self.fresh_ticker(instrument, now_ns) if instrument not in self.books else None
+        if known is None or known.bid is None or known.ask is None or known.bid >= known.ask:
+            return None
+        return Touch(known.bid, known.ask, known.bid_size or 0.0, known.ask_size or 0.0)
+
+    def fresh_ticker(self, instrument: str, now_ns: int) -> Ticker | None:
+        """The ticker if its feed is fresh and told it since it is up."""
+        known, feed = self.tickers.get(instrument), self._market_feed(instrument)
+        if known is None or known.seen_ns < feed.since_ns or not feed.fresh(now_ns):
+            return None
+        return known.ticker
+
+    def fresh_mark(self, instrument: str, now_ns: int) -> float | None:
+        """The venue's mark if it is not older itself than its feed may be silent."""
+        known = self.fresh_ticker(instrument, now_ns)
+        if known is None or not known.mark:
+            return None
+        aged = now_ns - self.tickers[instrument].seen_ns > self._market_feed(instrument).max_age_ns
+        return None if aged else known.mark

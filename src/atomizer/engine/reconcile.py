@@ -23,6 +23,7 @@ from atomizer.domain.events import (
     ReadBegun,
     ReadEnded,
 )
+from atomizer.domain.instruments import Kind
 from atomizer.domain.orders import EndReason
 from atomizer.engine.accounts import Holding, premium
 from atomizer.engine.ledger import OPENING, Ledger, LiveQuote
@@ -160,7 +161,11 @@ class Reconciler:
 
     def _positions(self, scope: Scope, bracket: Bracket, verdict: Verdict, now_ns: int) -> None:
         venue, account = scope
-        names = {key.instrument for key in self._ledger.accounts.positions if key[:2] == scope}
+        names = {
+            key.instrument
+            for key in self._ledger.accounts.positions
+            if key[:2] == scope and self._is_position(key.instrument)
+        }
         names |= {
             key[2]
             for key in self._ledger.differences
@@ -195,6 +200,11 @@ class Reconciler:
             verdict.agrees = False
             verdict.text = f"{self._words(holding, bracket)}; nothing explains it"
             self._show(holding, bracket, verdict)
+
+    def _is_position(self, instrument: str) -> bool:
+        """Coins bought on the spot market are a balance, which no venue lists among its positions."""
+        known = self._ledger.instruments.get(instrument)
+        return known is None or known.kind is not Kind.SPOT
 
     def _met(self, holding: Holding, gap: Decimal) -> int:
         """How many reads in a row showed this gap."""

@@ -41,8 +41,9 @@ class SurfaceSettings(msgspec.Struct, frozen=True, kw_only=True):
     `fresh_share` of the strikes must be live, `inside_share` of the quotes hold the fit between bid and ask,
     `most_raised` is what the calendar repair may add (half-widths at the money), `forward_bps` how far calls,
     puts and the expiry's future may contradict the forward. Beyond the outermost live strike a price reaches
-    `beyond_k` of log-moneyness, beyond the first and last expiry a factor of `beyond_ratio` in time; the charge
-    for it is `strike_points` of vol (0.01) per standard deviation and `expiry_points` per unit of ln(T/T edge).
+    `beyond_k` of log-moneyness, beyond the first and last expiry a factor of `beyond_ratio` in time; the
+    charge for it is `strike_points` of vol (0.01) per standard deviation and `expiry_points` per unit of
+    ln(T/T edge).
     """
 
     refit_ms: int = 1_000
@@ -92,14 +93,38 @@ class AllowedChain(msgspec.Struct, frozen=True, kw_only=True):
     assets: tuple[AllowedAsset, ...]
 
 
+class HedgeInstrument(msgspec.Struct, frozen=True):
+    """One more instrument that may hedge an underlying, and the account it trades in."""
+
+    venue: str
+    account: str
+    instrument: str
+
+
 class HedgeMarket(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an underlying is hedged and priced: venue, account, hedge instrument, index name."""
+    """Where an underlying is priced and hedged: venue, account, first hedge instrument, index name.
+
+    `others` may hedge it as well, on this or another venue; `futures`: so may every dated future of the
+    underlying that these venues list and whose book is followed.
+    """
 
     underlying: str
     venue: str
     account: str
     instrument: str
     index: str
+    others: tuple[HedgeInstrument, ...] = ()
+    futures: bool = False
+
+    @property
+    def instruments(self) -> tuple[HedgeInstrument, ...]:
+        """Every configured instrument, the first one first."""
+        return (HedgeInstrument(self.venue, self.account, self.instrument), *self.others)
+
+    @property
+    def accounts(self) -> tuple[tuple[str, str], ...]:
+        """(venue, account) of every configured instrument, each once, the first one first."""
+        return tuple(dict.fromkeys((item.venue, item.account) for item in self.instruments))
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):

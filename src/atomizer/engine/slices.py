@@ -104,8 +104,8 @@ class Slice:
         if ticker.forward:
             self.forward = ticker.forward
             self.basis = ticker.forward / ticker.index if ticker.index else NAN
-        self.bids[is_call, at] = NAN if ticker.bid is None else ticker.bid
-        self.asks[is_call, at] = NAN if ticker.ask is None else ticker.ask
+        self.bids[int(is_call), at] = NAN if ticker.bid is None else ticker.bid
+        self.asks[int(is_call), at] = NAN if ticker.ask is None else ticker.ask
         if math.isnan(self.forward) or is_call is not (strike >= self.forward):
             return
         vol = live_vol(ticker)
@@ -165,14 +165,10 @@ class Slice:
 
     def take(self, row: list[float], years: float, as_of_ns: int) -> None:
         """A fit came back: `row` in the order of `surface_fit.COLUMNS`."""
-        self.fit = Fit(
-            *row[:5],
-            years=years,
-            as_of_ns=as_of_ns,
-            low_k=row[surface_fit.LOW_K],
-            high_k=row[surface_fit.HIGH_K],
-            fault=self._fault(row) or self._forward_fault(),
-        )
+        a, b, rho, m, sigma = row[:5]
+        low_k, high_k = row[surface_fit.LOW_K], row[surface_fit.HIGH_K]
+        fault = self._fault(row) or self._forward_fault()
+        self.fit = Fit(a, b, rho, m, sigma, years, as_of_ns, low_k, high_k, fault)
 
     def _fault(self, row: list[float]) -> str:
         """Which gate the fit itself fails, in words; empty: none."""

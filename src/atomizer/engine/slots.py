@@ -8,13 +8,12 @@ and lots.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
 
 from atomizer.domain.capabilities import RateBudget
-from atomizer.domain.instruments import GRID_EPSILON, Instrument
+from atomizer.domain.instruments import GRID_EPSILON, Instrument, Side
 from atomizer.domain.orders import EndReason, OrderState, Purpose, TimeInForce
 from atomizer.engine import kernels
 from atomizer.engine.ledger import Order
@@ -22,69 +21,96 @@ from atomizer.engine.market import NEVER
 from atomizer.engine.strategy import Level, Target
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
-_DONE, _IOC, _HEDGE = OrderState.DONE, TimeInForce.IOC, Purpose.HEDGE
+_DONE, _IOC, _HEDGE, _FILLED = OrderState.DONE, TimeInForce.IOC, Purpose.HEDGE, EndReason.FILLED
 BACK_OFF_FIRST_NS = 1_000_000_000
 BACK_OFF_LAST_NS = 60_000_000_000
 GROWTH = 64
 
 
-class SlotKey(NamedTuple):
-    """Which slot: the strategy's number and the level it stated."""
+class Slot:
+    """One place for one order: `number` is its column, `order` what occupies it, None when empty.
 
-    strategy: int
-    level: Level
+    `refused` is the reason last recorded why its target does not become a command.
+    """
+
+    __slots__ = (
+        "back_off_ns",
+        "instrument",
+        "level",
+        "number",
+        "order",
+        "refused",
+        "side",
+        "strategy",
+        "target",
+    )
+
+    def __init__(self, number: int, strategy: int, level: Level, instrument: Instrument) -> None:
+        self.number = number
+        self.strategy = strategy
+        self.level = level
+        self.side: Side = level.side
+        self.instrument = instrument
+        self.target: Target | None = None
+        self.order: Order | None = None
+        self.back_off_ns = 0
+        self.refused = ""
+
+    @property
+    def on_its_way(self) -> bool:
+        """An immediate order was sent: it ends by itself, whatever is wanted by now."""
+        return self.order is not None and self.target is not None and self.target.time_in_force is _IOC
 
 
 class SlotTable:
-    """Dense slots. `order_of[slot]` is the id of the order that occupies it, 0 when empty."""
-
-    def __init__(self) -> None:
-        self.keys: list[SlotKey] = []
-        self.index: dict[int, dict[Level, int]] = {}
-        self.targets: list[Target | None] = []
-        self.order_of: list[int] = []
-        self.back_off_ns: list[int] = []
-        self.refused: list[str] = []
-        self.reserve = 0
-        self._columns(GROWTH)
-
-    def _columns(self, capacity: int) -> None:
-        columns = np.zeros((len(kernels.SLOT_COLUMNS), capacity), np.int64)
-        if self.keys:
-            columns[:, : self.reserve] = self._table
-        self._table = columns
-        for name, row in zip(kernels.SLOT_COLUMNS, columns, strict=True):
-            setattr(self, name, row)
-        self.min_move[self.reserve :] = 1
-        self.reserve = capacity
-        self._out = np.zeros((capacity + 1, 2), np.int64)
+    """Dense slots and their columns, each a row of the one array that the kernel reads."""
 
     _table: np.ndarray[tuple[int, int], np.dtype[np.int64]]
-    state: np.ndarray[tuple[int], np.dtype[np.int64]]
-    asked_px: np.ndarray[tuple[int], np.dtype[np.int64]]
-    asked_left: np.ndarray[tuple[int], np.dtype[np.int64]]
-    want_px: np.ndarray[tuple[int], np.dtype[np.int64]]
-    want_qty: np.ndarray[tuple[int], np.dtype[np.int64]]
-    want_until: np.ndarray[tuple[int], np.dtype[np.int64]]
-    min_move: np.ndarray[tuple[int], np.dtype[np.int64]]
-    rest_until: np.ndarray[tuple[int], np.dtype[np.int64]]
+    state: memoryview
+    asked_px: memoryview
+    asked_left: memoryview
+    want_px: memoryview
+    want_qty: memoryview
+    want_until: memoryview
+    rest_until: memoryview
+    purpose: memoryview
 
-    def slot(self, key: SlotKey) -> int:
-        """The number of this slot, made on first use."""
-        mine = self.index.setdefault(key.strategy, {})
-        found = mine.get(key.level)
+    def __init__(self) -> None:
+        self.slots: list[Slot] = []
+        self.of_strategy: dict[int, dict[Level, Slot]] = {}
+        self.of_instrument: dict[str, list[Slot]] = {}
+        self.reserve = 0
+        self._grow(GROWTH)
+
+    def _grow(self, capacity: int) -> None:
+        table = np.zeros((len(kernels.SLOT_COLUMNS), capacity), np.int64)
+        if self.reserve:
+            table[:, : self.reserve] = self._table
+        self._table = table
+        self._out = np.zeros((capacity + 1, 3), np.int64)
+        for name, row in zip(kernels.SLOT_COLUMNS, table, strict=True):
+            setattr(self, name, row.data)  # one number costs a fifth of numpy's own way
+        table[kernels.SLOT_COLUMNS.index("min_move"), self.reserve :] = 1
+        self.reserve = capacity
+
+    def slot(self, strategy: int, level: Level, instrument: Instrument) -> Slot:
+        """The slot of this level, made on first use."""
+        mine = self.of_strategy.setdefault(strategy, {})
+        found = mine.get(level)
         if found is not None:
             return found
-        number = len(self.keys)
-        if number == self.reserve:
-            self._columns(self.reserve * 2)
-        self.keys.append(key)
-        mine[key.level] = number
-        self.targets.append(None)
-        self.order_of.append(0)
-        self.back_off_ns.append(0)
-        self.refused.append("")
-        return number
+        made = Slot(len(self.slots), strategy, level, instrument)
+        if made.number == self.reserve:
+            self._grow(self.reserve * 2)
+        self.slots.append(made)
+        self.of_instrument.setdefault(level.instrument, []).append(made)
+        mine[level] = made
+        return made
+
+    def listed(self, instrument: Instrument) -> None:
+        """An instrument's listing changed: its slots go by the new terms."""
+        for slot in self.of_instrument.get(instrument.key, ()):
+            slot.instrument = instrument
 
     # --- targets in ---
 
@@ -100,133 +126,125 @@ class SlotTable:
         Raises:
             OffGridError: a price is not finite; nothing of this level is changed.
         """
-        mine = self.index.setdefault(strategy, {})
+        mine = self.of_strategy.setdefault(strategy, {})
         for level, target in targets.items():
-            number = mine.get(level)
-            if number is None:
-                number = self.slot(SlotKey(strategy, level))
-            if self.order_of[number] and self._immediate(number):
-                continue  # its order is on its way; the strategy restates when that one is done
-            self._want(number, target, instruments[level.instrument], level, now_ns)
+            slot = mine.get(level)
+            if slot is None:
+                slot = self.slot(strategy, level, instruments[level.instrument])
+            if not slot.on_its_way:  # the strategy restates when its immediate order is done
+                self._want(slot, target, now_ns)
         if len(mine) > len(targets):
-            for level, number in mine.items():
+            for level, slot in mine.items():
                 if level not in targets:
-                    self.clear(number)
+                    self.clear(slot)
 
-    def _immediate(self, number: int) -> bool:
-        target = self.targets[number]
-        return target is not None and target.time_in_force is _IOC
-
-    def _want(self, number: int, target: Target, instrument: Instrument, level: Level, now_ns: int) -> None:
-        ticks = instrument.grid.round_ticks(target.price, level.side)
-        lots = math.floor(target.size / float(instrument.lot) * (1 + GRID_EPSILON) + GRID_EPSILON)
-        if lots < instrument.min_lots:
-            lots = 0
-        self.targets[number] = target
+    def _want(self, slot: Slot, target: Target, now_ns: int) -> None:
+        instrument, number = slot.instrument, slot.number
+        ticks = instrument.grid.round_ticks(target.price, slot.side)
+        lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
+        slot.target = target
         self.want_px[number] = ticks
-        self.want_qty[number] = lots
+        self.want_qty[number] = lots if lots >= instrument.min_lots else 0
         self.want_until[number] = min(now_ns + target.life_ns, NEVER)
+        self.purpose[number] = target.purpose
 
-    def clear(self, number: int) -> None:
+    def clear(self, slot: Slot) -> None:
         """Nothing should rest here. An immediate order on its way is left to end by itself."""
-        if self._immediate(number) and self.order_of[number]:
-            return
-        self.want_qty[number] = 0
-        self.targets[number] = None
+        if not slot.on_its_way:
+            self._empty(slot)
 
     def clear_all(self) -> None:
         """Nothing should rest anywhere, immediate orders included."""
-        for number in range(len(self.keys)):
-            self.want_qty[number] = 0
-            self.targets[number] = None
+        for slot in self.slots:
+            self._empty(slot)
+
+    def _empty(self, slot: Slot) -> None:
+        self.want_qty[slot.number] = 0
+        slot.target = None
 
     # --- orders in ---
 
-    def occupy(self, number: int, order_id: int) -> None:
-        self.order_of[number] = order_id
+    def holder(self, order: Order) -> Slot | None:
+        """The slot that an order occupies; None for one of an earlier run or of a slot that moved on."""
+        if order.slot < len(self.slots):
+            slot = self.slots[order.slot]
+            if slot.order is order:
+                return slot
+        return None
 
-    def refresh(self, order: Order, now_ns: int) -> bool:
+    def refresh(self, slot: Slot, order: Order, now_ns: int) -> bool:
         """Mirror an order into its slot's columns; True when the slot became free."""
-        number = order.slot
-        if number >= len(self.keys) or self.order_of[number] != order.order_id:
-            return False
-        self.state[number] = int(order.state)
+        number, state = slot.number, order.state
+        self.state[number] = state
         self.asked_px[number] = order.ticks
-        self.asked_left[number] = order.asked_left
-        if order.state is not _DONE:
+        if state is not _DONE:
+            self.asked_left[number] = order.lots - order.booked
             return False
-        self.order_of[number] = 0
         self.asked_left[number] = 0
-        self._after(number, order, now_ns)
+        slot.order = None
+        self._after(slot, order, now_ns)
         return True
 
-    def _after(self, number: int, order: Order, now_ns: int) -> None:
-        target = self.targets[number]
-        immediate = order.time_in_force is _IOC
+    def _after(self, slot: Slot, order: Order, now_ns: int) -> None:
+        target, immediate = slot.target, order.time_in_force is _IOC
         if immediate:
-            self.want_qty[number] = 0
-            self.targets[number] = None
-        ours = order.end in (EndReason.FILLED, EndReason.CANCELLED_BY_US) or (
+            self._empty(slot)
+        ours = order.end in (_FILLED, EndReason.CANCELLED_BY_US) or (
             immediate and order.end in (EndReason.EXPIRED, EndReason.CANCELLED_BY_VENUE)
         )
-        if ours:
-            self.back_off_ns[number] = 0
-            if immediate and target is not None and order.end is not EndReason.FILLED:
-                self.rest_until[number] = now_ns + target.retry_ns
+        if not ours:
+            self.rest(slot, now_ns)
             return
-        self.rest(number, now_ns)
+        slot.back_off_ns = 0
+        if immediate and target is not None and order.end is not _FILLED:
+            self.rest_until[slot.number] = now_ns + target.retry_ns
 
-    def rest(self, number: int, now_ns: int) -> None:
+    def rest(self, slot: Slot, now_ns: int) -> None:
         """The slot was emptied or refused by someone else: wait, longer each time."""
-        wait = min(max(2 * self.back_off_ns[number], BACK_OFF_FIRST_NS), BACK_OFF_LAST_NS)
-        self.back_off_ns[number] = wait
-        self.rest_until[number] = now_ns + wait
+        slot.back_off_ns = min(max(2 * slot.back_off_ns, BACK_OFF_FIRST_NS), BACK_OFF_LAST_NS)
+        self.rest_until[slot.number] = now_ns + slot.back_off_ns
 
-    def settle(self, order: Order) -> None:
-        """An order was taken and rests: the back-off starts from its first step again."""
-        if order.slot < len(self.keys) and self.order_of[order.slot] == order.order_id:
-            self.back_off_ns[order.slot] = 0
+    def wake(self, instrument: str) -> None:
+        """The event that clears a back-off came: the instrument's slots may place again at once."""
+        for slot in self.of_instrument.get(instrument, ()):
+            slot.back_off_ns = 0
+            self.rest_until[slot.number] = 0
 
     # --- what differs ---
 
-    def plan(self, now_ns: int) -> tuple[list[tuple[int, int]], int]:
-        """Slots that differ as (slot, action) and the time at which to look again."""
-        count = len(self.keys)
-        if not count:
+    def plan(self, now_ns: int) -> tuple[list[list[int]], int]:
+        """Slots that differ as (purpose, slot, action), cancels first, then in the order of the message
+        budget; and the time at which to look again."""
+        if not self.slots:
             return [], NEVER
-        found = kernels.plan_slots(now_ns, count, self._table, self._out)
-        pairs = [(slot, action) for slot, action in self._out[:found].tolist()] if found else []
-        return pairs, self._out.item(self.reserve, 0)
-
-    def of_instrument(self, instrument: str) -> Iterator[int]:
-        """Slots of an instrument that hold an order."""
-        for number, key in enumerate(self.keys):
-            if key.level.instrument == instrument and self.order_of[number]:
-                yield number
+        found = kernels.plan_slots(now_ns, len(self.slots), self._table, self._out)
+        planned: list[list[int]] = self._out[:found].tolist() if found else []
+        if found > 1:
+            planned.sort()
+        return planned, self._out.item(self.reserve, 0)
 
 
 class MessageBudget:
     """A token bucket on event time. The last `reserve` tokens are for cancels and hedges."""
+
+    __slots__ = ("_at_ns", "_budget", "_tokens")
 
     def __init__(self, budget: RateBudget) -> None:
         self._budget = budget
         self._tokens = budget.burst
         self._at_ns = 0
 
-    def _refill(self, now_ns: int) -> None:
-        if self._at_ns:
-            gained = (now_ns - self._at_ns) * self._budget.per_s / 1e9
-            self._tokens = min(self._budget.burst, self._tokens + gained)
-        self._at_ns = now_ns
-
     def take(self, purpose: Purpose, now_ns: int) -> bool:
         """Take a token for a message of this purpose, if there is one for it."""
-        self._refill(now_ns)
-        floor = 0.0 if purpose <= _HEDGE else self._budget.reserve
-        if self._tokens - 1.0 < floor - 1e-9:
-            return False
-        self._tokens -= 1.0
-        return True
+        budget, tokens = self._budget, self._tokens
+        if now_ns != self._at_ns:
+            if self._at_ns:
+                tokens = min(budget.burst, tokens + (now_ns - self._at_ns) * budget.per_s / 1e9)
+            self._at_ns = now_ns
+        left = tokens - 1.0
+        allowed = left >= (-1e-9 if purpose <= _HEDGE else budget.reserve - 1e-9)
+        self._tokens = left if allowed else tokens
+        return allowed
 
     def due_ns(self, purpose: Purpose, now_ns: int) -> int:
         """When the next token for this purpose will be there."""

@@ -1,8 +1,9 @@
 """One underlying's surface: our SVI slices, between and beyond them, and what is checked against them.
 
-The smile is sticky in moneyness: between refits the vol of ln(K/F) stays and F is live. Between expiries total
-variance is linear in time at fixed moneyness, beyond them vol is flat, beyond the strikes the slice's own wings
-go on; the last two up to configured limits and at a charge, else there is no price.
+The smile is sticky in moneyness: between refits the vol of ln(K/F) stays and F is live. Between expiries
+total variance is linear in time at fixed moneyness; beyond them the nearest smile keeps its shape in standard
+deviations, beyond the strikes the slice's own wings go on: both up to configured limits and at a charge, else
+there is no price.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Located(NamedTuple):
     """Where an option lies: one or two fitted slices, the far one's share, the forward of its expiry.
 
     `near_tau` and `far_tau` are years to the slices' expiries now (`tau` itself where a slice stands alone);
-    `beyond` is the vol uncertainty of what is extrapolated, 0 inside.
+    `stretch` takes a moneyness to the one of as many standard deviations on the near slice (1 unless the
+    expiry lies beyond the listed ones); `beyond` is the vol uncertainty of what is extrapolated, 0 inside.
     """
 
     near: Fit
@@ -39,10 +41,11 @@ class Located(NamedTuple):
     forward: float
     k: float
     tau: float
-    beyond: float
+    stretch: float = 1.0
+    beyond: float = 0.0
 
     def vol(self) -> float:
-        variance = self.near.variance(self.k, self.near_tau)
+        variance = self.near.variance(self.k * self.stretch, self.near_tau)
         if self.share > 0.0:
             far = self.far.variance(self.k, self.far_tau)
             variance = (1.0 - self.share) * variance + self.share * far
@@ -102,9 +105,11 @@ class Surface:
         Raises:
             NoPriceError: expired, a slice it needs fails a gate, or it lies beyond the limits.
         """
+        if expiry_ns <= now_ns:
+            raise NoPriceError("the option has expired", Reason.EXPIRED)
         found = self._locate(strike, expiry_ns, now_ns, index)
         settings, near, far = self.settings, found.near, found.far
-        excess_near, excess_far = _excess(near, found.k), _excess(far, found.k)
+        excess_near, excess_far = _excess(near, found.k * found.stretch), _excess(far, found.k)
         if max(excess_near, excess_far if found.share > 0.0 else 0.0) > settings.beyond_k:
             raise NoPriceError(
                 f"strike {strike:g} is more than {settings.beyond_k:g} in ln(K/F) beyond the live strikes of "
@@ -136,26 +141,28 @@ class Surface:
     def _locate(self, strike: float, expiry_ns: int, now_ns: int, index: float) -> Located:
         """As `locate`, however far beyond."""
         tau = (expiry_ns - now_ns) / YEAR_NS
-        if tau <= 0.0:
-            raise NoPriceError("the option has expired", Reason.EXPIRED)
-        near, far = self._around(expiry_ns)
+        near, far = self._around(expiry_ns, now_ns)
         fit = near.require_fit(now_ns)
         forward = near.forward_at(index)
         if near is far:
+            stretch = 1.0
             if near.expiry_ns != expiry_ns:
                 forward = self._carried(near, expiry_ns, now_ns, index)
+                stretch = math.sqrt((near.expiry_ns - now_ns) / (expiry_ns - now_ns))
             k = math.log(strike / forward)
-            return Located(fit, tau, fit, tau, 0.0, forward, k, tau, 0.0)
+            return Located(fit, tau, fit, tau, 0.0, forward, k, tau, stretch)
         far_fit = far.require_fit(now_ns)
         near_tau, far_tau = ((one.expiry_ns - now_ns) / YEAR_NS for one in (near, far))
         share = (tau - near_tau) / (far_tau - near_tau)
         forward = math.exp((1.0 - share) * math.log(forward) + share * math.log(far.forward_at(index)))
         k = math.log(strike / forward)
-        return Located(fit, near_tau, far_fit, far_tau, share, forward, k, tau, 0.0)
+        return Located(fit, near_tau, far_fit, far_tau, share, forward, k, tau)
 
-    def _around(self, expiry_ns: int) -> tuple[Slice, Slice]:
+    def _around(self, expiry_ns: int, now_ns: int) -> tuple[Slice, Slice]:
         """The slices before and after an expiry; one of them twice where it has no other side."""
         expiries = self.expiries
+        if expiries and expiries[0] <= now_ns:
+            expiries = [one for one in expiries if one > now_ns]
         if not expiries:
             raise NoPriceError(f"no option of {self.underlying} is listed on {self.venue}")
         at = bisect_left(expiries, expiry_ns)
@@ -183,25 +190,25 @@ class Surface:
         Raises:
             NoPriceError: expired, or neither has a vol there.
         """
+        tau = (expiry_ns - now_ns) / YEAR_NS
+        if tau <= 0.0:
+            raise NoPriceError("the option has expired", Reason.EXPIRED)
         try:
             found = self._locate(strike, expiry_ns, now_ns, index)
-            if abs(found.k) > surface_fit.REACH:
-                raise NoPriceError(f"strike {strike:g} is too far from the forward {found.forward:.2f}")
-            forward, vol, tau = found.forward, found.vol(), found.tau
-        except NoPriceError as error:
-            if expiry_ns <= now_ns:
-                raise
+            forward, vol = found.forward, found.vol()
+        except NoPriceError:
             forward, vol = self.mark(strike, expiry_ns, now_ns, index)
-            if math.isnan(vol):
-                raise error
-            tau = (expiry_ns - now_ns) / YEAR_NS
+            if not vol > 0.0:
+                raise
+        if abs(math.log(strike / forward)) > surface_fit.REACH:
+            raise NoPriceError(f"strike {strike:g} is too far from the forward {forward:.2f}")
         greeks = black76_greeks(forward, strike, tau, vol, 0.0, is_call)
         return Priced(greeks[0], greeks[1], greeks[2], greeks[3], greeks[4], forward, vol, tau)
 
     def mark(self, strike: float, expiry_ns: int, now_ns: int, index: float = NAN) -> tuple[float, float]:
         """Forward and vol of the venue's own smile; NaN outside its live strikes and expiries."""
         try:
-            near, far = self._around(expiry_ns)
+            near, far = self._around(expiry_ns, now_ns)
             near.require_quotes()
             far.require_quotes()
         except NoPriceError:

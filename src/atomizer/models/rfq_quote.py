@@ -46,6 +46,7 @@ INPUTS: Final = (
     "near_sigma",
     "near_years",  # to expiry when it was fitted
     "near_tau",  # to expiry now; `tau` where the slice stands alone
+    "stretch",  # of moneyness on the near slice, 1 unless the expiry lies beyond the listed ones
     "far_a",
     "far_b",
     "far_rho",
@@ -150,6 +151,7 @@ COST_COUNT: Final = len(COSTS)
     _NEAR_SIGMA,
     _NEAR_YEARS,
     _NEAR_TAU,
+    _STRETCH,
     _FAR_A,
     _FAR_B,
     _FAR_RHO,
@@ -267,7 +269,7 @@ def price_rfq_into(given: FloatArray, out: FloatArray) -> None:
     )
     k = math.log(strike / forward)
     variance = _variance(
-        k,
+        k * given[_STRETCH],
         given[_NEAR_A],
         given[_NEAR_B],
         given[_NEAR_RHO],

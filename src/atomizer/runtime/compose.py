@@ -73,6 +73,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
     return EngineSettings(
         limits=settings.risk.limits(),
         freshness=settings.freshness,
+        surface=settings.surface,
         accounts=(
             AccountSettings(
                 venue="deribit",

@@ -18,9 +18,9 @@ from atomizer.config.errors import ConfigError
 from atomizer.config.load import Loaded, load
 from atomizer.config.schema import Seconds
 from atomizer.config.secret import Secret
-from atomizer.engine.settings import Freshness, Limits
+from atomizer.engine.settings import Freshness, Limits, SurfaceSettings
 from atomizer.strategies.delta_hedger import HedgerSettings
-from atomizer.strategies.rfq_responder import ResponderSettings
+from atomizer.strategies.responder_settings import ResponderSettings
 
 SMALLEST_WINS = msgspec.Meta(ge=0, extra={"tightest": "smallest"})
 BUILT_VENUES = ("deribit", "rysk")
@@ -142,6 +142,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hedge: Hedge = Hedge()
     risk: Risk = Risk()
     freshness: Freshness = Freshness()
+    surface: SurfaceSettings = SurfaceSettings()
     responder: ResponderSettings = ResponderSettings()
     tape: bool = False
 

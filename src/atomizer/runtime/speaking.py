@@ -9,7 +9,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from atomizer.domain.bookings import Fill, RfqTrade
-from atomizer.domain.commands import CancelOrder, Difference, PlaceOrder, Refused, RiskState, SendQuote
+from atomizer.domain.commands import (
+    CancelOrder,
+    Difference,
+    HedgeState,
+    PlaceOrder,
+    Refused,
+    RiskState,
+    SendQuote,
+)
 from atomizer.domain.events import AmendRefused, CancelRefused, PlaceRefused, QuoteOutbid, QuoteRefused
 from atomizer.domain.identity import label
 from atomizer.domain.orders import Purpose
@@ -85,7 +93,20 @@ class Speaker:
             self._trades.warning(
                 "order_refused", order=label(record.order_id), code=record.code, text=record.text
             )
+        elif isinstance(record, HedgeState):
+            self._say_hedge(record)
         elif isinstance(record, Difference):
             self._main.error("difference", what=record.what, ours=record.ours, theirs=record.theirs)
         elif isinstance(record, RiskState):
             self._main.warning("risk_state", kill_level=record.kill_level, paused=record.paused)
+
+    def _say_hedge(self, record: HedgeState) -> None:
+        """A failed hedge is an alert that names what is naked; the rest is the ordinary course."""
+        say = self._main.error if record.state == "failed" and not record.released else self._trades.info
+        say(
+            f"hedge_{record.state}",
+            underlying=record.underlying,
+            net_delta=record.net_delta,
+            naked_usd=round(record.naked_usd),
+            text=record.text,
+        )

@@ -76,7 +76,7 @@ def _deribit(options: TwinOptions, market: Market, clock: Clock) -> Twin:
         trade_push_delay_ms=numbers.get("trade_push_delay_ms", settings.trade_push_delay_ms),
         tier=numbers.get("tier", settings.tier),
     )
-    return DeribitTwin(market, settings, clock)
+    return DeribitTwin([market], settings, clock)
 
 
 def _deribit_number(name: str, text: str) -> int:

@@ -57,7 +57,7 @@ class World:
         self.clock = clock
         self.market = Market(world.seed, world.start_ns, chain=world.chain, underlying=world.underlying)
         self.network = MemoryNetwork(random.Random(world.seed), world.latency, world.latency)  # noqa: S311
-        self.deribit = DeribitTwin(self.market, world.deribit, clock)
+        self.deribit = DeribitTwin([self.market], world.deribit, clock)
         self.rysk_settings: RyskTwinSettings = default_settings(
             world.underlying, world.seed, **world.rysk_changes
         )

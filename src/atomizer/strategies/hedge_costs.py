@@ -61,7 +61,7 @@ class HedgeCosts:
 
 def _read(book: Book, instrument: Instrument, funding: float) -> HedgeState:
     bid, ask, mid = book.best_bid, book.best_ask, book.mid
-    assert bid is not None and ask is not None and mid is not None  # noqa: S101  (a usable book has both)
+    assert bid is not None and ask is not None and mid is not None
     averaged = instrument.kind is Kind.FUTURE
     return HedgeState(
         half_spread=0.5 * (ask - bid) / mid,

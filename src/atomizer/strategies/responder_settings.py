@@ -15,8 +15,8 @@ class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True):
     Half spread, fee and slippage are read from the hedge's book and contract; the settings of those names are
     the least that is charged. `edge_*`: the largest of the three is wanted, times scale, tier and width;
     `least_edge_*` is what an improvement may not go below, `least_distance_*` the least distance of a price
-    from the skewed fair value. `rehedge_interval_s` 0 charges a band with `risk_aversion` (1/USD) instead of a
-    fixed interval. `dummy_price` replaces the fair value and is accepted on simulated networks only.
+    from the skewed fair value. `rehedge_interval_s` 0 charges a band with `risk_aversion` (1/USD) instead of
+    a fixed interval. `dummy_price` replaces the fair value, on simulated networks only.
     """
 
     validity_s: int = 10

@@ -1,8 +1,8 @@
-"""Answers option RFQs: fair value off our own surface, every cost added, edge on top, independent checks last.
+"""Answers option RFQs: fair value off our own surface, every cost added, edge on top, checks last.
 
 The taker who sells meets our bid, the taker who buys our ask. All numbers of a price come from one kernel
-(`models.rfq_quote`) whose inputs stand in the quote's terms. Nothing is quoted with a negative expected edge, off
-a surface that fails a gate, or on missing, stale or placeholder prices.
+(`models.rfq_quote`) whose inputs stand in the quote's terms. Nothing is quoted with a negative expected edge,
+off a surface that fails a gate, or on missing, stale or placeholder prices.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Market(NamedTuple):
     read_ns: int
     located: Located
     override: Override
-    index: float
+    spot: float
     hedge: HedgeState
     mark_vol: float
     floor: float
@@ -64,10 +64,13 @@ class Sheet(NamedTuple):
         market = self.market
         found["fit_ns"] = market.located.near.as_of_ns
         found["far_fit_ns"] = market.located.far.as_of_ns
-        found["mark_vol"] = market.mark_vol
-        found["listed_floor"] = market.floor
-        found["listed_cap"] = market.cap
         found["tau_days"] = market.located.tau * 365.0
+        if market.mark_vol > 0.0:
+            found["mark_vol"] = market.mark_vol
+        if market.floor > 0.0:
+            found["listed_floor"] = market.floor
+        if market.cap < math.inf:
+            found["listed_cap"] = market.cap
         if self.controls:
             found["controls"] = self.controls
         return found
@@ -203,10 +206,11 @@ class RfqResponder:
             located.tau,
             coins,
             ratio,
-            market.index,
+            market.spot,
             located.forward,
             *near[:6],
             located.near_tau,
+            located.stretch,
             *far[:6],
             located.far_tau,
             located.share,
@@ -236,7 +240,7 @@ class RfqResponder:
         return found
 
     def validity_s(self, rfq: Rfq, now_ns: int) -> int:
-        """Whole seconds a signature binds us: the setting's, or less where the request says when it closes."""
+        """Whole seconds a signature binds us: the setting's, less where the request says when it closes."""
         after = self.settings.validity_after_close_s
         if not after or rfq.closes_ns <= now_ns:
             return self.settings.validity_s
@@ -253,7 +257,7 @@ class RfqResponder:
         refused = self._refused(rfq, sheet, price_e18)
         if refused is not None:
             return NoQuote(reason=refused[0], text=refused[1], why=why)
-        index, lean = market.index, market.located.forward / market.index
+        index, lean = market.spot, market.located.forward / market.spot
         return QuoteTarget(
             price_e18=price_e18,
             valid_for_s=self.validity_s(rfq, engine.now_ns),
@@ -271,7 +275,7 @@ class RfqResponder:
         if not out[_EXPECTED] >= 0.0:
             return Reason.NEGATIVE_EDGE, f"expected edge {out[_EXPECTED]:.4g} USD per coin"
         price = price_e18 / E18 / given[IN["ratio"]]
-        cap = market.index if rfq.is_call else given[IN["strike"]]
+        cap = market.spot if rfq.is_call else given[IN["strike"]]
         if price > cap:
             return Reason.PRICE_ABOVE_CAP, f"{price:.2f} above {cap:.2f}"
         if self.settings.dummy_price is not None:

@@ -18,6 +18,7 @@ __all__ = [
     "date_of",
     "day_month_year",
     "expiry_of",
+    "no_contract",
     "parse_day_month_year",
     "parse_strike",
     "render_strike",
@@ -52,6 +53,11 @@ def expiry_of(year: int, month: int, day: int, name: str) -> int:
         raise InstrumentNameError(
             f"{name!r:.60}: expected a calendar date, found {year}-{month}-{day} ({error}); correct the name"
         ) from None
+
+
+def no_contract(venue: str) -> InstrumentNameError:
+    """The error for a combo, which is no contract of its own."""
+    return InstrumentNameError(f"{venue}: expected one contract, found a combo; name its legs instead")
 
 
 def date_of(expiry_s: int | None) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from atomizer.net.memory import MemoryNetwork, MemoryServer
@@ -96,10 +96,10 @@ class RawClient:
 class World:
     """A running venue in virtual time."""
 
-    def __init__(self, clock: VirtualClock, settings: DeribitTwinSettings, market: Market) -> None:
+    def __init__(self, clock: VirtualClock, settings: DeribitTwinSettings, markets: Sequence[Market]) -> None:
         self.clock = clock
-        self.market = market
-        self.twin = DeribitTwin(market, settings, clock)
+        self.market = markets[0]
+        self.twin = DeribitTwin(markets, settings, clock)
         self.network = MemoryNetwork(random.Random(1))
         self.server: MemoryServer | None = None
 
@@ -122,11 +122,13 @@ def run(
     scenario: Callable[[World], Awaitable[None]],
     settings: DeribitTwinSettings | None = None,
     market: Market | None = None,
+    markets: Sequence[Market] = (),
 ) -> None:
     """Run a scenario against a fresh venue."""
 
     async def main(clock: VirtualClock) -> None:
-        world = World(clock, settings or DeribitTwinSettings(takers=False), market or Market(7, START))
+        chosen = markets or [market or Market(7, START)]
+        world = World(clock, settings or DeribitTwinSettings(takers=False), chosen)
         world.server = await world.network.serve("127.0.0.1", 8001, world.twin)
         world.twin.start()
         await scenario(world)

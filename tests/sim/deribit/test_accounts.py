@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atomizer.sim.deribit.accounts import Account, Marks, Position, value
+from atomizer.sim.deribit.accounts import Account, Marks, Position, Wallet, value
 from atomizer.sim.deribit.listings import Listing, list_instruments
 from atomizer.sim.market import Market
 from tests.sim.deribit.client import PERP, START, World, run
@@ -23,7 +23,11 @@ def perp() -> Listing:
 
 
 def account() -> Account:
-    return Account("a", 1, "ETH", Decimal(100))
+    return Account("a", 1, {"ETH": Wallet("ETH", Decimal(100))})
+
+
+def cash(mine: Account) -> Decimal:
+    return mine.wallets["ETH"].balance
 
 
 def test_inverse_round_trip_pays_the_difference_of_reciprocals() -> None:
@@ -31,7 +35,7 @@ def test_inverse_round_trip_pays_the_difference_of_reciprocals() -> None:
     mine.fill(perp(), 1, Decimal(10_000), Decimal(4000), Decimal("0.00125"))
     realised = mine.fill(perp(), -1, Decimal(10_000), Decimal(4100), Decimal("0.00121951"))
     assert realised == Decimal("0.06097561")  # 10000/4000 - 10000/4100
-    assert mine.balance == Decimal(100) + Decimal("0.06097561") - Decimal("0.00246951")
+    assert cash(mine) == Decimal(100) + Decimal("0.06097561") - Decimal("0.00246951")
     assert mine.position(perp()).size == 0
     assert mine.position(perp()).average == 0
 
@@ -55,14 +59,14 @@ def test_inverse_average_is_harmonic() -> None:
 def test_option_premium_moves_cash_and_the_position_is_worth_its_mark() -> None:
     mine = account()
     mine.fill(LISTINGS[OPTION], 1, Decimal(10), Decimal("0.0365"), Decimal("0.003"))
-    assert mine.balance == Decimal(100) - Decimal("0.365") - Decimal("0.003")
+    assert cash(mine) == Decimal(100) - Decimal("0.365") - Decimal("0.003")
     marks = Marks(4000.0, {OPTION: 0.04, PERP: 4000.0}, {OPTION: 0.5, PERP: 1.0})
-    now = value(mine, marks)
+    now = value(mine, "ETH", marks)
     assert now.equity == Decimal("100.03200000")
     assert now.options_delta == pytest.approx(10 * (0.5 - 0.04))
     realised = mine.fill(LISTINGS[OPTION], -1, Decimal(10), Decimal("0.04"), Decimal("0.003"))
     assert realised == Decimal("0.03500000")
-    assert mine.balance == Decimal("100.029")
+    assert cash(mine) == Decimal("100.029")
 
 
 @settings(max_examples=60, deadline=None)
@@ -83,7 +87,7 @@ def test_equity_of_the_perpetual_is_the_sum_of_its_fills_against_the_mark(
         mine.fill(perp(), side, Decimal(usd), price, Decimal(0))
         exact += side * usd * (1 / price - 1 / Decimal(4000))
     marks = Marks(4000.0, {PERP: 4000.0}, {PERP: 1.0})
-    gap = value(mine, marks).equity - Decimal(100) - exact
+    gap = value(mine, "ETH", marks).equity - Decimal(100) - exact
     assert abs(gap) <= Decimal("1e-8") * (len(fills) + 1)
 
 
@@ -150,8 +154,8 @@ def test_summary_of_other_currencies_is_empty_and_the_list_names_the_coin() -> N
     async def scenario(world: World) -> None:
         client = await world.connect(1)
         assert (await client.call("private/get_account_summary", currency="USDC"))["equity"] == 0.0
-        (only,) = (await client.call("private/get_account_summaries", extended=True))["summaries"]
-        assert only["currency"] == "ETH"
+        found = (await client.call("private/get_account_summaries", extended=True))["summaries"]
+        assert [one["currency"] for one in found] == ["ETH", "USDC"]
         log = await client.call(
             "private/get_transaction_log", currency="ETH", start_timestamp=0, end_timestamp=2**41
         )

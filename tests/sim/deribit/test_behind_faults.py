@@ -28,7 +28,7 @@ class Patient(RawClient):
 
 def behind(spec: str, body: Any) -> None:
     async def main(clock: VirtualClock) -> None:
-        twin = DeribitTwin(Market(7, START), DeribitTwinSettings(takers=False), clock)
+        twin = DeribitTwin([Market(7, START)], DeribitTwinSettings(takers=False), clock)
         network = MemoryNetwork(random.Random(1))
         server = await network.serve("127.0.0.1", 8001, FaultyApplication(twin, parse_faults(spec), 3))
         twin.start()

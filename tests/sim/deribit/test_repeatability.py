@@ -65,9 +65,9 @@ def check(world: World) -> None:
             bought[trade["instrument_name"]] += sign * Decimal(str(trade["amount"]))
             fees += Decimal(str(trade["fee"]))
         assert bought == {name: position.size for name, position in account.positions.items()}
-        assert account.fees == fees
+        assert account.wallets["ETH"].fees == fees
         realised = sum(Decimal(str(trade["profit_loss"])) for trade in account.trades)
-        assert account.balance == account.deposit + realised - fees
+        assert account.wallets["ETH"].balance == account.wallets["ETH"].deposit + realised - fees
         for order in account.orders.values():
             filled = [t for t in account.trades if t["order_id"] == order.order_id]
             assert sum(Decimal(str(t["amount"])) for t in filled) == order.filled_lots * order.listing.lot

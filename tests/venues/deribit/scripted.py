@@ -49,6 +49,24 @@ OPTION = {
     "state": "open",
 }
 FUTURE = PERPETUAL | {"instrument_name": "BTC-PERPETUAL", "base_currency": "BTC", "price_index": "btc_usd"}
+DATED = PERPETUAL | {
+    "instrument_name": "ETH-26SEP25",
+    "settlement_period": "month",
+    "expiration_timestamp": 1758873600000,
+}
+SPOT = {
+    "instrument_name": "ETH_USDC",
+    "kind": "spot",
+    "base_currency": "ETH",
+    "quote_currency": "USDC",
+    "contract_size": 0.0001,
+    "min_trade_amount": 0.0001,
+    "tick_size": 0.01,
+    "tick_size_steps": [],
+    "expiration_timestamp": 32503708800000,
+    "price_index": "eth_usdc",
+    "state": "open",
+}
 
 Reply = Any
 Answer = Callable[[dict[str, Any]], Reply]

@@ -39,11 +39,11 @@ from atomizer.domain.events import (
     Ticker,
 )
 from atomizer.domain.identity import label
-from atomizer.domain.instruments import Side
+from atomizer.domain.instruments import Leg, Side
 from atomizer.domain.orders import EndReason, Purpose, TimeInForce
 from atomizer.venues.keys import Ed25519Key
 
-from .scripted import FUTURE, OPTION, PERPETUAL, SILENCE, Refusal, Scene, Venue, play
+from .scripted import DATED, FUTURE, OPTION, PERPETUAL, SILENCE, SPOT, Refusal, Scene, Venue, play
 
 PERP = "deribit:ETH-PERPETUAL"
 
@@ -257,9 +257,121 @@ def test_state_change_closes_the_instrument():
         )
         await asyncio.sleep(0.05)
         last = scene.sink.of(InstrumentListed)[-1].instrument
-        assert last.key == PERP and not last.open
+        assert last.key == PERP and not last.open and last.settling
+        scene.venue.market.push(
+            "instrument.state.any.ETH", {"instrument_name": "ETH-PERPETUAL", "state": "open"}
+        )
+        await asyncio.sleep(0.05)
+        last = scene.sink.of(InstrumentListed)[-1].instrument
+        assert last.open and not last.settling
 
     play(body)
+
+
+def test_a_new_instrument_is_followed_from_its_first_state():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        scene.venue.market.push(
+            "instrument.state.any.ETH", {"instrument_name": "ETH-26SEP25", "state": "open"}
+        )
+        await asyncio.sleep(0.1)
+        assert scene.sink.of(InstrumentListed)[-1].instrument.key == "deribit:ETH-26SEP25"
+        assert scene.venue.asked("public/subscribe")[-1] == {
+            "channels": ["book.ETH-26SEP25.100ms", "ticker.ETH-26SEP25.100ms"]
+        }
+
+    play(
+        body,
+        lambda venue: venue.answers.update({"public/get_instrument": DATED}),
+        future_books=("ETH",),
+    )
+
+
+def test_a_delivered_instrument_is_closed_and_left():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        for state in ("settlement", "delivered"):
+            scene.venue.market.push(
+                "instrument.state.any.ETH", {"instrument_name": "ETH-26SEP25", "state": state}
+            )
+            await asyncio.sleep(0.1)
+        last = scene.sink.of(InstrumentListed)[-1].instrument
+        assert last.key == "deribit:ETH-26SEP25" and not last.open and not last.settling
+        assert scene.venue.asked("public/unsubscribe") == [
+            {"channels": ["book.ETH-26SEP25.100ms", "ticker.ETH-26SEP25.100ms"]}
+        ]
+
+    play(
+        body,
+        lambda venue: venue.answers.update({"public/get_instruments": [PERPETUAL, OPTION, DATED]}),
+        future_books=("ETH",),
+    )
+
+
+def test_books_of_dated_futures_and_spot_are_followed_where_configured():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        channels = [name for params in scene.venue.asked("public/subscribe") for name in params["channels"]]
+        assert [name for name in channels if name.startswith("book.")] == [
+            "book.ETH-PERPETUAL.100ms",
+            "book.ETH_USDC.100ms",
+            "book.ETH-26SEP25.100ms",
+        ]
+        spot = next(e.instrument for e in scene.sink.of(InstrumentListed) if e.instrument.kind == "spot")
+        assert (spot.key, spot.settlement, spot.expiry_ns) == ("deribit:ETH_USDC", "USDC", None)
+
+    def answers(venue: Venue) -> None:
+        venue.answers["public/get_instruments"] = lambda p: (
+            [PERPETUAL, OPTION, DATED] if p["currency"] == "ETH" else [SPOT]
+        )
+
+    play(
+        body,
+        answers,
+        currencies=("ETH", "USDC"),
+        books=("ETH-PERPETUAL", "ETH_USDC"),
+        future_books=("ETH",),
+    )
+
+
+def test_combos_are_listed_with_the_legs_the_venue_names():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        combo = next(e.instrument for e in scene.sink.of(InstrumentListed) if e.instrument.legs)
+        assert combo.key == "deribit:ETH-FS-26SEP25_PERP"
+        assert combo.legs == (Leg("deribit:ETH-26SEP25", 1), Leg(PERP, -1))
+
+    def answers(venue: Venue) -> None:
+        spread = DATED | {"instrument_name": "ETH-FS-26SEP25_PERP", "kind": "future_combo"}
+        venue.answers["public/get_instruments"] = [PERPETUAL, DATED, spread]
+        venue.answers["public/get_combos"] = [
+            {
+                "id": "ETH-FS-26SEP25_PERP",
+                "state": "active",
+                "legs": [
+                    {"instrument_name": "ETH-26SEP25", "amount": 1},
+                    {"instrument_name": "ETH-PERPETUAL", "amount": -1},
+                ],
+            }
+        ]
+
+    play(body, answers, combos=True)
+
+
+def test_many_channels_are_subscribed_in_portions_that_the_credits_allow():
+    async def body(scene: Scene) -> None:
+        start = scene.clock.now_ns()
+        await scene.until(FeedUp)
+        assert len(scene.sink.of(InstrumentListed)) == 5_001
+        sizes = [len(params["channels"]) for params in scene.venue.asked("public/subscribe")]
+        assert sum(sizes) == 5_000 + 4 and max(sizes) == 500
+        assert scene.clock.now_ns() - start > 0.8e9, "eleven calls of 3,000 credits from a pool of 30,000"
+
+    def answers(venue: Venue) -> None:
+        many = [OPTION | {"instrument_name": f"ETH-26SEP25-{k}-C", "strike": k} for k in range(1000, 6000)]
+        venue.answers["public/get_instruments"] = [PERPETUAL, *many]
+
+    play(body, answers, key=None)
 
 
 def test_missing_book_channel_is_not_called_up():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from atomizer.domain.commands import AmendOrder, PlaceOrder
 from atomizer.domain.events import BookChange, BookSnapshot, OrderEnded, OrderOpen
 from atomizer.domain.identity import label
-from atomizer.domain.instruments import GridStep, Kind, Side
+from atomizer.domain.instruments import GridStep, Kind, Leg, Side
 from atomizer.domain.orders import EndReason, Purpose, TimeInForce
 from atomizer.venues.deribit import codec, wire
 
@@ -71,15 +71,92 @@ def test_grid_whose_base_tick_is_not_the_finest():
     assert grid.step_at(99) == 5 and grid.step_at(100) == 1
 
 
-def test_combos_are_not_instruments():
-    data = codec.decode_instrument(OPTION)
-    assert codec.instrument(msgspec.structs.replace(data, kind="option_combo"), "deribit") is None
+def test_a_combo_is_listed_with_its_legs_or_not_at_all():
+    data = msgspec.structs.replace(
+        codec.decode_instrument(OPTION), instrument_name="ETH-CS-30MAY25-3000_3200", kind="option_combo"
+    )
+    assert codec.instrument(data, "deribit") is None
+    legs = codec.decode_combos(
+        b'[{"id":"ETH-CS-30MAY25-3000_3200","state":"active","legs":'
+        b'[{"instrument_name":"ETH-30MAY25-3000-C","amount":1},'
+        b'{"instrument_name":"ETH-30MAY25-3200-C","amount":-1}]}]'
+    )[0].legs
+    combo = codec.instrument(data, "deribit", legs)
+    assert combo is not None and combo.kind is Kind.COMBO and not combo.margined
+    assert combo.legs == (
+        Leg("deribit:ETH-30MAY25-3000-C", 1),
+        Leg("deribit:ETH-30MAY25-3200-C", -1),
+    )
+    assert combo.expiry_ns == option.expiry_ns and combo.strike is None
+
+
+def test_a_future_combo_counts_in_dollars_and_has_no_strike():
+    data = msgspec.structs.replace(
+        codec.decode_instrument(PERPETUAL), instrument_name="BTC-FS-27JUN25_PERP", kind="future_combo"
+    )
+    legs = [wire.ComboLeg("BTC-27JUN25", 1), wire.ComboLeg("BTC-PERPETUAL", -1)]
+    combo = codec.instrument(data, "deribit", legs)
+    assert combo is not None and combo.size_in_quote and combo.lot == 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "inverse", "size_in_quote", "settlement"),
+    [
+        (
+            {"kind": "future", "settlement_period": "month", "instrument_type": "reversed"},
+            "future",
+            1,
+            1,
+            "ETH",
+        ),
+        ({"kind": "future", "settlement_period": "perpetual"}, "perpetual", 0, 0, "USDC"),
+        ({"kind": "future", "settlement_period": "week"}, "future", 0, 0, "USDC"),
+        ({"kind": "option", "strike": Decimal("0.625"), "option_type": "put"}, "option", 0, 0, "USDC"),
+        ({"kind": "spot", "settlement_currency": ""}, "spot", 0, 0, "USDC"),
+    ],
+)
+def test_every_class_of_contract(
+    changes: dict[str, object], kind: str, inverse: bool, size_in_quote: bool, settlement: str
+):
+    linear = changes.get("instrument_type") != "reversed"
+    data = wire.InstrumentData(
+        instrument_name="X",
+        kind="",
+        base_currency="ETH",
+        quote_currency="USDC" if linear else "USD",
+        settlement_currency="USDC" if linear else "ETH",
+        instrument_type="linear",
+        tick_size=Decimal("0.05"),
+        contract_size=Decimal(1),
+        min_trade_amount=Decimal("0.001") if linear else Decimal(1),
+        expiration_timestamp=1748592000000,
+    )
+    listed = codec.instrument(msgspec.structs.replace(data, **changes), "deribit")
+    assert listed is not None
+    assert (listed.kind, listed.inverse, listed.size_in_quote) == (kind, inverse, size_in_quote)
+    assert listed.settlement == settlement
+    assert (listed.expiry_ns is not None) is (kind in ("future", "option"))
+
+
+def test_a_combos_trade_is_one_booking_for_each_leg():
+    trade = codec.decode_trades(
+        b'[{"trade_id":"C-1","instrument_name":"ETH-CS-30MAY25-3000_3200","direction":"buy","price":0.01,"amount":5,'
+        b'"order_id":"ETH-9","label":"%s","timestamp":1,"legs":['
+        b'{"trade_id":"L-1","instrument_name":"ETH-30MAY25-3000-C","direction":"buy","price":0.03,"amount":5,'
+        b'"fee":0.0015,"fee_currency":"ETH","timestamp":1},'
+        b'{"trade_id":"L-2","instrument_name":"ETH-30MAY25-3200-C","direction":"sell","price":0.02,"amount":5,'
+        b'"fee":0,"fee_currency":"ETH","timestamp":1}]}]' % label(77).encode()
+    )[0]
+    first, second = codec.fills(trade, "deribit", "main")
+    assert (first.instrument, first.trade_id, first.side) == ("deribit:ETH-30MAY25-3000-C", "L-1", Side.BUY)
+    assert (second.side, second.price) == (Side.SELL, Decimal("0.02"))
+    assert {first.order_id, second.order_id} == {77} and first.venue_order_id == "ETH-9"
 
 
 def test_an_instrument_in_settlement_is_not_open():
     data = codec.decode_instrument(OPTION)
     listed = codec.instrument(msgspec.structs.replace(data, state="settlement"), "deribit")
-    assert listed is not None and not listed.open
+    assert listed is not None and not listed.open and listed.settling
 
 
 def test_book_snapshot_and_change_chain():
@@ -114,12 +191,24 @@ def test_ticker_vols_become_fractions_and_empty_sides_none():
         codec.decode_ticker(
             b'{"instrument_name":"ETH-30MAY25-3000-C","timestamp":1,"state":"open","mark_price":0.041,'
             b'"index_price":3950.1,"underlying_price":3960.2,"best_bid_price":0.0,"best_ask_price":0.042,'
-            b'"bid_iv":0.0,"ask_iv":66.0,"mark_iv":65.2,"greeks":{"delta":0.5}}'
+            b'"best_bid_amount":0,"best_ask_amount":35.0,"bid_iv":0.0,"ask_iv":66.0,"mark_iv":65.2,"greeks":{"delta":0.5}}'
         ),
         "deribit",
     )
     assert (ticker.bid, ticker.ask, ticker.bid_vol) == (None, 0.042, None)
+    assert (ticker.bid_size, ticker.ask_size, ticker.funding) == (None, 35.0, None)
     assert ticker.mark_vol == pytest.approx(0.652) and ticker.forward == 3960.2
+
+
+def test_a_perpetuals_ticker_tells_its_funding():
+    ticker = codec.ticker(
+        codec.decode_ticker(
+            b'{"instrument_name":"ETH-PERPETUAL","funding_8h":0.000125,"current_funding":0.0,'
+            b'"best_bid_price":1.5,"best_bid_amount":120,"best_ask_price":null,"best_ask_amount":null}'
+        ),
+        "deribit",
+    )
+    assert (ticker.funding, ticker.bid_size, ticker.ask, ticker.ask_size) == (0.000125, 120.0, None, None)
 
 
 def test_working_order_in_ticks_and_lots():

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from atomizer.sim.deribit.calls import Call, Method
-from atomizer.sim.deribit.channels import CURRENCIES, KINDS
-from atomizer.sim.deribit.errors import invalid_params
+from atomizer.sim.deribit.channels import KINDS
+from atomizer.sim.deribit.listings import Listing
 from atomizer.sim.deribit.orders import own_order
-from atomizer.sim.deribit.public_methods import listing_of, page_of
+from atomizer.sim.deribit.public_methods import listing_of, page_of, read_currency
 from atomizer.sim.deribit.reports import empty_portfolio, portfolio, position_report, positions
 
 
@@ -21,13 +21,12 @@ def get_user_trades_by_instrument(call: Call) -> dict[str, Any]:
 def get_user_trades_by_currency(call: Call) -> dict[str, Any]:
     call.require("trade", write=False)
     exchange = call.twin.exchange
-    currency, kind = _currency(call, "any"), call.params.choice("kind", KINDS, "any")
-    mine = currency in ("any", call.account.currency)
-    trades = [
-        trade
-        for trade in call.account.trades
-        if mine and kind in ("any", exchange.listings[trade["instrument_name"]].kind)
-    ]
+    currency, kind = read_currency(call, "any"), call.params.choice("kind", KINDS, "any")
+
+    def chosen(listing: Listing) -> bool:
+        return currency in ("any", listing.currency) and kind in ("any", listing.kind)
+
+    trades = [t for t in call.account.trades if chosen(exchange.listings[t["instrument_name"]])]
     return page_of(call, trades, "desc")
 
 
@@ -40,38 +39,38 @@ def get_user_trades_by_order(call: Call) -> list[dict[str, Any]]:
 
 def get_positions(call: Call) -> list[dict[str, Any]]:
     call.require("trade", write=False)
-    currency, kind = _currency(call, "any"), call.params.choice("kind", KINDS, "any")
-    if currency not in ("any", call.account.currency):
-        return []
-    return positions(call.account, call.twin.exchange.marks(), kind)
+    currency, kind = read_currency(call, "any"), call.params.choice("kind", KINDS, "any")
+    return positions(call.account, call.twin.exchange.marks, currency, kind)
 
 
 def get_position(call: Call) -> dict[str, Any]:
     call.require("trade", write=False)
-    position = call.account.position(listing_of(call))
-    return position_report(position, call.twin.exchange.marks())
+    listing = listing_of(call)
+    return position_report(call.account.position(listing), call.twin.exchange.marks(listing.settlement))
 
 
 def get_account_summary(call: Call) -> dict[str, Any]:
     call.require("account", write=False)
-    return _summary(call, _currency(call, None)) | _identity(call)
+    return _summary(call, read_currency(call, None)) | _identity(call)
 
 
 def get_account_summaries(call: Call) -> dict[str, Any]:
     call.require("account", write=False)
-    return {"summaries": [_summary(call, call.account.currency)], **_identity(call)}
+    return {"summaries": [_summary(call, one) for one in call.account.wallets], **_identity(call)}
 
 
 def _summary(call: Call, currency: str) -> dict[str, Any]:
-    account = call.account
-    if currency not in ("any", account.currency):
+    account, exchange = call.account, call.twin.exchange
+    if currency == "any":
+        currency = next(iter(account.wallets))
+    if currency not in account.wallets:
         return empty_portfolio(currency)
-    body = portfolio(account, call.twin.exchange.marks())
+    body = portfolio(account, currency, exchange.marks(currency))
     body["limits"] = call.twin.limits.describe()
     body["fees"] = [
         {
             "kind": kind,
-            "index_name": call.twin.exchange.perpetual.index,
+            "index_name": underlying.index_name,
             "value": {
                 "default": {
                     "type": "relative" if kind == "future" else "fixed",
@@ -80,10 +79,9 @@ def _summary(call: Call, currency: str) -> dict[str, Any]:
                 }
             },
         }
-        for kind, listing in (
-            ("future", call.twin.exchange.perpetual),
-            ("option", call.twin.exchange.options[0]),
-        )
+        for underlying in exchange.underlyings.values()
+        if currency == underlying.coin
+        for kind, listing in (("future", underlying.perpetual), ("option", underlying.options[0]))
     ]
     return body
 
@@ -99,7 +97,7 @@ def _identity(call: Call) -> dict[str, Any]:
         "email": f"{account.name}@example.com",
         "system_name": account.name,
         "mmp_enabled": False,
-        "creation_timestamp": call.twin.exchange.market.start_ns // 1_000_000,
+        "creation_timestamp": call.twin.exchange.start_ns // 1_000_000,
         "login_enabled": True,
         "self_trading_reject_mode": "reject_taker",
         "self_trading_extended_to_subaccounts": False,
@@ -110,14 +108,14 @@ def get_transaction_log(call: Call) -> dict[str, Any]:
     """Trades as log rows; the simulation has no other money movements."""
     call.require("account", write=False)
     start, end = call.params.integer("start_timestamp"), call.params.integer("end_timestamp")
-    count = call.params.integer("count", 100)
+    currency, count = read_currency(call, None), call.params.integer("count", 100)
     skip = call.params.integer("continuation", 0)
     rows = [
         {
             "id": number,
             "type": "trade",
             "timestamp": trade["timestamp"],
-            "currency": call.account.currency,
+            "currency": trade["fee_currency"],
             "instrument_name": trade["instrument_name"],
             "trade_id": trade["trade_id"],
             "order_id": trade["order_id"],
@@ -128,18 +126,11 @@ def get_transaction_log(call: Call) -> dict[str, Any]:
             "profit_as_cashflow": False,
         }
         for number, trade in enumerate(call.account.trades, start=1)
-        if start <= trade["timestamp"] <= end
+        if start <= trade["timestamp"] <= end and trade["fee_currency"] == currency
     ]
     page = rows[skip : skip + count]
     more = skip + count if skip + count < len(rows) else None
     return {"logs": page, "continuation": more}
-
-
-def _currency(call: Call, default: str | None) -> str:
-    currency = call.params.text("currency", default)
-    if currency not in (*CURRENCIES, call.account.currency):
-        raise invalid_params("currency", f"must be one of {', '.join(CURRENCIES)}")
-    return currency
 
 
 METHODS: dict[str, Method] = {

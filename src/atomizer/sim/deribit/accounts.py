@@ -68,24 +68,31 @@ class Position:
         return self.cost - self.size / mark
 
 
+@dataclass(slots=True)
+class Wallet:
+    """What an account has in one currency."""
+
+    currency: str
+    deposit: Decimal
+    balance: Decimal = ZERO
+    fees: Decimal = ZERO
+
+    def __post_init__(self) -> None:
+        self.balance = self.deposit
+
+
 @dataclass(slots=True, eq=False)
 class Account:
     """One account and everything it owns."""
 
     name: str
     number: int
-    currency: str
-    deposit: Decimal
-    balance: Decimal = ZERO
-    fees: Decimal = ZERO
+    wallets: dict[str, Wallet]
     positions: dict[str, Position] = field(default_factory=dict)
     open_orders: dict[str, Order] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
     trades: list[dict[str, Any]] = field(default_factory=list)
     cod_default: bool = False
-
-    def __post_init__(self) -> None:
-        self.balance = self.deposit
 
     def position(self, listing: Listing) -> Position:
         position = self.positions.get(listing.name)
@@ -93,15 +100,24 @@ class Account:
             position = self.positions[listing.name] = Position(listing)
         return position
 
+    def held(self, currency: str) -> list[Position]:
+        """Positions that settle in a currency and are not flat."""
+        return [
+            position
+            for position in self.positions.values()
+            if position.size and position.listing.settlement == currency
+        ]
+
     def fill(self, listing: Listing, side: int, amount: Decimal, price: Decimal, fee: Decimal) -> Decimal:
         """Book a fill; returns the realised P&L in coin."""
+        wallet = self.wallets[listing.settlement]
         realised = self.position(listing).trade(side * amount, price)
-        self.fees += fee
-        self.balance -= fee
+        wallet.fees += fee
+        wallet.balance -= fee
         if listing.option:
-            self.balance -= coin(side * amount * price)
+            wallet.balance -= coin(side * amount * price)
         else:
-            self.balance += realised
+            wallet.balance += realised
         return realised
 
 
@@ -139,13 +155,12 @@ class Valuation:
         return self.margin_balance - self.initial_margin
 
 
-def value(account: Account, marks: Marks) -> Valuation:
-    """Equity, margins and deltas of an account."""
+def value(account: Account, currency: str, marks: Marks) -> Valuation:
+    """Equity, margins and deltas of an account in one currency."""
     options_value = futures_pl = options_pl = ZERO
     futures_delta = options_delta = 0.0
-    for name, position in account.positions.items():
-        if not position.size:
-            continue
+    for position in account.held(currency):
+        name = position.listing.name
         mark = marks.exact(name)
         if position.listing.option:
             options_value += position.size * mark
@@ -154,9 +169,9 @@ def value(account: Account, marks: Marks) -> Valuation:
         else:
             futures_pl += position.unrealised(mark)
             futures_delta += float(position.size) / marks.mark[name]
-    initial, maintenance = margins(account, marks)
+    initial, maintenance = margins(account, currency, marks)
     return Valuation(
-        equity=coin(account.balance + options_value + futures_pl),
+        equity=coin(account.wallets[currency].balance + options_value + futures_pl),
         options_value=coin(options_value),
         futures_pl=coin(futures_pl),
         options_pl=coin(options_pl),
@@ -167,23 +182,25 @@ def value(account: Account, marks: Marks) -> Valuation:
     )
 
 
-def margins(account: Account, marks: Marks, extra: Order | None = None) -> tuple[float, float]:
+def margins(account: Account, currency: str, marks: Marks, extra: Order | None = None) -> tuple[float, float]:
     """(initial, maintenance) margin in coin, with all open orders and `extra` assumed filled."""
     working: dict[str, list[float]] = {}
+    listings = {position.listing.name: position.listing for position in account.held(currency)}
     premium = 0.0
-    orders = [*account.open_orders.values(), *([extra] if extra else [])]
-    for order in orders:
+    for order in (*account.open_orders.values(), *([extra] if extra else [])):
+        if order.listing.settlement != currency:
+            continue
         amount = float(order.listing.lot * order.left_lots)
+        listings[order.listing.name] = order.listing
         sides = working.setdefault(order.listing.name, [0.0, 0.0])
         sides[0 if order.side > 0 else 1] += amount
         if order.listing.option and order.side > 0:
             premium += amount * order.listing.price(order.ticks)
     initial, maintenance = premium, 0.0
-    for name in {**account.positions, **working}:
+    for name, listing in listings.items():
         position = account.positions.get(name)
         size = float(position.size) if position else 0.0
         buys, sells = working.get(name, (0.0, 0.0))
-        listing = position.listing if position else next(o.listing for o in orders if o.listing.name == name)
         per_unit = unit_margin(listing, marks)
         if listing.option:
             initial += max(-(size - sells), 0.0) * per_unit[0]

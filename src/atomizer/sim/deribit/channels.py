@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from atomizer.sim.deribit.listings import Listing
@@ -37,7 +37,7 @@ class Channel:
         return self.interval == "raw"
 
 
-def parse_channel(name: str, listings: Mapping[str, Listing], currency: str) -> Channel | None:
+def parse_channel(name: str, listings: Mapping[str, Listing], indices: Collection[str]) -> Channel | None:
     """The channel of this name, None when there is none such."""
     words = name.split(".")
     head, rest = words[0], words[1:]
@@ -51,9 +51,9 @@ def parse_channel(name: str, listings: Mapping[str, Listing], currency: str) -> 
         return Channel(name, head, rest[0])
     if head == "trades" and _scoped(rest, listings):
         return Channel(name, head, ".".join(rest[:-1]), rest[-1])
-    if head == "deribit_price_index" and rest == [f"{currency.lower()}_usd"]:
+    if head == "deribit_price_index" and len(rest) == 1 and rest[0] in indices:
         return Channel(name, head, rest[0])
-    if name == f"markprice.options.{currency.lower()}_usd":
+    if head == "markprice" and len(rest) == 2 and rest[0] == "options" and rest[1] in indices:
         return Channel(name, "markprice", rest[1])
     if head == "instrument" and len(rest) == 3 and rest[0] == "state" and rest[1] in KINDS:
         return Channel(name, "instrument.state", ".".join(rest[1:]))

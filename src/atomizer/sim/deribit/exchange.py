@@ -5,27 +5,28 @@ Nothing here knows connections: what happened goes to a `Listener`, which turns 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
 from atomizer.net.transport import Clock
-from atomizer.sim import pricing
-from atomizer.sim.deribit.accounts import Account, Marks, margins, value
+from atomizer.sim.deribit.accounts import Account, Marks, Wallet, margins, value
 from atomizer.sim.deribit.books import VenueBook
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.executions import Executions
-from atomizer.sim.deribit.flow import Flow
-from atomizer.sim.deribit.listings import NS_PER_MS, Listing, list_instruments
+from atomizer.sim.deribit.listings import NS_PER_MS, Listing
 from atomizer.sim.deribit.orders import Order, Wish
-from atomizer.sim.deribit.settings import DEPOSITS, DeribitTwinSettings
-from atomizer.sim.market import Market, MarketState
+from atomizer.sim.deribit.settings import DeribitTwinSettings
+from atomizer.sim.deribit.underlyings import Underlying
+from atomizer.sim.market import Market
 from atomizer.sim.matching import ANONYMOUS, Mode, Outcome, Placed, SelfTrade
 
 FIRST_ORDER = 580_000_000
+USDC = "USDC"
+DOLLARS = Marks(1.0, {}, {})
 # The perpetual refuses limit prices further than this from its mark.
 PRICE_BAND = 0.10
-DEFAULT_DEPOSIT = Decimal(1000)
 
 
 class Listener(Protocol):
@@ -49,33 +50,34 @@ class Tally:
 
 
 class Exchange:
-    """All books and accounts of one simulated venue on one market."""
+    """All books and accounts of one simulated venue; a market per coin, moving together."""
 
     def __init__(
-        self, market: Market, settings: DeribitTwinSettings, clock: Clock, listener: Listener
+        self, markets: Sequence[Market], settings: DeribitTwinSettings, clock: Clock, listener: Listener
     ) -> None:
-        self.market = market
         self.settings = settings
         self._clock = clock
         self._listener = listener
-        self.listings = list_instruments(market)
+        self.underlyings = {
+            market.underlying: Underlying(market, clock, position, settings.flow_seed, self._place_anonymous)
+            for position, market in enumerate(markets)
+        }
+        self.first = next(iter(self.underlyings.values()))
+        self.listings = {
+            name: listing for one in self.underlyings.values() for name, listing in one.listings.items()
+        }
         self.books = {name: VenueBook(listing) for name, listing in self.listings.items()}
-        self.perpetual = self.listings[f"{market.underlying}-PERPETUAL"]
-        self._option_names = [option.name for option in market.options]
-        self.options = [listing for listing in self.listings.values() if listing.option]
-        deposit = settings.deposit or DEPOSITS.get(market.underlying, DEFAULT_DEPOSIT)
         names = dict.fromkeys(credential.account for credential in settings.credentials)
         self.accounts = {
-            name: Account(name, number, market.underlying, deposit)
-            for number, name in enumerate(names, start=1)
+            name: Account(name, number, self._wallets()) for number, name in enumerate(names, start=1)
         }
-        seed = market.seed ^ 0xD3B1 if settings.flow_seed is None else settings.flow_seed
-        self.flow = Flow(market, seed, self._place_anonymous)
         self._orders: dict[int, Order] = {}
         self._next_order = FIRST_ORDER
-        self._executions = Executions(market, clock, self.marks)
-        self._marks: Marks | None = None
-        self._marks_step = -1
+        self._executions = Executions(clock, self.underlying)
+
+    def _wallets(self) -> dict[str, Wallet]:
+        currencies = (*self.underlyings, USDC)
+        return {currency: Wallet(currency, self.settings.opening(currency)) for currency in currencies}
 
     # --- time and value ---
 
@@ -87,31 +89,22 @@ class Exchange:
     def now_ns(self) -> int:
         return self._clock.now_ns()
 
-    def state(self) -> MarketState:
-        return self.market.state(self._clock.now_ns())
+    @property
+    def start_ns(self) -> int:
+        return self.first.market.start_ns
 
-    def index(self) -> float:
-        """The index in USD."""
-        return round(self.state().index, 4)
+    @property
+    def step_ns(self) -> int:
+        return self.first.market.step_ns
 
-    def perpetual_mark(self) -> float:
-        """Mark of the perpetual in USD."""
-        return round(self.state().perpetual, 4)
+    def underlying(self, listing: Listing) -> Underlying:
+        """The coin that an instrument is on."""
+        return self.underlyings[listing.coin]
 
-    def marks(self) -> Marks:
-        """Marks of every instrument now: the generator's fair values."""
-        state = self.state()
-        if self._marks is None or state.step != self._marks_step:
-            prices = self.market.prices(state)
-            mark = dict(
-                zip(self._option_names, (prices[pricing.USD] / state.index).round(6).tolist(), strict=True)
-            )
-            delta = dict(zip(self._option_names, prices[pricing.DELTA].tolist(), strict=True))
-            mark[self.perpetual.name] = self.perpetual_mark()
-            delta[self.perpetual.name] = 1.0
-            self._marks = Marks(self.index(), mark, delta)
-            self._marks_step = state.step
-        return self._marks
+    def marks(self, currency: str) -> Marks:
+        """What positions that settle in `currency` are valued with."""
+        found = self.underlyings.get(currency)
+        return found.marks() if found else DOLLARS
 
     def listing(self, name: str) -> Listing:
         listing = self.listings.get(name)
@@ -124,7 +117,8 @@ class Exchange:
         book = self.books[listing.name]
         if not book.live:
             book.live = True
-            self.flow.refresh(book, self.state())
+            underlying = self.underlying(listing)
+            underlying.flow.refresh(book, underlying.state())
         return book
 
     def release(self, book: VenueBook) -> None:
@@ -153,7 +147,7 @@ class Exchange:
         self._next_order += 1
         order = Order(self._next_order, account, wish, ticks, self.now_ms, via)
         self._check_price(wish)
-        self._check_margin(account, order)
+        self._check_margin(account, wish.listing, order)
         placed = book.matching.place(
             order.matching_id, account.number, wish.side, ticks, wish.lots, wish.mode, SelfTrade.CANCEL_TAKER
         )
@@ -185,7 +179,7 @@ class Exchange:
         before = (order.wish, order.ticks, order.lots)
         order.wish, order.ticks, order.lots = wish, wish.ticks, wish.lots
         try:
-            self._check_margin(account, None)
+            self._check_margin(account, wish.listing, None)
         except DeribitError:
             order.wish, order.ticks, order.lots = before
             raise
@@ -207,7 +201,7 @@ class Exchange:
         self._end(order, "cancelled", reason)
         self._report(book, order)
 
-    def anonymous_tick(self, state: MarketState, elapsed_s: float) -> None:
+    def anonymous_tick(self, elapsed_s: float) -> None:
         """Makers and takers of every live book act once."""
         for book in self.books.values():
             if not book.live:
@@ -216,9 +210,11 @@ class Exchange:
                 self.release(book)
                 continue
             change_id = book.change_id
-            self.flow.refresh(book, state)
+            underlying = self.underlying(book.listing)
+            state = underlying.state()
+            underlying.flow.refresh(book, state)
             if self.settings.takers:
-                self.flow.take(book, state, elapsed_s)
+                underlying.flow.take(book, state, elapsed_s)
             if book.change_id != change_id:
                 self._listener.book_changed(book)
 
@@ -233,7 +229,10 @@ class Exchange:
     def _check_price(self, wish: Wish) -> None:
         if wish.ticks is None or wish.listing.option is not None:
             return
-        mark, price = self.marks().mark[wish.listing.name], wish.listing.price(wish.ticks)
+        mark, price = (
+            self.marks(wish.listing.settlement).mark[wish.listing.name],
+            wish.listing.price(wish.ticks),
+        )
         if wish.side > 0 and price > mark * (1.0 + PRICE_BAND):
             raise DeribitError("price_too_high", f"above the band around {mark}", "price")
         if wish.side < 0 and price < mark * (1.0 - PRICE_BAND):
@@ -261,16 +260,17 @@ class Exchange:
         reach = int(best[0] * PRICE_BAND)
         return max(best[0] + wish.side * reach, 1)
 
-    def _check_margin(self, account: Account, extra: Order | None) -> None:
+    def _check_margin(self, account: Account, listing: Listing, extra: Order | None) -> None:
         """Refuse what raises the initial margin beyond what the account has."""
-        marks = self.marks()
-        needed, _ = margins(account, marks, extra)
-        if needed <= value(account, marks).margin_balance:
+        currency = listing.settlement
+        marks = self.marks(currency)
+        needed, _ = margins(account, currency, marks, extra)
+        if needed <= value(account, currency, marks).margin_balance:
             return
-        held, _ = margins(account, marks)
+        held, _ = margins(account, currency, marks)
         if extra is not None and self._reduces(account, extra) and needed <= held:
             return
-        raise DeribitError("not_enough_funds", f"needs {needed:.8f} {account.currency} of initial margin")
+        raise DeribitError("not_enough_funds", f"needs {needed:.8f} {currency} of initial margin")
 
     @staticmethod
     def _reduces(account: Account, order: Order) -> bool:

@@ -7,11 +7,10 @@ from typing import Any
 
 from atomizer.net.transport import Clock
 from atomizer.sim import pricing
-from atomizer.sim.deribit.accounts import Marks
 from atomizer.sim.deribit.books import VenueBook
 from atomizer.sim.deribit.listings import NS_PER_MS, Listing
 from atomizer.sim.deribit.orders import Order
-from atomizer.sim.market import Market
+from atomizer.sim.deribit.underlyings import Underlying
 
 FIRST_TRADE = 210_000_000
 
@@ -19,15 +18,14 @@ FIRST_TRADE = 210_000_000
 class Executions:
     """Numbers executions, writes them down and books them."""
 
-    def __init__(self, market: Market, clock: Clock, marks: Callable[[], Marks]) -> None:
-        self._market = market
+    def __init__(self, clock: Clock, underlying: Callable[[Listing], Underlying]) -> None:
         self._clock = clock
-        self._marks = marks
+        self._underlying = underlying
         self._next = FIRST_TRADE
 
     def public(self, book: VenueBook, side: int, ticks: int, lots: int) -> dict[str, Any]:
         """A new execution as everybody sees it; `side` is the aggressor's."""
-        listing, marks = book.listing, self._marks()
+        listing, marks = book.listing, self._underlying(book.listing).marks()
         self._next += 1
         book.trade_seq += 1
         amount = listing.amount(lots)
@@ -52,7 +50,7 @@ class Executions:
         return trade
 
     def _trade_vol(self, listing: Listing, ticks: int) -> float:
-        option, state = listing.option, self._market.state(self._clock.now_ns())
+        option, state = listing.option, self._underlying(listing).state()
         assert option is not None
         usd = listing.price(ticks) * state.index
         forward, tau = state.forward(option.expiry_ns), state.tau(option.expiry_ns)
@@ -73,7 +71,7 @@ class Executions:
             "matching_id": None,
             "liquidity": liquidity,
             "fee": float(fee),
-            "fee_currency": account.currency,
+            "fee_currency": listing.settlement,
             "state": order.state,
             "label": order.label,
             "post_only": order.wish.post_only,
@@ -85,8 +83,7 @@ class Executions:
             "profit_loss": float(realised),
         }
         if listing.option:
-            trade["underlying_price"] = round(
-                self._market.state(self._clock.now_ns()).forward(listing.option.expiry_ns), 4
-            )
+            forward = self._underlying(listing).state().forward(listing.option.expiry_ns)
+            trade["underlying_price"] = round(forward, 4)
         account.trades.append(trade)
         return trade

@@ -20,7 +20,7 @@ from atomizer.sim.deribit.listings import Listing
 from atomizer.sim.deribit.orders import Order
 from atomizer.sim.deribit.reports import portfolio, position_report
 from atomizer.sim.deribit.tickers import Tickers
-from atomizer.sim.market import MarketState
+from atomizer.sim.deribit.underlyings import Underlying
 
 SLOW_STEPS = 10
 PORTFOLIO_STEPS = 10
@@ -132,12 +132,13 @@ class Hub:
         if channel.feed == "quote":
             return _encode(self._quote(exchange.listings[channel.scope]))
         if channel.feed == "perpetual":
-            return _encode({"timestamp": exchange.now_ms, "interest": 0.0, "index_price": exchange.index()})
+            index = exchange.underlying(exchange.listings[channel.scope]).index()
+            return _encode({"timestamp": exchange.now_ms, "interest": 0.0, "index_price": index})
         if channel.feed == "deribit_price_index":
-            index = exchange.index()
+            index = self._indexed(channel.scope).index()
             return _encode({"index_name": channel.scope, "price": index, "timestamp": exchange.now_ms})
         if channel.feed == "markprice":
-            return _encode(self._mark_prices())
+            return _encode(self._mark_prices(channel.scope))
         return None
 
     def _quote(self, listing: Listing) -> dict[str, Any]:
@@ -151,9 +152,13 @@ class Hub:
             "best_ask_amount": ask_amount,
         }
 
-    def _mark_prices(self) -> list[dict[str, Any]]:
-        exchange = self.exchange
-        marks, state = exchange.marks(), exchange.state()
+    def _indexed(self, index_name: str) -> Underlying:
+        """The coin of an index; the channel was granted, so there is one."""
+        return next(one for one in self.exchange.underlyings.values() if one.index_name == index_name)
+
+    def _mark_prices(self, index_name: str) -> list[dict[str, Any]]:
+        exchange, underlying = self.exchange, self._indexed(index_name)
+        marks, state = underlying.marks(), underlying.state()
         return [
             {
                 "instrument_name": listing.name,
@@ -161,7 +166,7 @@ class Hub:
                 "iv": round(state.vol(listing.option.strike, listing.option.expiry_ns), 4),
                 "timestamp": exchange.now_ms,
             }
-            for listing in exchange.options
+            for listing in underlying.options
             if listing.option
         ]
 
@@ -209,7 +214,7 @@ class Hub:
         """Tell user.changes; positions ride with trades."""
         positions = []
         if trades:
-            positions = [position_report(account.position(listing), self.exchange.marks())]
+            positions = [position_report(account.position(listing), self.exchange.marks(listing.settlement))]
         change = {
             "instrument_name": listing.name,
             "trades": trades,
@@ -236,10 +241,10 @@ class Hub:
 
     # --- the clock ---
 
-    def tick(self, state: MarketState, option_steps: int) -> None:
+    def tick(self, step: int, option_steps: int) -> None:
         """One market step: everything that speaks on the clock."""
-        slow = state.step % SLOW_STEPS == 0
-        options_due = state.step % option_steps == 0
+        slow = step % SLOW_STEPS == 0
+        options_due = step % option_steps == 0
         for topic in list(self._topics.values()):
             channel = topic.channel
             if channel.interval == "agg2" and not slow:
@@ -282,11 +287,12 @@ class Hub:
     def _say_portfolio(self, topic: Topic, *, slow: bool) -> None:
         account = topic.account
         assert account is not None
-        currency = topic.channel.scope.upper()
-        if currency not in (account.currency, "ANY"):
+        if not slow and account.name not in self._portfolios:
             return
-        if slow or account.name in self._portfolios:
-            topic.say(_encode(portfolio(account, self.exchange.marks())))
+        asked = topic.channel.scope.upper()
+        for currency in account.wallets:
+            if asked in (currency, "ANY"):
+                topic.say(_encode(portfolio(account, currency, self.exchange.marks(currency))))
 
 
 def later(delay_ms: int, call: Callable[[], None]) -> None:

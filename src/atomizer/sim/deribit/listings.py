@@ -46,6 +46,16 @@ class Listing:
     row: int = -1
 
     @property
+    def coin(self) -> str:
+        """The coin it is on."""
+        return self.currency
+
+    @property
+    def settlement(self) -> str:
+        """The currency its money moves in."""
+        return self.currency
+
+    @property
     def index(self) -> str:
         return f"{self.currency.lower()}_usd"
 
@@ -150,15 +160,15 @@ class Listing:
         }
 
 
-def list_instruments(market: Market) -> dict[str, Listing]:
-    """The perpetual and every option of the market's chain, by name."""
+def list_instruments(market: Market, first_number: int = 0) -> dict[str, Listing]:
+    """The perpetual and every option of the market's chain, by name; numbered from `first_number` + 1."""
     coin = market.underlying
     created_ms = (market.start_ns - 7 * DAY_NS) // NS_PER_MS
     # A recorded chain may be of any coin; one without a known grid trades on the one of ETH.
     tick = PERPETUAL_TICK.get(coin, PERPETUAL_TICK["ETH"])
     perpetual = Listing(
         name=f"{coin}-PERPETUAL",
-        number=1,
+        number=first_number + 1,
         currency=coin,
         kind="future",
         tick=tick,
@@ -173,7 +183,7 @@ def list_instruments(market: Market) -> dict[str, Listing]:
     for row, option in enumerate(market.options):
         listed[option.name] = Listing(
             name=option.name,
-            number=1000 + row,
+            number=first_number + 1000 + row,
             currency=coin,
             kind="option",
             tick=OPTION_TICK,

@@ -10,10 +10,12 @@ from atomizer.sim.deribit.books import BUY, SELL
 from atomizer.sim.deribit.calls import Call, Method
 from atomizer.sim.deribit.channels import CURRENCIES, KINDS
 from atomizer.sim.deribit.errors import DeribitError, invalid_params
+from atomizer.sim.deribit.exchange import USDC
 from atomizer.sim.deribit.listings import Listing
 
 DEPTHS = (1, 5, 10, 20, 50, 100, 1000, 10000)
 MAX_COUNT = 1000
+NAMES = {"ETH": ("Ethereum", "ETHER"), "BTC": ("Bitcoin", "BITCOIN"), "USDC": ("USD Coin", "USDC")}
 
 
 def get_time(call: Call) -> int:
@@ -25,12 +27,11 @@ def status(call: Call) -> dict[str, Any]:  # noqa: ARG001 - methods share one sh
 
 
 def get_currencies(call: Call) -> list[dict[str, Any]]:
-    coin = call.twin.exchange.market.underlying
     return [
         {
-            "currency": coin,
-            "currency_long": {"ETH": "Ethereum", "BTC": "Bitcoin"}.get(coin, coin),
-            "coin_type": {"ETH": "ETHER", "BTC": "BITCOIN"}.get(coin, coin),
+            "currency": currency,
+            "currency_long": NAMES.get(currency, (currency, currency))[0],
+            "coin_type": NAMES.get(currency, (currency, currency))[1],
             "min_confirmations": 1,
             "min_withdrawal_fee": 0.0001,
             "withdrawal_fee": 0.0006,
@@ -39,19 +40,31 @@ def get_currencies(call: Call) -> list[dict[str, Any]]:
             "decimals": 8,
             "fee_precision": 4,
         }
+        for currency in (*call.twin.exchange.underlyings, USDC)
     ]
+
+
+def read_currency(call: Call, default: str | None) -> str:
+    """The `currency` asked for.
+
+    Raises:
+        DeribitError: no currency of this venue.
+    """
+    currency = call.params.text("currency", default)
+    if currency not in CURRENCIES and currency not in call.twin.exchange.underlyings:
+        raise invalid_params("currency", f"must be one of {', '.join(CURRENCIES)}")
+    return currency
 
 
 def _selected(call: Call) -> list[Listing]:
     """Instruments of `currency` and `kind`; either missing means any."""
-    exchange = call.twin.exchange
-    currency = call.params.text("currency", "any")
+    currency = read_currency(call, "any")
     kind = call.params.choice("kind", KINDS, "any")
-    if currency not in (*CURRENCIES, exchange.market.underlying):
-        raise invalid_params("currency", f"must be one of {', '.join(CURRENCIES)}")
-    if currency not in ("any", exchange.market.underlying):
-        return []
-    return [listing for listing in exchange.listings.values() if kind in ("any", listing.kind)]
+    return [
+        listing
+        for listing in call.twin.exchange.listings.values()
+        if kind in ("any", listing.kind) and currency in ("any", listing.currency)
+    ]
 
 
 def get_instruments(call: Call) -> list[dict[str, Any]]:
@@ -119,12 +132,11 @@ def _summary(call: Call, listing: Listing) -> dict[str, Any]:
 
 
 def get_index_price(call: Call) -> dict[str, float]:
-    exchange = call.twin.exchange
     name = call.params.text("index_name")
-    if name != exchange.perpetual.index:
-        raise DeribitError("not_found", f"unknown index {name}", "index_name")
-    index = exchange.marks().index
-    return {"index_price": index, "estimated_delivery_price": index}
+    for underlying in call.twin.exchange.underlyings.values():
+        if underlying.index_name == name:
+            return {"index_price": underlying.index(), "estimated_delivery_price": underlying.index()}
+    raise DeribitError("not_found", f"unknown index {name}", "index_name")
 
 
 def get_last_trades(call: Call) -> dict[str, Any]:

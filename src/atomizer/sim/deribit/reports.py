@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -52,23 +53,27 @@ def position_report(position: Position, marks: Marks) -> dict[str, Any]:
     }
 
 
-def positions(account: Account, marks: Marks, kind: str) -> list[dict[str, Any]]:
-    """All positions of a kind that are not flat."""
+def positions(
+    account: Account, marks_of: Callable[[str], Marks], currency: str, kind: str
+) -> list[dict[str, Any]]:
+    """All positions of a currency and kind that are not flat."""
     return [
-        position_report(position, marks)
+        position_report(position, marks_of(position.listing.settlement))
         for position in account.positions.values()
-        if position.size and kind in (position.listing.kind, "any")
+        if position.size
+        and kind in (position.listing.kind, "any")
+        and currency in (position.listing.currency, "any")
     ]
 
 
-def portfolio(account: Account, marks: Marks) -> dict[str, Any]:
-    """The account summary and portfolio object of the account's coin."""
-    now = value(account, marks)
+def portfolio(account: Account, currency: str, marks: Marks) -> dict[str, Any]:
+    """The account summary and portfolio object of one currency."""
+    now = value(account, currency, marks)
     delta = now.futures_delta + now.options_delta
     unrealised = now.futures_pl + now.options_pl
     return {
-        "currency": account.currency,
-        "balance": float(account.balance),
+        "currency": currency,
+        "balance": float(account.wallets[currency].balance),
         "equity": float(now.equity),
         "margin_balance": number(now.margin_balance),
         "available_funds": number(now.available),
@@ -82,7 +87,7 @@ def portfolio(account: Account, marks: Marks) -> dict[str, Any]:
         "total_pl": number(unrealised),
         "delta_total": number(delta),
         "projected_delta_total": number(delta),
-        "delta_total_map": {f"{account.currency.lower()}_usd": number(delta)},
+        "delta_total_map": {f"{currency.lower()}_usd": number(delta)},
         "options_delta": number(now.options_delta),
         "options_value": float(now.options_value),
         "options_pl": number(now.options_pl),
@@ -127,14 +132,21 @@ def empty_portfolio(currency: str) -> dict[str, Any]:
     }
 
 
-def equity_report(account: Account, marks: Marks) -> dict[str, Any]:
-    """What judges and the demo read: exact coin amounts as text, the index as a number."""
+def equity_report(account: Account, marks_of: Callable[[str], Marks]) -> dict[str, Any]:
+    """What judges and the demo read: exact amounts as text, indices as numbers.
+
+    The first currency stands at the top, every one under `currencies`; `usd` is all of it at the indices.
+    """
+    each = [_equity_in(account, currency, marks_of(currency)) for currency in account.wallets]
+    usd = sum(float(one["equity"]) * one["index"] for one in each)
+    return {"venue": "deribit", "account": account.name, **each[0], "currencies": each, "usd": usd}
+
+
+def _equity_in(account: Account, currency: str, marks: Marks) -> dict[str, Any]:
     return {
-        "venue": "deribit",
-        "account": account.name,
-        "currency": account.currency,
-        "equity": str(value(account, marks).equity),
-        "start": str(coin(account.deposit)),
+        "currency": currency,
+        "equity": str(value(account, currency, marks).equity),
+        "start": str(coin(account.wallets[currency].deposit)),
         "transfers": "0",
         "index": marks.index,
     }

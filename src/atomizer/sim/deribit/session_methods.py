@@ -107,9 +107,8 @@ def _channels(call: Call) -> list[Channel]:
     if len(names) > MAX_CHANNELS:
         raise invalid_params("channels", f"at most {MAX_CHANNELS} per call")
     exchange = call.twin.exchange
-    parsed = (
-        parse_channel(name, exchange.listings, exchange.market.underlying) for name in dict.fromkeys(names)
-    )
+    indices = [underlying.index_name for underlying in exchange.underlyings.values()]
+    parsed = (parse_channel(name, exchange.listings, indices) for name in dict.fromkeys(names))
     return [channel for channel in parsed if channel is not None]
 
 

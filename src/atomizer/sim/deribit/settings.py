@@ -24,7 +24,8 @@ DEFAULT_CREDENTIALS = (
     Credential("main", "sim-client-1", "sim-secret-1"),
     Credential("second", "sim-client-2", "sim-secret-2"),
 )
-DEPOSITS = {"ETH": Decimal(500), "BTC": Decimal(20)}
+DEPOSITS = {"ETH": Decimal(500), "BTC": Decimal(20), "USDC": Decimal(0)}
+DEFAULT_DEPOSIT = Decimal(1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class DeribitTwinSettings:
 
     Args:
         credentials: the keys; every account named starts with `deposit`.
-        deposit: opening balance in coin; None takes 500 ETH or 20 BTC.
+        deposit: opening balance in every coin; None takes 500 ETH, 20 BTC and no USDC.
+        deposits: (currency, opening balance) pairs that come before `deposit`.
         tier: volume tier of the matching-engine limits.
         limits: whether request limits are enforced (10028, then the connection is closed).
         order_push_delay_ms: delay of order pushes behind the matching.
@@ -58,6 +60,7 @@ class DeribitTwinSettings:
 
     credentials: tuple[Credential, ...] = DEFAULT_CREDENTIALS
     deposit: Decimal | None = None
+    deposits: tuple[tuple[str, Decimal], ...] = ()
     tier: int = 1
     limits: bool = True
     order_push_delay_ms: int = 0
@@ -67,3 +70,12 @@ class DeribitTwinSettings:
     idle_close_s: float = 600.0
     takers: bool = True
     flow_seed: int | None = None
+
+    def opening(self, currency: str) -> Decimal:
+        """What every account starts with in a currency."""
+        for name, amount in self.deposits:
+            if name == currency:
+                return amount
+        if self.deposit is not None and currency != "USDC":
+            return self.deposit
+        return DEPOSITS.get(currency, DEFAULT_DEPOSIT)

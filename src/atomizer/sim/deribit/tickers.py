@@ -6,6 +6,7 @@ from atomizer.sim import pricing
 from atomizer.sim.deribit.books import BUY, SELL
 from atomizer.sim.deribit.exchange import Exchange
 from atomizer.sim.deribit.listings import OPTION_TICK, Listing, underlying_index
+from atomizer.sim.deribit.underlyings import Underlying
 from atomizer.sim.market import MarketState
 
 # Price in coin at which an option's upper price band starts.
@@ -18,26 +19,26 @@ class Tickers:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._live: dict[str, tuple[int, int, bytes]] = {}
-        self._chain: list[bytes] = []
-        self._chain_step = -1
-        self._heads = [f'{{"instrument_name":"{listing.name}",' for listing in exchange.options]
-        self._tails = [
-            f'"underlying_index":"{underlying_index(option)}","interest_rate":0.0,'
-            for option in exchange.market.options
-        ]
+        self._chains: dict[str, tuple[int, list[bytes]]] = {}
 
     def data(self, listing: Listing) -> bytes:
         """The ticker object of one instrument as JSON."""
-        book, state = self._exchange.books[listing.name], self._exchange.state()
+        book, underlying = self._exchange.books[listing.name], self._exchange.underlying(listing)
+        state = underlying.state()
         if listing.option is not None and not book.live:
-            if state.step != self._chain_step:
-                self._chain = self._write_chain(state)
-                self._chain_step = state.step
-            return self._chain[listing.row]
+            step, chain = self._chains.get(listing.coin, (-1, []))
+            if state.step != step:
+                chain = self._write_chain(underlying, state)
+                self._chains[listing.coin] = state.step, chain
+            return chain[listing.row]
         cached = self._live.get(listing.name)
         if cached is not None and cached[:2] == (state.step, book.change_id):
             return cached[2]
-        text = self._perpetual(listing) if listing.option is None else self._live_option(listing, state)
+        text = (
+            self._perpetual(listing, underlying)
+            if listing.option is None
+            else self._live_option(listing, underlying, state)
+        )
         data = text.encode()
         self._live[listing.name] = (state.step, book.change_id, data)
         return data
@@ -53,12 +54,15 @@ class Tickers:
                 top = book.levels(side, 1)
                 found += top[0] if top else [0.0, 0.0]
             return found[0], found[1], found[2], found[3]
-        touch = exchange.flow.touch(exchange.state(), listing)
+        underlying = exchange.underlying(listing)
+        touch = underlying.flow.touch(underlying.state(), listing)
         bid, ask = int(touch.bid[listing.row]), int(touch.ask[listing.row])
         return listing.price(bid), self._amount(listing, bid), listing.price(ask), self._amount(listing, ask)
 
     def _amount(self, listing: Listing, ticks: int) -> float:
-        return listing.amount(self._exchange.flow.size_at(listing, ticks)) if ticks else 0.0
+        return (
+            listing.amount(self._exchange.underlying(listing).flow.size_at(listing, ticks)) if ticks else 0.0
+        )
 
     def _statistics(self, listing: Listing) -> str:
         book = self._exchange.books[listing.name]
@@ -68,34 +72,34 @@ class Tickers:
             f'"stats":{{"volume":{book.volume},"volume_usd":null,"low":null,"high":null,"price_change":null}},'
         )
 
-    def _index(self) -> str:
-        index = self._exchange.index()
+    def _index(self, underlying: Underlying) -> str:
+        index = underlying.index()
         now = self._exchange.now_ms
         return (
             f'"timestamp":{now},"state":"open","index_price":{index:.4f},'
             f'"estimated_delivery_price":{index:.4f},'
         )
 
-    def _perpetual(self, listing: Listing) -> str:
-        mark = self._exchange.perpetual_mark()
+    def _perpetual(self, listing: Listing, underlying: Underlying) -> str:
+        mark = underlying.perpetual_mark()
         bid, bid_amount, ask, ask_amount = self.touch(listing)
         return (
-            f'{{"instrument_name":"{listing.name}",{self._index()}{self._statistics(listing)}'
+            f'{{"instrument_name":"{listing.name}",{self._index(underlying)}{self._statistics(listing)}'
             f'"best_bid_price":{bid},"best_bid_amount":{bid_amount},'
             f'"best_ask_price":{ask},"best_ask_amount":{ask_amount},"mark_price":{mark:.4f},'
             f'"min_price":{mark * 0.9:.2f},"max_price":{mark * 1.1:.2f},'
             '"funding_8h":0.0,"current_funding":0.0,"interest_value":0.0}'
         )
 
-    def _write_chain(self, state: MarketState) -> list[bytes]:
-        """Every option as if nobody looked at its book."""
-        exchange, tick = self._exchange, float(OPTION_TICK)
-        prices = exchange.market.prices(state).tolist()
-        touch = exchange.flow.touch(state, exchange.options[0])
-        index = self._index()
+    def _write_chain(self, underlying: Underlying, state: MarketState) -> list[bytes]:
+        """Every option of a coin as if nobody looked at its book."""
+        tick = float(OPTION_TICK)
+        prices = underlying.market.prices(state).tolist()
+        touch = underlying.flow.touch(state, underlying.options[0])
+        index = self._index(underlying)
         written = []
         for listing, bid, ask, bid_vol, ask_vol in zip(
-            exchange.options,
+            underlying.options,
             touch.bid.tolist(),
             touch.ask.tolist(),
             touch.bid_vol.tolist(),
@@ -110,7 +114,7 @@ class Tickers:
             written.append(self._option(listing, state, prices, index, prices_text).encode())
         return written
 
-    def _live_option(self, listing: Listing, state: MarketState) -> str:
+    def _live_option(self, listing: Listing, underlying: Underlying, state: MarketState) -> str:
         """An option whose book is kept: prices and vols are what rests there."""
         option = listing.option
         assert option is not None
@@ -125,16 +129,18 @@ class Tickers:
             f'"best_ask_price":{ask},"best_ask_amount":{ask_amount},'
             f'"bid_iv":{100.0 * (bid_vol or 0.0):.2f},"ask_iv":{100.0 * (ask_vol or 0.0):.2f},'
         )
-        prices = self._exchange.market.prices(state).tolist()
-        return self._option(listing, state, prices, self._index(), prices_text)
+        prices = underlying.market.prices(state).tolist()
+        return self._option(listing, state, prices, self._index(underlying), prices_text)
 
     def _option(
         self, listing: Listing, state: MarketState, prices: list[list[float]], index: str, touch: str
     ) -> str:
         row = listing.row
+        assert listing.option is not None
         mark = prices[pricing.USD][row] / state.index
         return (
-            f"{self._heads[row]}{index}{self._statistics(listing)}{touch}{self._tails[row]}"
+            f'{{"instrument_name":"{listing.name}",{index}{self._statistics(listing)}{touch}'
+            f'"underlying_index":"{underlying_index(listing.option)}","interest_rate":0.0,'
             f'"mark_price":{mark:.6f},"min_price":0.0001,"max_price":{max(2.0 * mark, MIN_MAX_PRICE):.4f},'
             f'"underlying_price":{prices[pricing.FORWARD][row]:.4f},'
             f'"mark_iv":{100.0 * prices[pricing.VOL][row]:.2f},'

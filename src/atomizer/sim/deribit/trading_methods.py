@@ -7,11 +7,11 @@ from typing import Any
 
 from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.calls import Call, Method
-from atomizer.sim.deribit.channels import CURRENCIES, KINDS
-from atomizer.sim.deribit.errors import DeribitError, invalid_params
+from atomizer.sim.deribit.channels import KINDS
+from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.hub import rendered
 from atomizer.sim.deribit.orders import Order, changed_wish, own_order, read_lots, read_wish
-from atomizer.sim.deribit.public_methods import listing_of
+from atomizer.sim.deribit.public_methods import listing_of, read_currency
 
 USER_REQUEST = "user_request"
 ORDER_TYPES = ("all", "limit", "trigger_all", "stop_all", "stop_limit", "stop_market", "take_all",
@@ -101,7 +101,7 @@ def cancel_all(call: Call) -> int:
 
 
 def cancel_all_by_currency(call: Call) -> int:
-    currency = _currency(call, default=None)
+    currency = read_currency(call, None)
     kind = call.params.choice("kind", KINDS, "any")
     return _cancel_where(call, lambda order: _matches(order, currency, kind))
 
@@ -117,7 +117,7 @@ def cancel_all_by_instrument(call: Call) -> int:
 
 
 def cancel_by_label(call: Call) -> int:
-    label, currency = call.params.text("label"), _currency(call, default="any")
+    label, currency = call.params.text("label"), read_currency(call, "any")
     return _cancel_where(call, lambda order: order.label == label and _matches(order, currency, "any"))
 
 
@@ -133,13 +133,6 @@ def _cancel_where(call: Call, chosen: Callable[[Order], bool]) -> int:
     return len(found)
 
 
-def _currency(call: Call, default: str | None) -> str:
-    currency = call.params.text("currency", default)
-    if currency not in (*CURRENCIES, call.twin.exchange.market.underlying):
-        raise invalid_params("currency", f"must be one of {', '.join(CURRENCIES)}")
-    return currency
-
-
 def _matches(order: Order, currency: str, kind: str) -> bool:
     return currency in ("any", order.listing.currency) and kind in ("any", order.listing.kind)
 
@@ -150,7 +143,7 @@ def get_open_orders(call: Call) -> list[dict[str, Any]]:
 
 
 def get_open_orders_by_currency(call: Call) -> list[dict[str, Any]]:
-    currency, kind = _currency(call, default=None), call.params.choice("kind", KINDS, "any")
+    currency, kind = read_currency(call, None), call.params.choice("kind", KINDS, "any")
     return _open_where(call, lambda order: _matches(order, currency, kind))
 
 
@@ -160,7 +153,7 @@ def get_open_orders_by_instrument(call: Call) -> list[dict[str, Any]]:
 
 
 def get_open_orders_by_label(call: Call) -> list[dict[str, Any]]:
-    currency, label = _currency(call, default="any"), call.params.text("label", "")
+    currency, label = read_currency(call, "any"), call.params.text("label", "")
     return _open_where(call, lambda order: _matches(order, currency, "any") and label in ("", order.label))
 
 
@@ -176,12 +169,12 @@ def get_order_state(call: Call) -> dict[str, Any]:
 
 def get_order_state_by_label(call: Call) -> list[dict[str, Any]]:
     call.require("trade", write=False)
-    currency, label = _currency(call, default=None), call.params.text("label")
+    currency, label = read_currency(call, None), call.params.text("label")
     return rendered(_history(call.account, lambda o: o.label == label and _matches(o, currency, "any")))
 
 
 def get_order_history_by_currency(call: Call) -> list[dict[str, Any]]:
-    currency, kind = _currency(call, default=None), call.params.choice("kind", KINDS, "any")
+    currency, kind = read_currency(call, None), call.params.choice("kind", KINDS, "any")
     return _past(call, lambda order: _matches(order, currency, kind))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -42,14 +42,28 @@ CANCEL_ON_DISCONNECT = "cancel_on_disconnect"
 
 
 class DeribitTwin:
-    """One simulated venue on one market. Runs on any event loop: it knows loop time and the given clock."""
+    """One simulated venue. Runs on any event loop: it knows loop time and the given clock.
 
-    def __init__(self, market: Market, settings: DeribitTwinSettings, clock: Clock) -> None:
+    Args:
+        markets: one per coin, with the same seed, start and step.
+        settings: of the venue.
+        clock: what time it is.
+
+    Raises:
+        ValueError: no market, two of one coin, or markets that do not move together.
+    """
+
+    def __init__(self, markets: Sequence[Market], settings: DeribitTwinSettings, clock: Clock) -> None:
+        if not markets or len({market.underlying for market in markets}) < len(markets):
+            found = ", ".join(market.underlying for market in markets) or "none"
+            raise ValueError(f"expected markets of different coins, found {found}")
+        if len({(market.start_ns, market.step_ns) for market in markets}) > 1:
+            raise ValueError("expected markets with one start and one step, found several")
         self.settings = settings
         self._clock = clock
-        self.exchange = Exchange(market, settings, clock, self)
+        self.exchange = Exchange(markets, settings, clock, self)
         self.hub = Hub(self.exchange)
-        self.authority = Authority(settings.credentials, f"{market.seed}:{market.start_ns}")
+        self.authority = Authority(settings.credentials, f"{markets[0].seed}:{markets[0].start_ns}")
         self.limits = Limits(TIERS[settings.tier])
         self.requests: Counter[str] = Counter()
         self.placements: Counter[str] = Counter()
@@ -57,7 +71,7 @@ class DeribitTwin:
         self._next_session = 1
         self._timer: asyncio.TimerHandle | None = None
         self._last_step = -1
-        self._option_steps = max(settings.option_ticker_ms * 1_000_000 // market.step_ns, 1)
+        self._option_steps = max(settings.option_ticker_ms * 1_000_000 // self.exchange.step_ns, 1)
 
     # --- life ---
 
@@ -84,7 +98,7 @@ class DeribitTwin:
     def equity(self, account: str | None = None) -> dict[str, Any]:
         """Equity of an account (default: the first key's) at this moment's fair marks."""
         name = account or self.settings.credentials[0].account
-        return equity_report(self.exchange.accounts[name], self.exchange.marks())
+        return equity_report(self.exchange.accounts[name], self.exchange.marks)
 
     @property
     def now_us(self) -> int:
@@ -92,14 +106,15 @@ class DeribitTwin:
 
     def _tick(self) -> None:
         exchange = self.exchange
-        state = exchange.state()
-        step_ns = exchange.market.step_ns
-        if state.step != self._last_step:
-            elapsed = min(max(state.step - self._last_step, 1), 10) * step_ns * 1e-9
-            self._last_step = state.step
-            exchange.anonymous_tick(state, elapsed)
-            self.hub.tick(state, self._option_steps)
-        passed = max(exchange.now_ns - exchange.market.start_ns, 0) % step_ns
+        step_ns = exchange.step_ns
+        since_start = max(exchange.now_ns - exchange.start_ns, 0)
+        step = since_start // step_ns
+        if step != self._last_step:
+            elapsed = min(max(step - self._last_step, 1), 10) * step_ns * 1e-9
+            self._last_step = step
+            exchange.anonymous_tick(elapsed)
+            self.hub.tick(step, self._option_steps)
+        passed = max(exchange.now_ns - exchange.start_ns, 0) % step_ns
         self._timer = asyncio.get_running_loop().call_later((step_ns - passed) * 1e-9, self._tick)
 
     # --- Application ---
@@ -245,15 +260,14 @@ class DeribitTwin:
 
     def report(self) -> dict[str, Any]:
         """Everything that happened to every account."""
-        marks = self.exchange.marks()
         accounts = {
             name: {
                 "open_orders": rendered(list(account.open_orders.values())),
                 "orders": rendered(list(account.orders.values())),
                 "trades": account.trades,
-                "positions": positions(account, marks, "any"),
-                "balance": str(account.balance),
-                "fees": str(account.fees),
+                "positions": positions(account, self.exchange.marks, "any", "any"),
+                "balances": {one.currency: str(one.balance) for one in account.wallets.values()},
+                "fees": {one.currency: str(one.fees) for one in account.wallets.values()},
                 "equity": self.equity(name),
             }
             for name, account in self.exchange.accounts.items()

@@ -9,7 +9,7 @@ order state this module does not know counts as working, never as over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +32,7 @@ from atomizer.domain.instruments import (
     GridStep,
     Instrument,
     Kind,
+    Leg,
     PriceGrid,
     Side,
     instrument_key,
@@ -53,6 +54,7 @@ decode_index = msgspec.json.Decoder(wire.IndexData).decode
 decode_state = msgspec.json.Decoder(wire.StateData).decode
 decode_instruments = msgspec.json.Decoder(list[wire.InstrumentData]).decode
 decode_instrument = msgspec.json.Decoder(wire.InstrumentData).decode
+decode_combos = msgspec.json.Decoder(list[wire.ComboData]).decode
 decode_order = msgspec.json.Decoder(wire.OrderData).decode
 decode_orders = msgspec.json.Decoder(list[wire.OrderData]).decode
 decode_trades = msgspec.json.Decoder(list[wire.TradeData]).decode
@@ -67,6 +69,10 @@ decode_count = msgspec.json.Decoder(int).decode
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 _TIME_IN_FORCE = {TimeInForce.GTC: "good_til_cancelled", TimeInForce.IOC: "immediate_or_cancel"}
+_DATED = (Kind.OPTION, Kind.FUTURE, Kind.COMBO)
+# Instrument states of which something follows here; those after which an instrument never trades again.
+OPEN, SETTLEMENT = "open", "settlement"
+FINAL_STATES = frozenset({"delivered", "archivized"})
 _KINDS = {"option": Kind.OPTION, "spot": Kind.SPOT}
 _END_REASONS = {
     "cancel_on_disconnect": EndReason.DISCONNECT,
@@ -86,19 +92,22 @@ UNKNOWN_OUTCOME_CODES = frozenset({11094, 13503})
 # --- instruments ---
 
 
-def instrument(data: wire.InstrumentData, venue: str) -> Instrument | None:
-    """The domain's view of a listed instrument; None for combos, which are not traded here.
+def instrument(
+    data: wire.InstrumentData, venue: str, legs: Sequence[wire.ComboLeg] = ()
+) -> Instrument | None:
+    """The domain's view of a listed instrument; None for a combo whose legs are not known.
 
     Sizes are amounts: coins for options and linear contracts, USD for inverse futures. The size step is the
-    contract size for futures and the smallest amount for options.
+    contract size for futures and the smallest amount for everything else.
     """
-    if data.kind.endswith("_combo"):
+    combo = data.kind.endswith("_combo")
+    if combo and not legs:
         return None
-    kind = _KINDS.get(data.kind)
+    kind = Kind.COMBO if combo else _KINDS.get(data.kind)
     if kind is None:
         kind = Kind.PERPETUAL if data.settlement_period == "perpetual" else Kind.FUTURE
     inverse = data.instrument_type == "reversed"
-    future = kind in (Kind.PERPETUAL, Kind.FUTURE)
+    future = data.kind in ("future", "future_combo")
     lot = min(data.contract_size, data.min_trade_amount) if future else data.min_trade_amount
     return Instrument(
         key=instrument_key(venue, data.instrument_name),
@@ -117,13 +126,15 @@ def instrument(data: wire.InstrumentData, venue: str) -> Instrument | None:
         is_call=data.option_type == "call" if kind is Kind.OPTION else None,
         expiry_ns=(
             data.expiration_timestamp * NS_PER_MS
-            if data.expiration_timestamp is not None and kind in (Kind.OPTION, Kind.FUTURE)
+            if data.expiration_timestamp is not None and kind in _DATED
             else None
         ),
         index=data.price_index,
         maker_fee=data.maker_commission,
         taker_fee=data.taker_commission,
-        open=data.is_active and data.state == "open",
+        open=data.is_active and data.state == OPEN,
+        settling=data.state == SETTLEMENT,
+        legs=tuple(Leg(instrument_key(venue, leg.instrument_name), leg.amount) for leg in legs),
     )
 
 
@@ -168,10 +179,13 @@ def ticker(data: wire.TickerData, venue: str) -> Ticker:
         forward=data.underlying_price,
         bid=data.best_bid_price or None,
         ask=data.best_ask_price or None,
+        bid_size=data.best_bid_amount or None,
+        ask_size=data.best_ask_amount or None,
         bid_vol=data.bid_iv / 100.0 if data.bid_iv else None,
         ask_vol=data.ask_iv / 100.0 if data.ask_iv else None,
         mark_vol=data.mark_iv / 100.0 if data.mark_iv else None,
-        open=data.state == "open",
+        funding=data.funding_8h,
+        open=data.state == OPEN,
         ts_ns=data.timestamp * NS_PER_MS,
     )
 
@@ -246,6 +260,14 @@ def whole(value: Decimal, step: Decimal) -> int:
 
 def side(direction: str) -> Side:
     return Side.BUY if direction == "buy" else Side.SELL
+
+
+def fills(data: wire.TradeData, venue: str, account: str) -> list[Fill]:
+    """Bookings: one, or one for each leg of a combo's trade, which belongs to the combo's order."""
+    if not data.legs:
+        return [fill(data, venue, account)]
+    owner = {"label": data.label, "order_id": data.order_id}
+    return [fill(msgspec.structs.replace(leg, **owner), venue, account) for leg in data.legs]
 
 
 def fill(data: wire.TradeData, venue: str, account: str) -> Fill:

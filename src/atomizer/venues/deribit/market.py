@@ -13,7 +13,7 @@ from atomizer.net.session import HandshakeError, Session, SessionSettings
 from atomizer.net.transport import Clock, Transport
 from atomizer.venues.deribit import codec, wire
 from atomizer.venues.deribit.listing import Listing
-from atomizer.venues.deribit.rpc import Rpc, repeat
+from atomizer.venues.deribit.rpc import Rpc, VenueRefusedError, repeat
 from atomizer.venues.deribit.settings import DeribitSettings
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class MarketSocket:
                 f"{self._feed}: expected the instruments {', '.join(absent)} among the venue's listing, "
                 "found them missing; correct books or currencies in the configuration"
             )
-        missing = await self._subscribe_new()
+        missing = await self._follow()
         lost = [name for name in missing if name.startswith("book.")]
         if lost:
             raise HandshakeError(
@@ -129,21 +129,29 @@ class MarketSocket:
         elif kind == "deribit_price_index":
             self.sink.put(codec.index_price(codec.decode_index(data), self._venue))
         elif kind == "instrument":
-            self._listing.state_changed(codec.decode_state(data))
+            self._state(codec.decode_state(data))
+
+    def _state(self, data: wire.StateData) -> None:
+        if not self._listing.state_changed(data):
+            self.session.spawn(self._listed(data.instrument_name))
+        elif data.state in codec.FINAL_STATES:
+            self.session.spawn(self._leave(data.instrument_name))
 
     # --- subscriptions ---
 
     def channels(self) -> list[str]:
         """Everything to follow, hedge books first."""
         settings, listing = self._settings, self._listing
-        wanted = [f"book.{name}.{settings.book_interval}" for name in settings.books]
-        wanted += [f"ticker.{name}.{settings.ticker_interval}" for name in settings.books]
+        books = listing.books()
+        wanted = [f"book.{name}.{settings.book_interval}" for name in books]
+        wanted += [f"ticker.{name}.{settings.ticker_interval}" for name in books]
         wanted += [f"deribit_price_index.{index}" for index in listing.indices()]
         wanted += [f"instrument.state.any.{currency}" for currency in settings.currencies]
         wanted += [f"ticker.{listed.name}.{settings.ticker_interval}" for listed in listing.options()]
         return wanted
 
-    async def _subscribe_new(self) -> list[str]:
+    async def _follow(self) -> list[str]:
+        """Subscribe to what is wanted and not followed yet; the channels the venue left out."""
         new = [name for name in self.channels() if name not in self._subscribed]
         missing = await self.rpc.subscribe("public", new) if new else []
         self._subscribed.update(new)
@@ -153,7 +161,26 @@ class MarketSocket:
 
     async def _refresh(self) -> None:
         await self._listing.load(self.rpc)
-        await self._subscribe_new()
+        await self._follow()
+
+    async def _listed(self, name: str) -> None:
+        """A state came of an instrument nobody here knows: it is new."""
+        try:
+            await self._listing.require(self.rpc, name)
+        except VenueRefusedError as error:
+            log.warning("%s: terms of %s not given: %s", self._feed, name, error)
+            return
+        self.sink.flush()
+        await self._follow()
+
+    async def _leave(self, name: str) -> None:
+        """An instrument is over: its channels bring nothing more."""
+        settings = self._settings
+        over = [f"book.{name}.{settings.book_interval}", f"ticker.{name}.{settings.ticker_interval}"]
+        over = [channel for channel in over if channel in self._subscribed]
+        self._subscribed.difference_update(over)
+        if over:
+            await self.rpc.call("public/unsubscribe", {"channels": over}, codec.decode_channels)
 
     async def _measure_clock(self) -> None:
         self.sink.put(ClockOffset(self._venue, await self.rpc.measure_clock()))

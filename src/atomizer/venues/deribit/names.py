@@ -12,6 +12,7 @@ from atomizer.domain.instruments import Kind
 from atomizer.domain.names import InstrumentNameError, NameParts
 from atomizer.venues.naming import (
     day_month_year,
+    no_contract,
     parse_day_month_year,
     parse_strike,
     render_strike,
@@ -83,3 +84,5 @@ def render(parts: NameParts) -> str:
             date = day_month_year(parts.expiry_s, padded=False)
             side = "C" if parts.is_call else "P"
             return f"{pair}-{date}-{render_strike(parts.strike, STRIKE_MARK)}-{side}"
+        case Kind.COMBO:
+            raise no_contract("deribit")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from atomizer.domain.bookings import Fill
 from atomizer.domain.commands import ReadAccount
 from atomizer.domain.events import ReadBegun, ReadEnded
 from atomizer.domain.instruments import Instrument
@@ -44,7 +43,7 @@ async def read(
     settings: DeribitSettings,
     sink: Sink,
     tell_order: OrderTeller,
-    to_fill: Callable[[wire.TradeData], Fill],
+    book: Callable[[wire.TradeData], None],
 ) -> None:
     """One bracket. A part that fails ends it with the error; what was told before stays true."""
     sink.put(ReadBegun(command.venue, command.account, command.asked_ns))
@@ -54,7 +53,7 @@ async def read(
         for currency in settings.currencies:
             for trade in await _trades(command, rpc, currency):
                 await listing.require(rpc, trade.instrument_name)
-                sink.put(to_fill(trade))
+                book(trade)
         for position in await rpc.call("private/get_positions", {"currency": "any"}, codec.decode_positions):
             await listing.require(rpc, position.instrument_name)
             sink.put(codec.position(position, settings.venue, settings.account))

@@ -12,13 +12,14 @@ import msgspec
 from atomizer.net.session import HandshakeError, Session
 from atomizer.net.transport import Clock
 from atomizer.venues.deribit import auth, codec, wire
+from atomizer.venues.deribit.credits import Credits
 from atomizer.venues.deribit.settings import DeribitSettings
 from atomizer.venues.keys import HmacKey
 
 T = TypeVar("T")
 
 NS_PER_MS = 1_000_000
-CHANNELS_PER_CALL = 200
+CHANNELS_PER_CALL = 500
 HEARTBEAT_S = 10
 
 
@@ -42,6 +43,7 @@ class Rpc:
         self._settings = settings
         self._clock = clock
         self._number = 0
+        self._credits = Credits()
         self.offset_ns = 0
 
     def next_number(self) -> int:
@@ -49,12 +51,15 @@ class Rpc:
         return self._number
 
     async def message(self, method: str, params: Any) -> wire.Message:
-        """The whole reply.
+        """The whole reply, asked for when there are credits for it.
 
         Raises:
             VenueRefusedError: an error reply.
             SessionError: no connection, or no answer in time.
         """
+        wait_s = self._credits.wait_s(method, asyncio.get_running_loop().time())
+        if wait_s:
+            await asyncio.sleep(wait_s)
         number = self.next_number()
         data = codec.request(number, method, params)
         reply: wire.Message = await self._session.ask(data, number, self._settings.read_timeout_s)

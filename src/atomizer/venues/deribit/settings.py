@@ -16,9 +16,11 @@ class DeribitSettings:
     `venue` names the connection everywhere inside: in feeds, instruments, orders and bookings. Two accounts
     are two of these with two names.
 
-    `currencies`: for `get_instruments` and account summaries (linear contracts are under USDC).
-    `books`: instruments whose whole book is followed, hedges among them. `option_underlyings`: coins whose
-    options' tickers are followed, up to `option_days` ahead. `grant` is `client_credentials` or
+    `currencies`: for `get_instruments`, account summaries and the transaction log (linear contracts and their
+    spot pairs are under USDC). `books`: instruments whose whole book is followed, hedges and spot pairs among
+    them; `future_books`: coins whose dated inverse futures are followed as well, as they are listed.
+    `option_underlyings`: coins whose options' tickers are followed, up to `option_days` ahead; `combos`:
+    whether combos are listed with their legs. `grant` is `client_credentials` or
     `client_signature`; asymmetric keys always sign; no `key` means public data only. Times in seconds;
     pings are sent when a socket is quiet that long, so they bound the age of what is known.
     """
@@ -32,8 +34,10 @@ class DeribitSettings:
     venue: str = "deribit"
     currencies: tuple[str, ...] = ("ETH",)
     books: tuple[str, ...] = ("ETH-PERPETUAL",)
+    future_books: tuple[str, ...] = ()
     option_underlyings: tuple[str, ...] = ("ETH",)
     option_days: float = 120.0
+    combos: bool = False
     grant: str = "client_credentials"
     book_interval: str = "100ms"
     ticker_interval: str = "100ms"

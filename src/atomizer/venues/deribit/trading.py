@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from atomizer.domain.bookings import Fill
 from atomizer.domain.commands import AmendOrder, CancelOrder, PlaceOrder, QueryOrder, ReadAccount
 from atomizer.domain.events import (
     AmendRefused,
@@ -224,7 +223,7 @@ class TradingSocket:
                 self._later(event)
             return
         self.session.spawn(
-            reader.read(command, self.rpc, self._listing, self._settings, self.sink, self._order, self._fill)
+            reader.read(command, self.rpc, self._listing, self._settings, self.sink, self._order, self._book)
         )
 
     def _valid_until_ms(self, deadline_ns: int) -> int:
@@ -259,7 +258,7 @@ class TradingSocket:
         else:
             result = codec.decode_order_and_trades(message.result)
             for trade in result.trades:
-                self.sink.put(self._fill(trade))
+                self._book(trade)
             self._order(result.order, sent.listed, reply=True)
 
     def _refusal(self, sent: Sent, error: wire.ErrorData) -> None:
@@ -301,7 +300,7 @@ class TradingSocket:
                     for trade in await self.rpc.call(
                         "private/get_user_trades_by_order", params, codec.decode_trades
                     ):
-                        self.sink.put(self._fill(trade))
+                        self._book(trade)
                 self._order(found, listed)
         except SessionError as error:
             log.warning("%s: query of order %s failed: %s", self._feed, label(order_id), error)
@@ -350,7 +349,7 @@ class TradingSocket:
     def _trades(self, trades: list[wire.TradeData]) -> None:
         for trade in trades:
             if trade.instrument_name in self._listing.by_name:
-                self.sink.put(self._fill(trade))
+                self._book(trade)
             else:
                 self.session.spawn(self._after_listing(trade.instrument_name, [trade], []))
 
@@ -364,7 +363,7 @@ class TradingSocket:
         except VenueRefusedError as error:
             log.warning("%s: terms of %s unknown, told as they are: %s", self._feed, name, error)
         for trade in trades:
-            self.sink.put(self._fill(trade))
+            self._book(trade)
         for order in orders:
             if listed is not None:
                 self._order(order, listed)
@@ -387,12 +386,11 @@ class TradingSocket:
                 self._post_only.add(number)
         self.sink.put(event)
 
-    def _fill(self, trade: wire.TradeData) -> Fill:
-        """A booking; a trade without label belongs to the order its venue id was seen with."""
-        booked = codec.fill(trade, self._venue, self._settings.account)
-        if not booked.order_id and trade.order_id in self._ours:
-            return msgspec.structs.replace(booked, order_id=self._ours[trade.order_id])
-        return booked
+    def _book(self, trade: wire.TradeData) -> None:
+        """Bookings; a trade without label belongs to the order its venue id was seen with."""
+        for booked in codec.fills(trade, self._venue, self._settings.account):
+            number = booked.order_id or self._ours.get(trade.order_id, 0)
+            self.sink.put(booked if booked.order_id else msgspec.structs.replace(booked, order_id=number))
 
     async def run(self) -> None:
         await self.session.run()

@@ -48,9 +48,12 @@ class TickerData(msgspec.Struct, gc=False):
     underlying_price: float | None = None
     best_bid_price: float | None = None
     best_ask_price: float | None = None
+    best_bid_amount: float | None = None
+    best_ask_amount: float | None = None
     bid_iv: float | None = None
     ask_iv: float | None = None
     mark_iv: float | None = None
+    funding_8h: float | None = None
 
 
 class IndexData(msgspec.Struct, gc=False):
@@ -98,6 +101,20 @@ class InstrumentData(msgspec.Struct):
     taker_commission: float = 0.0
 
 
+class ComboLeg(msgspec.Struct, gc=False):
+    """A leg of a combo; `amount` < 0: traded against the combo's direction."""
+
+    instrument_name: str
+    amount: int
+
+
+class ComboData(msgspec.Struct):
+    """One entry of `public/get_combos`."""
+
+    id: str
+    legs: list[ComboLeg]
+
+
 class OrderData(msgspec.Struct):
     """An order; `price` is the text `market_price` for market orders, else a number of at most 15 digits."""
 
@@ -129,7 +146,7 @@ class TradeData(msgspec.Struct):
     liquidity: str = ""
     label: str | None = None
     timestamp: int = 0
-    legs: list[Any] | None = None
+    legs: list[TradeData] | None = None
 
 
 class OrderAndTrades(msgspec.Struct):

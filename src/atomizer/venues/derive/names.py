@@ -13,6 +13,7 @@ from atomizer.venues.naming import (
     check_listing,
     date_of,
     expiry_of,
+    no_contract,
     parse_strike,
     render_strike,
     unknown_name,
@@ -72,3 +73,5 @@ def render(parts: NameParts) -> str:
             raise InstrumentNameError(
                 "derive: expected spot, a perpetual or an option, found a future; none is listed"
             )
+        case Kind.COMBO:
+            raise no_contract("derive")

@@ -12,6 +12,7 @@ from atomizer.domain.instruments import Kind
 from atomizer.domain.names import InstrumentNameError, NameParts
 from atomizer.venues.naming import (
     day_month_year,
+    no_contract,
     parse_day_month_year,
     parse_strike,
     render_strike,
@@ -79,3 +80,5 @@ def render(parts: NameParts) -> str:
             date = day_month_year(parts.expiry_s, padded=True, title=True)
             strike = render_strike(parts.strike, STRIKE_MARK)
             return f"{pair}_{'Call' if parts.is_call else 'Put'}_{date}_{strike}"
+        case Kind.COMBO:
+            raise no_contract("grvt")

@@ -13,6 +13,7 @@ from atomizer.domain.names import InstrumentNameError, NameParts
 from atomizer.venues.naming import (
     check_listing,
     day_month_year,
+    no_contract,
     parse_day_month_year,
     parse_strike,
     render_strike,
@@ -71,3 +72,5 @@ def render(parts: NameParts) -> str:
             return f"{parts.underlying}-{date}-{strike}-{'C' if parts.is_call else 'P'}"
         case Kind.SPOT:
             raise InstrumentNameError("thalex: expected a derivative, found spot; none is listed")
+        case Kind.COMBO:
+            raise no_contract("thalex")

@@ -1,0 +1,222 @@
+"""Bringing slots to their targets: what differs becomes a command through the gate, or is held and said.
+
+One pass serves cancels first, then hedges, reductions and quotes. What does not depend on a side or a size is
+judged once a pass for each instrument (`Gate.standing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from atomizer.domain.commands import Refused
+from atomizer.domain.identity import order_id
+from atomizer.domain.instruments import Instrument, Kind, Side
+from atomizer.domain.orders import OrderState, Purpose, TimeInForce
+from atomizer.domain.refusals import Reason
+from atomizer.engine.flight import Flight
+from atomizer.engine.gate import Held, Standing
+from atomizer.engine.kernels import ACT_AMEND, ACT_CANCEL
+from atomizer.engine.ledger import Order
+from atomizer.engine.slots import Slot
+from atomizer.engine.strategy import Level, Strategy, Target
+
+if TYPE_CHECKING:
+    from atomizer.engine.core import Engine
+
+# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_IOC, _CANCELLING = TimeInForce.IOC, OrderState.CANCELLING
+_HEDGE, _QUOTE = Purpose.HEDGE, Purpose.QUOTE
+S = 1_000_000_000
+FLATTEN_STRATEGY = 2047
+
+
+class Keeper:
+    """`wake_ns` is when the slots must be looked at again though nothing happened."""
+
+    def __init__(self, engine: Engine, flight: Flight, claims: dict[str, int]) -> None:
+        self._engine = engine
+        self._flight = flight
+        self._ledger, self._market = engine.ledger, engine.market
+        self._gate, self._exposure = engine.gate, engine.exposure
+        self._slots, self._halts, self._counters = engine.slots, engine.halts, engine.counters
+        self._claims = claims
+        self._account_of = {item.venue: item.account for item in engine.settings.accounts}
+        self._sequence: dict[int, int] = {}
+        self._standings: dict[tuple[str, bool, bool], Standing] = {}
+        # Accounts that were not read in this run: nothing is placed there.
+        self.unread = {(item.venue, item.account): True for item in engine.settings.accounts}
+        self.wake_ns = engine.now_ns
+
+    # --- targets in ---
+
+    def state(self, strategy: int, targets: Mapping[Level, Target]) -> None:
+        """Take a strategy's complete statement."""
+        if self._halts.kill_level >= 1 or self._halts.journal != "ok":
+            targets = {key: item for key, item in targets.items() if item.purpose is not _QUOTE}
+        self._slots.state_targets(strategy, targets, self._market.instruments, self._engine.now_ns)
+
+    def pull(self, *, everything: bool) -> None:
+        """Quotes are wanted nowhere; with `everything` no order is."""
+        if everything:
+            self._slots.clear_all()
+            return
+        for slot in self._slots.slots:
+            if slot.target is not None and slot.target.purpose is _QUOTE:
+                self._slots.clear(slot)
+
+    def flatten(self) -> None:
+        """Reduce every future and perpetual to zero inside the collar; option books are not dumped."""
+        targets: dict[Level, Target] = {}
+        for holding, size in self._ledger.position_sizes().items():
+            instrument = self._ledger.instruments[holding.instrument]
+            book = self._market.usable_book(instrument.key, self._engine.now_ns)
+            if instrument.kind not in (Kind.PERPETUAL, Kind.FUTURE) or book is None or book.mid is None:
+                continue
+            side = Side.SELL if size > 0 else Side.BUY
+            price = book.mid * (1.0 + side * self._engine.settings.limits.collar / 2.0)
+            targets[Level(instrument.key, side)] = Target(
+                price=price,
+                size=abs(float(size)),
+                life_ns=S,
+                time_in_force=_IOC,
+                purpose=_HEDGE,
+                reduce_only=True,
+                retry_ns=S,
+                why={"because": "flatten"},
+            )
+        self.state(FLATTEN_STRATEGY, targets)
+
+    # --- commands out ---
+
+    def examine(self) -> bool:
+        """Bring every slot that differs to its target; whether there was any."""
+        planned, self.wake_ns = self._slots.plan(self._engine.now_ns)
+        if not planned:
+            return False
+        self._standings.clear()
+        for _purpose, number, action in planned:
+            slot = self._slots.slots[number]
+            if action == ACT_CANCEL:
+                if slot.order is not None:
+                    self._flight.cancel(
+                        slot.order, "target gone" if slot.target is None else "cannot be amended now"
+                    )
+            elif slot.target is not None:
+                self._send(slot, slot.target, slot.order if action == ACT_AMEND else None)
+        return True
+
+    def _standing(self, instrument: Instrument, target: Target) -> Standing:
+        hedge, immediate = target.purpose is _HEDGE, target.time_in_force is _IOC
+        key = (instrument.key, hedge, immediate)
+        found = self._standings.get(key)
+        if found is None:
+            found = self._standings[key] = self._gate.standing(
+                instrument,
+                self._engine.now_ns,
+                self._unaccounted(instrument),
+                hedge=hedge,
+                immediate=immediate,
+            )
+        return found
+
+    def _unaccounted(self, instrument: Instrument) -> Held | None:
+        """Nothing is placed before the account was read in this run: positions and fills are not known."""
+        if (instrument.venue, self._account_of.get(instrument.venue, "")) in self.unread:
+            return Held(Reason.NOT_RECONCILED, f"{instrument.venue} has not been read yet")
+        return self._flight.unaccounted(instrument.key) if self._flight.leftover else None
+
+    def _send(self, slot: Slot, target: Target, order: Order | None) -> None:
+        """Place what `target` wants, or amend `order` to it, or hold it."""
+        instrument, number, engine = slot.instrument, slot.number, self._engine
+        ticks: int = self._slots.want_px[number]
+        lots: int = self._slots.want_qty[number]
+        standing = self._standing(instrument, target)
+        immediate = target.time_in_force is _IOC
+        if immediate or self._claims.get(instrument.key) == slot.strategy:
+            held = self._gate.approve_order(
+                standing, instrument, slot.side, ticks, lots, engine.now_ns, order
+            )
+        else:
+            held = Held(Reason.NOT_CLAIMED, f"{instrument.key} is not claimed by this strategy")
+        if held is None and immediate and self._clears_own(slot, ticks):
+            return
+        if held is None and not self._flight.token(instrument.venue, target.purpose):
+            held = Held(Reason.MESSAGE_BUDGET, f"{instrument.venue}: no message token")
+        if held is not None:
+            self._hold(slot, held)
+            return
+        slot.refused = ""
+        if order is None:
+            watched = self._place(slot, target, ticks, lots, standing)
+        else:
+            watched = order.order_id
+            engine.emit(self._gate.amend(order, ticks, lots, target, standing))
+        self._exposure.orders_changed()
+        self._flight.watch(standing.ask_ns, watched)
+
+    def _place(self, slot: Slot, target: Target, ticks: int, lots: int, standing: Standing) -> int:
+        sequence = self._sequence[slot.strategy] = self._sequence.get(slot.strategy, 0) + 1
+        new = order_id(self._engine.run, slot.strategy, sequence)
+        self._engine.use_named(slot.instrument.key)
+        self._engine.emit(
+            self._gate.place(new, slot.instrument, slot.side, ticks, lots, target, slot.number, standing)
+        )
+        slot.order = self._ledger.orders[new]
+        return new
+
+    def _clears_own(self, slot: Slot, ticks: int) -> bool:
+        """An immediate order that would meet our own resting one cancels that first."""
+        waiting = False
+        for other in self._slots.of_instrument[slot.instrument.key]:
+            resting = other.order
+            if resting is None or resting.side is slot.side or resting.time_in_force is _IOC:
+                continue
+            if (ticks - resting.ticks) * slot.side >= 0:
+                waiting = True
+                if resting.state is not _CANCELLING:
+                    self._flight.cancel(resting, "a hedge would meet it")
+        return waiting
+
+    # --- what is held ---
+
+    def _hold(self, slot: Slot, held: Held) -> None:
+        """Record a refusal when it changes, not each time it is met."""
+        if slot.refused == held.reason:
+            return
+        slot.refused = held.reason
+        level = slot.level
+        self._counters.refused(held.reason)
+        self._engine.emit(
+            Refused(
+                reason=held.reason,
+                text=held.text,
+                subject=f"slot/{slot.strategy}/{level.instrument}/{level.side.name}/{level.level}",
+                instrument=level.instrument,
+            )
+        )
+
+    def note_rest(self, slot: Slot, order: Order) -> None:
+        """Say why a slot rests that someone else emptied or refused."""
+        if slot.back_off_ns:
+            why = f"{order.end or 'refused'} {order.end_text}".strip()
+            text = f"{order.instrument}: rests {slot.back_off_ns / S:g} s after {why}"
+            self._hold(slot, Held(Reason.BACK_OFF, text))
+
+
+def claimed(strategies: list[Strategy]) -> dict[str, int]:
+    """Who may have orders resting on which instrument, by the strategies' numbers.
+
+    Raises:
+        ValueError: two strategies want the same.
+    """
+    claims: dict[str, int] = {}
+    for strategy in strategies:
+        for instrument in strategy.claims():
+            if instrument in claims:
+                raise ValueError(
+                    f"{instrument} is claimed by two strategies (one is {strategy.name}); "
+                    "one strategy may rest on an instrument at a time"
+                )
+            claims[instrument] = strategy.number
+    return claims
