@@ -98,6 +98,8 @@ def test_unusable_options_are_configuration_errors(changes: dict[str, Any], text
     [
         ({"fault": "deribit.tier=9"}, "tier from 1 to 4"),
         ({"fault": "deribit.gremlins=1"}, "trade_push_delay_ms"),
+        ({"fault": "deribit.speed_bump_ms=11"}, "speed_bump_ms from 0 to 10"),
+        ({"fault": "deribit.quote_errors=maybe"}, "stays_together or"),
         ({"underlying": "DOGE"}, "ETH, BTC"),
     ],
 )

@@ -24,7 +24,9 @@ class Reference:
         mine = [order for order in self.orders if order["side"] == side]
         return sorted(mine, key=lambda order: (-side * order["ticks"], order["arrival"]))
 
-    def place(self, order_id: int, owner: int, side: int, ticks: int, lots: int, mode: Mode) -> int:
+    def place(
+        self, order_id: int, owner: int, side: int, ticks: int, lots: int, mode: Mode, show: int = 0
+    ) -> int:
         """Returns lots filled."""
         crossing = [o for o in self.queue(-side) if side * (ticks - o["ticks"]) >= 0]
         if mode is Mode.POST_REJECT and crossing:
@@ -41,10 +43,15 @@ class Reference:
         if mode is Mode.ALL_OR_NOTHING and sum(o["left"] for o in reachable) < lots:
             return 0
         filled = 0
-        for order in reachable:
-            traded = min(lots - filled, order["left"])
+        while filled < lots and any(o["left"] for o in reachable):
+            order = next(o for o in self.queue(-side) if o["left"] and o in reachable)
+            traded = min(lots - filled, order["shown"])
             order["left"] -= traded
+            order["shown"] -= traded
             filled += traded
+            if not order["shown"] and order["left"]:
+                self.arrivals += 1
+                order["shown"], order["arrival"] = min(order["show"], order["left"]), self.arrivals
         stopped = len(reachable) < len(crossing) and filled < lots
         self.orders = [order for order in self.orders if order["left"]]
         rests = mode in (Mode.REST, Mode.POST_MOVE, Mode.POST_REJECT)
@@ -57,6 +64,8 @@ class Reference:
                     "side": side,
                     "ticks": ticks,
                     "left": lots - filled,
+                    "show": show,
+                    "shown": min(show, lots - filled) if show else lots - filled,
                     "arrival": self.arrivals,
                 }
             )
@@ -72,6 +81,7 @@ actions = st.lists(
         st.integers(1, 9),
         st.sampled_from(list(Mode)),
         st.integers(0, 200),
+        st.integers(0, 4),
     ),
     max_size=60,
 )
@@ -81,11 +91,11 @@ actions = st.lists(
 @given(actions)
 def test_book_agrees_with_the_reference_after_every_action(steps: list[tuple]) -> None:
     book, reference = MatchingBook(), Reference()
-    for number, (what, owner, side, ticks, lots, mode, pick) in enumerate(steps, start=1):
+    for number, (what, owner, side, ticks, lots, mode, pick, show) in enumerate(steps, start=1):
         resting = [order["id"] for order in reference.orders]
         if what == "place" or not resting:
-            placed = book.place(number, owner, side, ticks, lots, mode)
-            assert placed.filled == reference.place(number, owner, side, ticks, lots, mode)
+            placed = book.place(number, owner, side, ticks, lots, mode, show=show)
+            assert placed.filled == reference.place(number, owner, side, ticks, lots, mode, show)
             assert placed.filled == sum(fill.lots for fill in placed.fills)
             assert placed.filled + placed.resting <= lots
         else:
@@ -95,15 +105,19 @@ def test_book_agrees_with_the_reference_after_every_action(steps: list[tuple]) -
                 assert book.cancel(chosen) == order["left"]
                 reference.orders.remove(order)
             elif ticks == order["ticks"] and lots <= order["left"]:
-                order["left"] = lots
+                order["left"], order["shown"] = lots, min(order["shown"], lots)
                 book.amend(chosen, ticks, lots)
             else:
                 reference.orders.remove(order)
-                filled = reference.place(chosen, order["owner"], order["side"], ticks, lots, Mode.REST)
+                terms = (order["owner"], order["side"], ticks, lots, Mode.REST, order["show"])
+                filled = reference.place(chosen, *terms)
                 assert book.amend(chosen, ticks, lots).filled == filled
         for one in (BUY, SELL):
-            expected = [(o["id"], o["ticks"], o["left"]) for o in reference.queue(one)]
+            expected = [(o["id"], o["ticks"], o["shown"]) for o in reference.queue(one)]
             assert book.queue(one) == expected
+            assert [book.left(o["id"]) for o in reference.queue(one)] == [
+                o["left"] for o in reference.queue(one)
+            ]
         bid, ask = book.best(BUY), book.best(SELL)
         assert bid is None or ask is None or bid[0] < ask[0]
         assert len(book) == len(reference.orders)
@@ -141,6 +155,19 @@ def test_smaller_size_keeps_the_place_and_larger_size_or_new_price_loses_it() ->
     assert [entry[0] for entry in book.queue(BUY)] == [2, 1]
     book.amend(2, 99, 5)
     assert [entry[0] for entry in book.queue(BUY)] == [1, 2]
+
+
+def test_hidden_size_trades_before_a_worse_price_and_queues_anew_part_by_part() -> None:
+    book = MatchingBook()
+    book.place(1, 0, SELL, 100, 9, show=3)
+    book.place(2, 0, SELL, 100, 4)
+    book.place(3, 0, SELL, 101, 5)
+    assert book.levels(SELL) == [[100, 7], [101, 5]]
+    fills = book.place(9, 0, BUY, 101, 14, Mode.IMMEDIATE).fills
+    assert [(fill.order_id, fill.lots, fill.left) for fill in fills] == [
+        (1, 3, 6), (2, 4, 0), (1, 3, 3), (1, 3, 0), (3, 1, 4)
+    ]  # fmt: skip
+    assert 1 not in book
 
 
 def test_immediate_order_drops_what_is_left() -> None:

@@ -176,3 +176,12 @@ def test_configuring_again_does_not_double_the_standard_lines(start: Start) -> N
     first.close()
     second.close()
     assert [line["event"] for line in lines(stream.getvalue())] == ["once"]
+
+
+def test_a_value_without_a_json_form_is_said_in_its_words(start: Start) -> None:
+    log, stream = start()
+    logs.get().warning("odd", value=frozenset({3}))
+    logs.get().warning("next")
+    log.close()
+    assert [line["event"] for line in lines(stream.getvalue())] == ["odd", "next"]
+    assert lines(stream.getvalue())[0]["value"] == "frozenset({3})"

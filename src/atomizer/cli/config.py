@@ -8,7 +8,8 @@ import click
 import msgspec
 
 from atomizer.config import flags
-from atomizer.runtime.settings import configured
+from atomizer.config.errors import ConfigError
+from atomizer.runtime.settings import Settings, check, configured, read, resting
 
 
 @click.group()
@@ -27,11 +28,13 @@ def command() -> None:
 @click.option("--origin", is_flag=True, help="Show where each value is from.")
 @flags.as_json
 def show(config_files: tuple[Path, ...], origin: bool, as_json: bool) -> None:
-    """Print every setting; secrets are hidden.
+    """Print every setting; secrets are hidden. What keeps it from running is said on stderr.
 
     Example: atomizer config show --config config.yaml --origin
     """
-    rows = configured(config_files).rows()
+    loaded = read(config_files)
+    _say_faults(loaded.settings)
+    rows = loaded.rows()
     if as_json:
         shown = (
             {row.key: {"value": row.value, "origin": row.origin} for row in rows}
@@ -57,6 +60,14 @@ def check_command(config_files: tuple[Path, ...], live: bool) -> None:
     Example: atomizer config check --config config.yaml
     """
     loaded = configured(config_files, live=live)
-    for line in (*loaded.overrides(), *loaded.notes):
+    for line in (*loaded.overrides(), *loaded.notes, *resting(loaded)):
         click.echo(line, err=True)
     click.echo("the configuration is valid")
+
+
+def _say_faults(settings: Settings) -> None:
+    try:
+        check(settings)
+    except ConfigError as error:
+        for fault in error.faults:
+            click.echo(f"does not run as it stands: {fault}", err=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,7 @@ def command(
     if live and settings.network != "sim" and not yes:
         _confirm(settings.rysk.account)
     level = level_of(log_level=log_level, debug=debug, verbose=verbose, terminal=sys.stderr.isatty())
-    return serve(loaded, level, dict(os.environ))
+    return serve(loaded, level)
 
 
 def _confirm(account: str) -> None:

@@ -17,7 +17,8 @@ from atomizer.domain.instruments import Side
 class Fill(msgspec.Struct, frozen=True, kw_only=True, tag="fill", omit_defaults=True):
     """A trade of ours: `size` > 0 in the instrument's size unit at `price` in its price unit.
 
-    `order_id` is ours (0: an order nobody here knows), `fee` > 0 is paid, < 0 a rebate.
+    `order_id` is ours (0: an order nobody here knows), `fee` > 0 is paid, < 0 a rebate. `recorded`: done
+    elsewhere and written down by a person, so that no order is missing.
     """
 
     venue: str
@@ -34,6 +35,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag="fill", omit_defaults=
     leg: int = 0
     maker: bool = False
     ts_ns: int = 0
+    recorded: bool = False
 
 
 class RfqTrade(msgspec.Struct, frozen=True, kw_only=True, tag="rfq_trade", omit_defaults=True):
@@ -75,7 +77,11 @@ class CashKind(StrEnum):
 
 
 class CashMove(msgspec.Struct, frozen=True, kw_only=True, tag="cash", omit_defaults=True):
-    """Cash in or out (`amount` signed, in `currency`), optionally because of an instrument."""
+    """Cash in or out (`amount` signed, in `currency`), optionally because of an instrument.
+
+    A settlement or delivery of a future pays everything its trades earned since the last one, what the ledger
+    booked with those trades included; `price`, where given, is the position's entry from then on.
+    """
 
     venue: str
     account: str
@@ -84,11 +90,15 @@ class CashMove(msgspec.Struct, frozen=True, kw_only=True, tag="cash", omit_defau
     currency: str
     amount: Decimal
     instrument: str = ""
+    price: Decimal | None = None
     ts_ns: int = 0
 
 
 class PositionMove(msgspec.Struct, frozen=True, kw_only=True, tag="position_move", omit_defaults=True):
-    """A position changed without a trade: expiry, exercise, assignment, delivery (`size` signed)."""
+    """A position changed without a trade: expiry, exercise, assignment, delivery (`size` signed).
+
+    `price`: what a future came in or went out at (the strike of an exercised option, the delivery price).
+    """
 
     venue: str
     account: str
@@ -96,6 +106,7 @@ class PositionMove(msgspec.Struct, frozen=True, kw_only=True, tag="position_move
     reference: str
     size: Decimal
     why: str
+    price: Decimal | None = None
     ts_ns: int = 0
 
 

@@ -6,6 +6,7 @@ needs nothing else.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Literal
 
 import msgspec
@@ -101,12 +102,14 @@ class SendQuote(msgspec.Struct, frozen=True, kw_only=True, tag="quote", omit_def
 
 
 class ReadAccount(msgspec.Struct, frozen=True, kw_only=True, tag="read_account", omit_defaults=True):
-    """Read open orders, trades since `since_ns`, positions and balances; answered in a bracket."""
+    """Read open orders, trades since `since_ns`, the account's history since `log_since_ns`, positions and
+    balances; answered in a bracket."""
 
     venue: str
     account: str
     asked_ns: int
     since_ns: int
+    log_since_ns: int = 0
 
 
 class Resubscribe(msgspec.Struct, frozen=True, tag="resubscribe"):
@@ -250,6 +253,56 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True, tag="difference", om
     open: bool = True
 
 
+class Breach(msgspec.Struct, frozen=True, kw_only=True, tag="breach", omit_defaults=True):
+    """What is held of one underlying went beyond a limit (`open`) or came back.
+
+    `measure` is delta, gamma, vega or notional, in the limits' units. Nothing is folded from it: it is found
+    anew from positions.
+    """
+
+    underlying: str
+    measure: str
+    value: float
+    limit: float
+    open: bool = True
+
+
+class LetterState(StrEnum):
+    """Where a dead letter stands. RETRYING is open as well: the retry has not succeeded yet."""
+
+    OPEN = "open"
+    RETRYING = "retrying"
+    DISCARDED = "discarded"
+    RESOLVED = "resolved"
+
+
+class LetterKind(StrEnum):
+    """What could not be done, which says what a retry does."""
+
+    HEDGE = "hedge"  # an underlying stayed naked for too long; subject: the underlying
+    MANUAL = "manual"  # a venue refused a manual request; subject: the trade
+    UNMATCHED = "unmatched"  # a confirmation of a quote nobody here signed; subject: the trade
+    CONTRADICTION = "contradiction"  # one booking told of in two ways; subject: the booking's key
+    DIFFERENCE = "difference"  # venue and ledger disagree; subject: venue/account/what
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, tag="dead_letter", omit_defaults=True):
+    """Something that needs a person, written when it appears and whenever it changes.
+
+    It is about retries and alerts only: no state of it changes a position. `attempts` counts the first try
+    and every retry; `by` is who changed it last (empty: the node).
+    """
+
+    letter_id: str
+    kind: LetterKind
+    subject: str
+    text: str
+    since_ns: int
+    state: LetterState = LetterState.OPEN
+    attempts: int = 1
+    by: str = ""
+
+
 VenueCommand = (
     PlaceOrder | AmendOrder | CancelOrder | QueryOrder | SendQuote | ReadAccount | Resubscribe | RunJob
 )
@@ -264,5 +317,7 @@ Fact = (
     | HedgeState
     | Difference
     | Markout
+    | Breach
+    | DeadLetter
 )
 Command = VenueCommand | Fact

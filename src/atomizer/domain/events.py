@@ -237,17 +237,21 @@ class ReadEnded(msgspec.Struct, frozen=True, tag="read_ended", omit_defaults=Tru
 
 
 class PositionReport(msgspec.Struct, frozen=True, tag="position", omit_defaults=True):
-    """What the venue says we hold (signed, in the instrument's size unit)."""
+    """What the venue says we hold (signed, in the instrument's size unit), and its mark where given."""
 
     venue: str
     account: str
     instrument: str
     size: Decimal
     ts_ns: int = 0
+    mark: Decimal | None = None
 
 
 class BalanceReport(msgspec.Struct, frozen=True, kw_only=True, tag="balance", omit_defaults=True):
-    """What the venue says of one currency. `excess` = equity - required margin, positive is good."""
+    """What the venue says of one currency. `excess` = equity - required margin, positive is good.
+
+    `cash` is its balance: what it counts as paid. `margin_model` is the venue's own word, where it has one.
+    """
 
     venue: str
     account: str
@@ -255,6 +259,30 @@ class BalanceReport(msgspec.Struct, frozen=True, kw_only=True, tag="balance", om
     cash: Decimal
     equity: Decimal
     excess: Decimal
+    margin_model: str = ""
+    ts_ns: int = 0
+
+
+class BudgetRead(msgspec.Struct, frozen=True, tag="budget"):
+    """The account's own message rate, as the venue tells it."""
+
+    venue: str
+    per_s: float
+    burst: float
+
+
+class UnknownEntry(msgspec.Struct, frozen=True, kw_only=True, tag="unknown_entry", omit_defaults=True):
+    """The venue's account history holds an entry that nothing here understands, or that contradicts what was
+    told before. It is shown as a difference, never dropped."""
+
+    venue: str
+    account: str
+    reference: str
+    kind: str
+    text: str
+    currency: str = ""
+    amount: Decimal = Decimal(0)
+    instrument: str = ""
     ts_ns: int = 0
 
 
@@ -328,6 +356,8 @@ Event = (
     | ReadEnded
     | PositionReport
     | BalanceReport
+    | UnknownEntry
+    | BudgetRead
     | Fill
     | RfqTrade
     | CashMove
@@ -357,6 +387,7 @@ DURABLE_EVENTS: tuple[type, ...] = (
     ReadEnded,
     PositionReport,
     BalanceReport,
+    UnknownEntry,
     Fill,
     RfqTrade,
     CashMove,

@@ -12,7 +12,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from atomizer.domain.bookings import Booking, CashMove, Fill, PositionMove, Reversal, RfqTrade, booking_key
+from atomizer.domain.bookings import (
+    Booking,
+    CashKind,
+    CashMove,
+    Fill,
+    PositionMove,
+    Reversal,
+    RfqTrade,
+    booking_key,
+)
 from atomizer.domain.instruments import Instrument, Kind
 
 ZERO = Decimal(0)
@@ -24,6 +33,10 @@ CURRENCY_QUANTUM: dict[str, Decimal] = {
     "USD": Decimal("1e-6"),
 }
 DEFAULT_QUANTUM = Decimal("1e-8")
+# Cash of these kinds pays what a futures position earned.
+PAYS_FUTURES = (CashKind.SETTLEMENT, CashKind.DELIVERY)
+AFTER_TRADES = 10**18  # above the numbers of trades, in the order of a position's entries
+Entry = Fill | PositionMove | CashMove
 
 
 class Holding(NamedTuple):
@@ -46,13 +59,15 @@ class Position(msgspec.Struct):
     """Signed size in the instrument's size unit and its entry cost.
 
     Cost is signed like the size: sum of size/price (coins) for inverse futures, of size*price otherwise;
-    zero for options and spot, whose premium and price move cash at once. `realised`: P&L of futures so far;
-    `newest`: place in the venue's order of the last futures trade.
+    zero for options and spot, whose premium and price move cash at once. `realised`: cash that a futures
+    position has moved so far, and `unpaid` the part of it that a venue with a daily settlement has not put
+    into the balance yet; `newest`: place in the venue's order of the last entry of a futures position.
     """
 
     size: Decimal = ZERO
     cost: Decimal = ZERO
     realised: Decimal = ZERO
+    unpaid: Decimal = ZERO
     newest: tuple[int, int] = (0, 0)
 
     def average(self, *, inverse: bool) -> Decimal | None:
@@ -158,9 +173,13 @@ class Accounts:
             purse = Purse(booking.venue, booking.account, booking.premium_currency)
             self._pay(purse, -sign * booking.side * premium(booking.premium_currency, booking.size * price))
         elif isinstance(booking, CashMove):
-            self._pay(Purse(booking.venue, booking.account, booking.currency), sign * booking.amount)
+            purse = Purse(booking.venue, booking.account, booking.currency)
+            self._pay(purse, self._enter(booking) if self._of_future(booking) else sign * booking.amount)
         elif isinstance(booking, PositionMove):
-            self._move(Holding(booking.venue, booking.account, booking.instrument), sign * booking.size)
+            if self._of_future(booking):
+                self._pay(self._settle_purse(booking), self._enter(booking))
+            else:
+                self._move(Holding(booking.venue, booking.account, booking.instrument), sign * booking.size)
         elif isinstance(booking, Reversal):
             self._reverse(booking.key)
 
@@ -170,15 +189,14 @@ class Accounts:
         if undone is None or key in self.reversed:
             return
         self.reversed.add(key)
-        if isinstance(undone, Fill) and self.instruments[undone.instrument].margined:
-            # What a fill realised depends on those before it, so a bust in their midst changes later ones.
-            instrument = self.instruments[undone.instrument]
+        if isinstance(undone, (Fill, PositionMove, CashMove)) and self._of_future(undone):
+            # What an entry realised depends on those before it, so a bust in their midst changes later ones.
             holding = Holding(undone.venue, undone.account, undone.instrument)
             before = self.positions[holding].realised
-            made = self.positions[holding] = self._again(holding, instrument)
-            settle = Purse(undone.venue, undone.account, instrument.settlement)
-            self._pay(settle, made.realised - before)
-            self._charge(undone, Decimal(-1))
+            made = self.positions[holding] = self._again(holding, self.instruments[undone.instrument])
+            self._pay(self._settle_purse(undone), made.realised - before)
+            if isinstance(undone, Fill):
+                self._charge(undone, Decimal(-1))
         else:
             self._apply(undone, Decimal(-1))
 
@@ -194,17 +212,26 @@ class Accounts:
 
     def _trade(self, fill: Fill, sign: Decimal) -> None:
         instrument = self.instruments[fill.instrument]
-        settle = Purse(fill.venue, fill.account, instrument.settlement)
         signed = sign * fill.side * fill.size
         if not instrument.margined:
             self._move(Holding(fill.venue, fill.account, fill.instrument), signed)
             value = quantise(instrument.settlement, signed * fill.price * instrument.contract_size)
-            self._pay(settle, -value)
+            self._pay(self._settle_purse(fill), -value)
             if instrument.kind is Kind.SPOT:
                 self._pay(Purse(fill.venue, fill.account, instrument.underlying), signed)
         else:
-            self._pay(settle, self._future(fill, instrument, signed))
+            self._pay(self._settle_purse(fill), self._enter(fill))
         self._charge(fill, sign)
+
+    def _settle_purse(self, booking: Fill | PositionMove | CashMove) -> Purse:
+        return Purse(booking.venue, booking.account, self.instruments[booking.instrument].settlement)
+
+    def _of_future(self, booking: Fill | PositionMove | CashMove) -> bool:
+        """Whether a booking enters a futures position, where its place among the others matters."""
+        instrument = self.instruments.get(booking.instrument)
+        if instrument is None or not instrument.margined:
+            return False
+        return not isinstance(booking, CashMove) or booking.kind in PAYS_FUTURES
 
     def _charge(self, fill: Fill, sign: Decimal) -> None:
         if fill.fee:
@@ -213,39 +240,50 @@ class Accounts:
             self._pay(fee_purse, -sign * fill.fee)
             self.fees[fee_purse] = self.fees.get(fee_purse, ZERO) + sign * fill.fee
 
-    def _future(self, fill: Fill, instrument: Instrument, signed: Decimal) -> Decimal:
-        """Book a futures trade; returns what it changes of the realised P&L.
+    def _enter(self, entry: Entry) -> Decimal:
+        """Book an entry of a futures position; returns what it changes of the cash the position moved.
 
-        How much of a sequence of trades is realised depends on their order, so a trade heard of late is put
-        where the venue had it.
+        How much of a sequence of trades is realised depends on their order, so one heard of late is put where
+        the venue had it.
         """
-        holding = Holding(fill.venue, fill.account, fill.instrument)
+        holding = Holding(entry.venue, entry.account, entry.instrument)
+        instrument = self.instruments[entry.instrument]
         position = self._move(holding, ZERO)
-        before, place = position.realised, venue_order(fill)
+        before, place = position.realised, venue_order(entry)
         if place < position.newest:
             self.positions[holding] = position = self._again(holding, instrument)
         else:
-            _margined(position, instrument, signed, fill.price)
+            _entered(position, instrument, entry)
             position.newest = max(position.newest, place)
         return position.realised - before
 
     def _again(self, holding: Holding, instrument: Instrument) -> Position:
-        """A futures position from all its bookings, trades in the venue's order."""
-        made = Position()
-        fills: list[Fill] = []
+        """A futures position from all its bookings in the venue's order."""
+        entries: list[Entry] = []
         for key, booking in self.booked.items():
-            if key in self.reversed or isinstance(booking, (CashMove, Reversal, RfqTrade)):
+            if key in self.reversed or not isinstance(booking, (Fill, PositionMove, CashMove)):
                 continue
-            if (booking.venue, booking.account, booking.instrument) != holding:
-                continue
-            if isinstance(booking, Fill):
-                fills.append(booking)
-            else:
-                made.size += booking.size
-        for fill in sorted(fills, key=venue_order):
-            _margined(made, instrument, fill.side * fill.size, fill.price)
-            made.newest = venue_order(fill)
+            here = (booking.venue, booking.account, booking.instrument) == holding
+            if here and self._of_future(booking):
+                entries.append(booking)
+        made = Position()
+        for entry in sorted(entries, key=venue_order):
+            _entered(made, instrument, entry)
+            made.newest = venue_order(entry)
         return made
+
+    def unpaid(self, venue: str, account: str, currency: str) -> Decimal:
+        """Futures P&L in our cash that the venue puts into its balance at the next settlement."""
+        return sum(
+            (
+                position.unpaid
+                for holding, position in self.positions.items()
+                if position.unpaid
+                and (holding.venue, holding.account) == (venue, account)
+                and self.instruments[holding.instrument].settlement == currency
+            ),
+            ZERO,
+        )
 
     def unrealised(self, holding: Holding, mark: Decimal) -> Decimal:
         """P&L of an open futures position at `mark`, in its settlement currency."""
@@ -257,15 +295,51 @@ class Accounts:
         return position.size * mark * instrument.contract_size - position.cost
 
 
-def venue_order(fill: Fill) -> tuple[int, int]:
-    """Place of a trade in its venue's sequence: time, then the number at the end of its id."""
-    digits = re.search(r"\d+$", fill.trade_id)
-    return fill.ts_ns, int(digits[0]) if digits else 0
+def venue_order(entry: Entry) -> tuple[int, int]:
+    """Place of an entry in its venue's sequence: time, then the number at the end of its id; what is not a
+    trade comes after the trades of its moment, and cash after the position it pays for."""
+    text = entry.trade_id if isinstance(entry, Fill) else entry.reference
+    digits = re.search(r"\d+$", text)
+    number = int(digits[0]) if digits else 0
+    if isinstance(entry, Fill):
+        return entry.ts_ns, number
+    return entry.ts_ns, AFTER_TRADES + 2 * number + isinstance(entry, CashMove)
+
+
+def _entered(position: Position, instrument: Instrument, entry: Entry) -> None:
+    """Move a futures position by one entry."""
+    if isinstance(entry, Fill):
+        _margined(position, instrument, entry.side * entry.size, entry.price)
+    elif isinstance(entry, CashMove):
+        position.realised += entry.amount - position.unpaid
+        position.unpaid = ZERO
+        if entry.price is not None:
+            position.cost = _cost(instrument, position.size, entry.price)
+    elif entry.price is not None:
+        _margined(position, instrument, entry.size, entry.price)
+    else:
+        _resized(position, entry.size)
+
+
+def _resized(position: Position, change: Decimal) -> None:
+    """A change at an unknown price realises nothing: what is left keeps its average."""
+    size = position.size + change
+    if not size or (position.size > 0) != (size > 0):
+        position.cost = ZERO
+    elif abs(size) < abs(position.size):
+        position.cost *= size / position.size
+    position.size = size
+
+
+def _cost(instrument: Instrument, size: Decimal, price: Decimal) -> Decimal:
+    """What a size costs at a price: coins of an inverse contract, else the quote currency."""
+    if instrument.inverse:
+        return size / price
+    return size * price * (Decimal(1) if instrument.size_in_quote else instrument.contract_size)
 
 
 def _margined(position: Position, instrument: Instrument, signed: Decimal, price: Decimal) -> None:
     """Move a futures position by a trade, with the P&L of what it closes in settlement currency."""
-    unit = instrument.contract_size if not instrument.size_in_quote else Decimal(1)
     opening, closing = signed, ZERO
     if position.size and (position.size > 0) != (signed > 0):
         closing = -min(abs(signed), abs(position.size)) * (1 if position.size > 0 else -1)
@@ -273,13 +347,15 @@ def _margined(position: Position, instrument: Instrument, signed: Decimal, price
     realised = ZERO
     if closing:
         released = position.cost * (-closing / position.size)
-        value = -closing / price if instrument.inverse else -closing * price * unit
+        value = _cost(instrument, -closing, price)
         realised = released - value if instrument.inverse else value - released
         position.cost -= released
         position.size += closing
     if opening:
-        position.cost += opening / price if instrument.inverse else opening * price * unit
+        position.cost += _cost(instrument, opening, price)
         position.size += opening
     if not position.size:
         position.cost = ZERO
-    position.realised += quantise(instrument.settlement, realised)
+    realised = quantise(instrument.settlement, realised)
+    position.realised += realised
+    position.unpaid += realised

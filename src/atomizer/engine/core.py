@@ -14,6 +14,7 @@ from atomizer.domain.bookings import CashMove, Fill, PositionMove, Reversal, Rfq
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import (
     Command,
+    Difference,
     InstrumentUsed,
     Marks,
     ReadAccount,
@@ -29,6 +30,8 @@ from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.answering import Answering
+from atomizer.engine.breaches import BreachWatch
+from atomizer.engine.dead_letters import DeadLetters
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.fitting import Fitting
 from atomizer.engine.flight import Flight
@@ -61,6 +64,7 @@ FOLDED = (
     ev.PlaceRefused,
     ev.RequestTimedOut,
     ev.OrderNotFound,
+    ev.QuoteRefused,
     Fill,
     CashMove,
     PositionMove,
@@ -130,9 +134,11 @@ class Engine:
         self.hedge_markets = {item.underlying: item for item in settings.hedge_markets}
         self.capabilities = capabilities
         self.gate = Gate(settings, self.ledger, self.market, self.exposure, capabilities, self.halts)
+        self.breaches = BreachWatch(settings.limits, self.exposure, settings.check_every_ms * MS)
         self.slots = SlotTable()
         self.reconciler = Reconciler(self.ledger, capabilities)
         self.counters = Counters()
+        self.letters = DeadLetters()
         self.run = run
         self.now_ns = now_ns
         self._strategies = sorted(strategies, key=lambda item: item.number)
@@ -189,13 +195,15 @@ class Engine:
             ev.OrderOpen: self._order_open,
             ev.AmendRefused: self._amend_refused,
             ev.CancelRefused: self._cancel_refused,
-            Rfq: self._answering.take,
-            ev.QuoteOutbid: self._answering.outbid,
+            Rfq: self._rfq,
+            ev.QuoteOutbid: self._outbid,
             RfqTrade: self._rfq_trade,
             ev.ReadBegun: self._read_begun,
             ev.ReadEnded: self._read_ended,
             ev.PositionReport: self._position_report,
             ev.BalanceReport: self._balance_report,
+            ev.UnknownEntry: self._unknown_entry,
+            ev.BudgetRead: self.flight.budget_read,
             ev.Operator: self._operator,
             ev.JobDone: lambda e: self.fitting.done(e, self.now_ns),
             ev.StorageState: self._storage,
@@ -257,6 +265,7 @@ class Engine:
         self._decide()
         if self.keeper.examine():
             self._after_orders()
+        self.letters.look(self)
         if self.market.gaps:
             self._repair_books()
         if self.now_ns - self._marked_ns >= self._marks_ns:
@@ -367,6 +376,14 @@ class Engine:
         self.ledger.apply(event, self.now_ns)
         self.flight.cancel_refused(event.order_id)
 
+    def _rfq(self, rfq: Rfq) -> None:
+        self.ledger.apply(rfq, self.now_ns)
+        self._answering.take(rfq)
+
+    def _outbid(self, event: ev.QuoteOutbid) -> None:
+        self.ledger.apply(event, self.now_ns)
+        self._answering.outbid(event)
+
     def _rfq_trade(self, trade: RfqTrade) -> None:
         self.ledger.apply(trade, self.now_ns)
         self.counters.trades += 1
@@ -383,7 +400,27 @@ class Engine:
         self.ledger.apply(event, self.now_ns)
         self.reconciler.balance(event)
 
+    def _unknown_entry(self, event: ev.UnknownEntry) -> None:
+        """Shown once, as a difference that a person must explain."""
+        what = f"log {event.reference}"
+        if (event.venue, event.account, what) not in self.ledger.differences:
+            theirs = f"{event.kind} {event.instrument} {event.amount} {event.currency}: {event.text}"
+            self.emit(
+                Difference(
+                    venue=event.venue,
+                    account=event.account,
+                    what=what,
+                    ours="not understood",
+                    theirs=theirs,
+                )
+            )
+
     def _operator(self, event: ev.Operator) -> None:
+        self.ledger.apply(event, self.now_ns)
+        if event.word in ("retry", "discard", "reconcile", "record", "execute", "withdraw"):
+            self._asked(event)
+            self._all_dirty()
+            return
         halts = self.halts
         if event.word == "kill":
             halts.kill_level = max(halts.kill_level, event.level)
@@ -452,11 +489,28 @@ class Engine:
         self.controls_epoch += 1
         self._note_risk()
 
+    def _asked(self, event: ev.Operator) -> None:
+        """Words about trades, letters and accounts; the ledger has folded what they change there."""
+        if event.word == "retry":
+            self.letters.retry(self, event)
+        elif event.word == "discard":
+            self.letters.discard(self, event)
+        elif event.word == "reconcile":
+            self.read_all()
+        elif event.word == "execute":
+            name = str(event.args["instrument"])
+            if name in self.market.instruments and name not in self.market.books:
+                self.emit(Resubscribe(name.partition(":")[0], name))
+
+    def read_all(self) -> None:
+        """Read every account that is connected, now."""
+        for item in self.settings.accounts:
+            self._read_at((item.venue, item.account), self.now_ns)
+
     def _look(self, event: ev.Look) -> None:
         self._marked_ns = 0
         if event.accounts:
-            for item in self.settings.accounts:
-                self._read_at((item.venue, item.account), self.now_ns)
+            self.read_all()
 
     def _storage(self, event: ev.StorageState) -> None:
         self.halts.journal = event.state
@@ -477,7 +531,16 @@ class Engine:
 
     def _read(self, venue: str, account: str) -> None:
         since = self.ledger.unread_since(venue, account, self.now_ns)
-        self.emit(ReadAccount(venue=venue, account=account, asked_ns=self.now_ns, since_ns=since))
+        log_since = self.ledger.log_unread_since(venue, account, self.now_ns)
+        self.emit(
+            ReadAccount(
+                venue=venue,
+                account=account,
+                asked_ns=self.now_ns,
+                since_ns=since,
+                log_since_ns=log_since,
+            )
+        )
         self._read_at((venue, account), self.now_ns + READ_TIMEOUT_NS)
 
     def _read_at(self, scope: tuple[str, str], due_ns: int) -> None:
@@ -568,6 +631,8 @@ class Engine:
         if self.now_ns - self._forgot_ns > FORGET_EVERY_NS:
             self._forgot_ns = self.now_ns
             self.ledger.forget(self.now_ns - REMEMBERED_NS)
+        for breach in self.breaches.due(self.now_ns):
+            self.emit(breach)
         self._accrue_naked()
         self.markouts.emit_due(self)
         held: dict[str, tuple[float, float, float]] = {}

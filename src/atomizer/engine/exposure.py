@@ -14,6 +14,7 @@ import msgspec
 
 from atomizer.domain.commands import SendQuote
 from atomizer.domain.instruments import Instrument, Kind
+from atomizer.domain.trades import MANUAL
 from atomizer.engine.accounts import Holding, Purse
 from atomizer.engine.ledger import Ledger, LiveQuote, Order
 from atomizer.engine.market import NEVER, Market
@@ -228,6 +229,9 @@ class Exposure:
         known = self._market.tickers.get(instrument.key)
         if known is not None and known.ticker.mark:
             return known.ticker.mark
+        index = self.index(instrument.underlying)
+        if instrument.venue == MANUAL and index is not None:
+            return index  # nobody marks a trade done elsewhere; the index is what it moves with
         book = self._market.books.get(instrument.key)
         if book is not None and book.mid is not None:
             return book.mid

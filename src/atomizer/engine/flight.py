@@ -10,6 +10,7 @@ import heapq
 from typing import TYPE_CHECKING
 
 from atomizer.domain import events as ev
+from atomizer.domain.capabilities import RateBudget
 from atomizer.domain.commands import QueryOrder
 from atomizer.domain.identity import label
 from atomizer.domain.orders import OrderState, Purpose, TimeInForce
@@ -62,6 +63,11 @@ class Flight:
             return True
         self.token_ns = min(self.token_ns, budget.due_ns(purpose, now_ns))
         return False
+
+    def budget_read(self, event: ev.BudgetRead) -> None:
+        """The account's own rate counts from here on; the reserve stays what is declared, if it fits."""
+        reserve = min(self._engine.capabilities[event.venue].rate.reserve, event.burst / 2.0)
+        self._budgets[event.venue] = MessageBudget(RateBudget(event.per_s, event.burst, reserve))
 
     def cancel(self, order: Order, why: str) -> None:
         """Cancel an order if it may be asked now: its last refusal rests, the venue is there, a token too."""

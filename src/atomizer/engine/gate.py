@@ -470,6 +470,14 @@ class Gate:
                 return Held(reason, f"{greek} would reach {worst:.4g} at worst, the limit is {limit:g}")
         return None
 
+    def reduces(self, instrument: Instrument, side: Side, lots: int, now_ns: int) -> bool:
+        """An order that says it reduces is believed when its delta does."""
+        try:
+            unit = self._exposure.unit(instrument, now_ns)
+        except LookupError:
+            return False
+        return self.reducing(instrument.underlying, unit.delta * side * float(instrument.size(lots)))
+
     def reducing(self, underlying: str, change: float) -> bool:
         """Whether a delta change brings |delta| down with every order in flight assumed filled.
 

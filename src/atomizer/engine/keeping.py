@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
 _IOC, _CANCELLING = TimeInForce.IOC, OrderState.CANCELLING
-_HEDGE, _QUOTE = Purpose.HEDGE, Purpose.QUOTE
+_HEDGE, _REDUCE, _QUOTE = Purpose.HEDGE, Purpose.REDUCE, Purpose.QUOTE
 S = 1_000_000_000
-FLATTEN_STRATEGY = 2047
+FLATTEN_STRATEGY, MANUAL_STRATEGY = 2047, 2046
 
 
 class Keeper:
@@ -52,7 +52,8 @@ class Keeper:
 
     def state(self, strategy: int, targets: Mapping[Level, Target]) -> None:
         """Take a strategy's complete statement."""
-        if self._halts.kill_level >= 1 or self._halts.journal != "ok":
+        stopped = self._halts.kill_level >= 1 or self._halts.journal != "ok"
+        if stopped and strategy != MANUAL_STRATEGY:  # what a person asks for is refused aloud, by the gate
             targets = {key: item for key, item in targets.items() if item.purpose is not _QUOTE}
         self._slots.state_targets(strategy, targets, self._market.instruments, self._engine.now_ns)
 
@@ -106,8 +107,11 @@ class Keeper:
                 self._send(slot, slot.target, slot.order if action == ACT_AMEND else None)
         return True
 
-    def _standing(self, instrument: Instrument, target: Target) -> Standing:
-        hedge, immediate = target.purpose is _HEDGE, target.time_in_force is _IOC
+    def _standing(self, slot: Slot, target: Target, lots: int) -> Standing:
+        instrument, immediate = slot.instrument, target.time_in_force is _IOC
+        hedge = target.purpose is _HEDGE or (
+            target.purpose is _REDUCE and self._gate.reduces(instrument, slot.side, lots, self._engine.now_ns)
+        )
         key = (instrument.key, hedge, immediate)
         found = self._standings.get(key)
         if found is None:
@@ -131,9 +135,11 @@ class Keeper:
         instrument, number, engine = slot.instrument, slot.number, self._engine
         ticks: int = self._slots.want_px[number]
         lots: int = self._slots.want_qty[number]
-        standing = self._standing(instrument, target)
+        standing = self._standing(slot, target, lots)
         immediate = target.time_in_force is _IOC
-        if immediate or self._claims.get(instrument.key) == slot.strategy:
+        # A person's order rests wherever no strategy does.
+        owner = self._claims.get(instrument.key, MANUAL_STRATEGY)
+        if immediate or owner == slot.strategy:
             held = self._gate.approve_order(
                 standing, instrument, slot.side, ticks, lots, engine.now_ns, order
             )
@@ -182,9 +188,11 @@ class Keeper:
 
     def _hold(self, slot: Slot, held: Held) -> None:
         """Record a refusal when it changes, not each time it is met."""
-        if slot.refused == held.reason:
+        trade_id = "" if slot.target is None else str(slot.target.why.get("trade_id", ""))
+        mark = f"{held.reason} {trade_id}" if trade_id else held.reason
+        if slot.refused == mark:
             return
-        slot.refused = held.reason
+        slot.refused = mark
         level = slot.level
         self._counters.refused(held.reason)
         self._engine.emit(
@@ -193,8 +201,11 @@ class Keeper:
                 text=held.text,
                 subject=f"slot/{slot.strategy}/{level.instrument}/{level.side.name}/{level.level}",
                 instrument=level.instrument,
+                why={"trade_id": trade_id} if trade_id else {},
             )
         )
+        if trade_id:
+            self._engine.wake(slot.strategy)  # a request that was refused is over
 
     def note_rest(self, slot: Slot, order: Order) -> None:
         """Say why a slot rests that someone else emptied or refused."""

@@ -24,9 +24,12 @@ from atomizer.domain.bookings import (
 from atomizer.domain.commands import (
     AmendOrder,
     CancelOrder,
+    DeadLetter,
     Difference,
     HedgeState,
     InstrumentUsed,
+    LetterKind,
+    LetterState,
     Marks,
     NonceBlock,
     PlaceOrder,
@@ -52,6 +55,7 @@ from atomizer.domain.orders import Answer, EndReason, OrderState, Purpose, TimeI
 from atomizer.engine import kernels
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
 from atomizer.engine.groups import Groups
+from atomizer.engine.trades import Trades
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
 _DONE = OrderState.DONE
@@ -72,6 +76,8 @@ DEADLINE_SLACK_NS = 500_000_000
 # Ends that we concluded from what a venue did not mention.
 CONCLUDED_ENDS = (EndReason.NOT_FOUND, EndReason.DISCONNECT)
 READ_OVERLAP_NS = 60_000_000_000
+# Entries of an account's history may be written long after the moment they are of.
+LOG_OVERLAP_NS = 900_000_000_000
 
 
 class Order(msgspec.Struct, kw_only=True):
@@ -157,6 +163,9 @@ class Ledger:
         self.reported_balances: dict[Purse, tuple[BalanceReport, int]] = {}
         self.read_ns: dict[tuple[str, str], int] = {}
         self.differences: dict[tuple[str, str, str], Difference] = {}
+        self.trades = Trades(self)
+        self.dead_letters: dict[str, DeadLetter] = {}
+        self.letters_dropped = 0
         self.foreign_orders: dict[str, OrderOpen] = {}
         self.external: list[Fill] = []
         self.touched: list[Order] = []
@@ -191,6 +200,7 @@ class Ledger:
             HedgeState: self._hedge_state,
             Marks: self._marks,
             Difference: self._difference,
+            DeadLetter: self._dead_letter,
         }
 
     def apply(self, record: object, now_ns: int) -> None:
@@ -199,6 +209,7 @@ class Ledger:
         handler = self._apply.get(type(record))
         if handler is not None:
             handler(record)
+        self.trades.apply(record, now_ns)
 
     # --- orders ---
 
@@ -347,6 +358,15 @@ class Ledger:
         return fresh
 
     def _move(self, booking: CashMove | PositionMove | Reversal) -> None:
+        if isinstance(booking, PositionMove) and booking.instrument not in self.instruments:
+            self.differences[booking.venue, booking.account, booking.instrument] = Difference(
+                venue=booking.venue,
+                account=booking.account,
+                what=booking.instrument,
+                ours="unknown instrument",
+                theirs=f"{booking.why} {booking.reference}",
+            )
+            return
         if not self._book(booking):
             return
         if isinstance(booking, CashMove) and booking.reference.startswith(OPENING):
@@ -386,7 +406,8 @@ class Ledger:
             return
         order = self.find(fill.order_id) if fill.order_id else None
         if order is None:
-            self.external.append(fill)
+            if not fill.recorded:
+                self.external.append(fill)
             return
         order.booked += self._lots_done(order, fill)
         self._join_group(fill, order)
@@ -452,6 +473,16 @@ class Ledger:
         else:
             self.differences.pop(key, None)
 
+    def _dead_letter(self, letter: DeadLetter) -> None:
+        self.dead_letters[letter.letter_id] = letter
+
+    def letter_about(self, kind: LetterKind, subject: str) -> DeadLetter | None:
+        """The letter about this that is not resolved, if any: there is never more than one."""
+        for letter in self.dead_letters.values():
+            if (letter.kind, letter.subject) == (kind, subject) and letter.state is not LetterState.RESOLVED:
+                return letter
+        return None
+
     # --- checks and the run ---
 
     def _position_report(self, report: PositionReport) -> None:
@@ -483,6 +514,12 @@ class Ledger:
             return now_ns
         return max(opened - CLOCK_SLACK_NS, self.read_asked_ns[scope] - READ_OVERLAP_NS)
 
+    def log_unread_since(self, venue: str, account: str, now_ns: int) -> int:
+        """From when on entries of the account's history may be missing; the opening holds those before."""
+        scope = (venue, account)
+        opened = self.opened_ns.get(scope)
+        return now_ns if opened is None else max(opened, self.read_asked_ns[scope] - LOG_OVERLAP_NS)
+
     def _run_started(self, record: RunStarted) -> None:
         self.run = record
         self.clean_end = False
@@ -502,6 +539,11 @@ class Ledger:
         for key in [key for key, quote in self.quotes.items() if quote.sent_ns < before_ns]:
             del self.quotes[key]
             self.open_quotes.pop(key, None)
+        self.trades.forget(before_ns)
+        for letter in list(self.dead_letters.values()):
+            if letter.state is LetterState.RESOLVED and letter.since_ns < before_ns:
+                del self.dead_letters[letter.letter_id]
+                self.letters_dropped += 1
         self.groups.forget(before_ns)
 
     def state(self) -> dict[str, Any]:
@@ -527,6 +569,9 @@ class Ledger:
             "opened_ns": [[*key, at] for key, at in sorted(self.opened_ns.items())],
             "read_asked_ns": [[*key, at] for key, at in sorted(self.read_asked_ns.items())],
             "differences": _plain(list(self.differences.values())),
+            "trades": self.trades.state(),
+            "dead_letters": _plain(list(self.dead_letters.values())),
+            "letters_dropped": self.letters_dropped,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -567,6 +612,12 @@ class Ledger:
         self.differences = {
             (item.venue, item.account, item.what): item
             for item in msgspec.convert(state["differences"], list[Difference])
+        }
+        # Snapshots of the first version know neither.
+        self.trades.restore(state.get("trades", {}))
+        self.letters_dropped = state.get("letters_dropped", 0)
+        self.dead_letters = {
+            item.letter_id: item for item in msgspec.convert(state.get("dead_letters", []), list[DeadLetter])
         }
 
     def position_sizes(self) -> dict[Holding, Decimal]:

@@ -7,7 +7,6 @@ a position that no confirmation explains becomes an inferred booking.
 
 from __future__ import annotations
 
-import itertools
 from decimal import Decimal
 
 import msgspec
@@ -25,17 +24,12 @@ from atomizer.domain.events import (
 )
 from atomizer.domain.instruments import Kind
 from atomizer.domain.orders import EndReason
-from atomizer.engine.accounts import Holding, premium
+from atomizer.engine import inference
+from atomizer.engine.accounts import Holding
 from atomizer.engine.ledger import OPENING, Ledger, LiveQuote
 
 Scope = tuple[str, str]
-CASH_TOLERANCE = Decimal("0.000005")
 INFER_AFTER_READS = 2
-# Bounds on the search for what explains a position: beyond them the dearest quotes are taken.
-MOST_CANDIDATES, MOST_CHOICES, MOST_COMBINATIONS = 24, 500, 20_000
-ALL_SUBSETS_OF, LARGEST_SUBSET = 12, 4
-
-Choice = tuple[LiveQuote | RfqTrade, ...]
 
 
 class Bracket(msgspec.Struct):
@@ -43,8 +37,13 @@ class Bracket(msgspec.Struct):
 
     asked_ns: int
     orders: dict[int, bool] = msgspec.field(default_factory=dict)
-    positions: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    positions: dict[str, PositionReport] = msgspec.field(default_factory=dict)
     cash: dict[str, Decimal] = msgspec.field(default_factory=dict)
+    cash_gaps: dict[str, tuple[Decimal, Decimal]] = msgspec.field(default_factory=dict)
+
+    def size(self, instrument: str) -> Decimal:
+        report = self.positions.get(instrument)
+        return report.size if report else Decimal(0)
 
 
 class Verdict(msgspec.Struct):
@@ -80,12 +79,23 @@ class Reconciler:
     def position(self, event: PositionReport) -> None:
         bracket = self._open.get((event.venue, event.account))
         if bracket is not None:
-            bracket.positions[event.instrument] = event.size
+            bracket.positions[event.instrument] = event
 
     def balance(self, event: BalanceReport) -> None:
+        """What the venue counts as paid, against the fold as it stands at this moment."""
         bracket = self._open.get((event.venue, event.account))
         if bracket is not None:
             bracket.cash[event.currency] = event.cash
+            ours = self._paid(event.venue, event.account, event.currency)
+            bracket.cash_gaps[event.currency] = (ours, event.cash)
+
+    def _paid(self, venue: str, account: str, currency: str) -> Decimal:
+        """Our cash as far as the venue's balance shows it by now."""
+        accounts = self._ledger.accounts
+        cash = accounts.balance(venue, account, currency)
+        if self._capabilities[venue].settles_daily:
+            cash -= accounts.unpaid(venue, account, currency)
+        return cash
 
     def end(self, event: ReadEnded, now_ns: int, *, adopt: bool) -> Verdict | None:
         """Judge a completed read; None when it was not begun here.
@@ -104,6 +114,8 @@ class Reconciler:
             verdict.records += self._opening(scope, bracket)
             return verdict
         self._positions(scope, bracket, verdict, now_ns)
+        if self._capabilities[event.venue].cash_told:
+            self._cash(scope, bracket, verdict, now_ns)
         return verdict
 
     def _vanished(self, scope: Scope, bracket: Bracket, now_ns: int) -> list[OrderEnded]:
@@ -138,12 +150,13 @@ class Reconciler:
                 account=account,
                 instrument=instrument,
                 reference=OPENING,
-                size=size - accounts.size(venue, account, instrument),
+                size=report.size - accounts.size(venue, account, instrument),
                 why="held before the first run",
+                price=report.mark,
                 ts_ns=bracket.asked_ns,
             )
-            for instrument, size in sorted(bracket.positions.items())
-            if size != accounts.size(venue, account, instrument)
+            for instrument, report in sorted(bracket.positions.items())
+            if report.size != accounts.size(venue, account, instrument)
         ]
         moves += [
             CashMove(
@@ -152,7 +165,7 @@ class Reconciler:
                 kind=CashKind.DEPOSIT,
                 reference=f"{OPENING} {currency}",
                 currency=currency,
-                amount=amount - accounts.balance(venue, account, currency),
+                amount=amount - self._paid(venue, account, currency),
                 ts_ns=bracket.asked_ns,
             )
             for currency, amount in sorted(bracket.cash.items())
@@ -174,7 +187,9 @@ class Reconciler:
         gaps: dict[Holding, Decimal] = {}
         for instrument in sorted(names | set(bracket.positions)):
             holding = Holding(venue, account, instrument)
-            gap = bracket.positions.get(instrument, Decimal(0)) - self._ledger.accounts.size(*holding)
+            if self._settling(instrument, now_ns):
+                continue
+            gap = bracket.size(instrument) - self._ledger.accounts.size(*holding)
             if gap:
                 gaps[holding] = gap
                 continue
@@ -201,6 +216,39 @@ class Reconciler:
             verdict.text = f"{self._words(holding, bracket)}; nothing explains it"
             self._show(holding, bracket, verdict)
 
+    def _settling(self, instrument: str, now_ns: int) -> bool:
+        """Between its expiry and its delivery an instrument is a state of the venue, not a difference."""
+        known = self._ledger.instruments.get(instrument)
+        if known is None or known.expiry_ns is None:
+            return False
+        patience_ns = self._capabilities[known.venue].settling_ms * 1_000_000
+        return known.expiry_ns <= now_ns < known.expiry_ns + patience_ns
+
+    def _cash(self, scope: Scope, bracket: Bracket, verdict: Verdict, now_ns: int) -> None:
+        """Every change of a balance is told, so it must be the fold's to the last digit; what is on its way
+        is there when the account is read again."""
+        venue, account = scope
+        held = [key.instrument for key in self._ledger.position_sizes() if key[:2] == scope]
+        if any(self._settling(name, now_ns) for name in held):
+            return
+        for currency, (ours, theirs) in sorted(bracket.cash_gaps.items()):
+            what, text = f"cash {currency}", f"{venue} {currency}: ledger {ours}, venue {theirs}"
+            known = self._ledger.differences.get((venue, account, what))
+            if ours == theirs:
+                self._unexplained.pop(Holding(venue, account, what), None)
+                if known is not None:
+                    verdict.records.append(msgspec.structs.replace(known, open=False))
+                continue
+            verdict.agrees = False
+            if self._met(Holding(venue, account, what), theirs - ours) < INFER_AFTER_READS:
+                verdict.again, verdict.text = True, f"{text}; reading again"
+                continue
+            verdict.text = f"{text}; nothing explains it"
+            if known is None or (known.ours, known.theirs) != (str(ours), str(theirs)):
+                verdict.records.append(
+                    Difference(venue=venue, account=account, what=what, ours=str(ours), theirs=str(theirs))
+                )
+
     def _is_position(self, instrument: str) -> bool:
         """Coins bought on the spot market are a balance, which no venue lists among its positions."""
         known = self._ledger.instruments.get(instrument)
@@ -215,13 +263,13 @@ class Reconciler:
 
     def _words(self, holding: Holding, bracket: Bracket) -> str:
         ours = self._ledger.accounts.size(*holding)
-        theirs = bracket.positions.get(holding.instrument, Decimal(0))
+        theirs = bracket.size(holding.instrument)
         return f"{holding.instrument}: ledger {ours}, venue {theirs}"
 
     def _show(self, holding: Holding, bracket: Bracket, verdict: Verdict) -> None:
         """A difference is recorded when it appears and when it changes."""
         ours = str(self._ledger.accounts.size(*holding))
-        theirs = str(bracket.positions.get(holding.instrument, Decimal(0)))
+        theirs = str(bracket.size(holding.instrument))
         known = self._ledger.differences.get((holding.venue, holding.account, holding.instrument))
         if known is None or (known.ours, known.theirs) != (ours, theirs):
             verdict.records.append(
@@ -248,14 +296,14 @@ class Reconciler:
         if not known:
             return []
         paid = self._ledger.accounts.balance(*scope, "USD") - bracket.cash.get("USD", Decimal(0))
-        chosen = _matching(known, paid) or [_dearest(choices) for choices in known]
+        chosen = inference.matching(known, paid) or [inference.dearest(choices) for choices in known]
         return [
             self._inferred(item, now_ns) if isinstance(item, LiveQuote) else _undone(item, now_ns)
             for choice in chosen
             for item in choice
         ]
 
-    def _choices(self, holding: Holding, gap: Decimal) -> list[Choice]:
+    def _choices(self, holding: Holding, gap: Decimal) -> list[inference.Choice]:
         """Sets of quotes not known to be executed and of inferred trades that together make up the gap."""
         agreed_ns = self._agreed_ns.get(holding, 0)
         margin_ns = self._capabilities[holding.venue].settlement_margin_ms * 1_000_000
@@ -274,8 +322,8 @@ class Reconciler:
             if isinstance(booking, RfqTrade) and booking.inferred and key not in accounts.reversed
             if (booking.venue, booking.account, booking.instrument) == holding
         ]
-        newest = sorted(quotes + guesses, key=_nonce, reverse=True)
-        return _sums(newest[:MOST_CANDIDATES], gap)
+        newest = sorted(quotes + guesses, key=inference.nonce, reverse=True)
+        return inference.sums(newest[: inference.MOST_CANDIDATES], gap)
 
     @staticmethod
     def _inferred(quote: LiveQuote, now_ns: int) -> RfqTrade:
@@ -286,7 +334,7 @@ class Reconciler:
             instrument=command.instrument,
             nonce=command.nonce,
             side=command.side,
-            price=_price(quote),
+            price=inference.price(quote),
             size=quote.size,
             premium_currency="USD",
             rfq_id=command.rfq_id,
@@ -309,55 +357,3 @@ def _undone(trade: RfqTrade, now_ns: int) -> Reversal:
 def _instrument_of(record: RfqTrade | Reversal, ledger: Ledger) -> str:
     booking = ledger.accounts.booked[record.key] if isinstance(record, Reversal) else record
     return booking.instrument if isinstance(booking, RfqTrade) else ""
-
-
-def _price(item: LiveQuote | RfqTrade) -> Decimal:
-    if isinstance(item, LiveQuote):
-        return Decimal(item.command.price_e18).scaleb(-18)
-    return item.price or Decimal(0)
-
-
-def _nonce(item: LiveQuote | RfqTrade) -> int:
-    return item.command.nonce if isinstance(item, LiveQuote) else item.nonce
-
-
-def _moves(item: LiveQuote | RfqTrade) -> Decimal:
-    """What booking the quote, or undoing the inferred trade, does to the position."""
-    if isinstance(item, LiveQuote):
-        return item.command.side * item.size
-    return -item.side * item.size
-
-
-def _premium(choice: Choice) -> Decimal:
-    """Cash that a choice says we paid."""
-    paid = Decimal(0)
-    for item in choice:
-        moved = _moves(item)
-        paid += premium("USD", _price(item) * abs(moved)).copy_sign(moved)
-    return paid
-
-
-def _sums(items: list[LiveQuote | RfqTrade], gap: Decimal) -> list[Choice]:
-    """Sets whose moves add up to the gap, smaller ones first, at most `MOST_CHOICES`."""
-    most = len(items) if len(items) <= ALL_SUBSETS_OF else LARGEST_SUBSET
-    sets = itertools.chain.from_iterable(itertools.combinations(items, size) for size in range(1, most + 1))
-    fitting = (found for found in sets if sum(map(_moves, found), Decimal(0)) == gap)
-    return list(itertools.islice(fitting, MOST_CHOICES))
-
-
-def _dearest(choices: list[Choice]) -> Choice:
-    """Of the smallest sets the one that says we paid most."""
-    return max((found for found in choices if len(found) == len(choices[0])), key=_premium)
-
-
-def _matching(known: list[list[Choice]], paid: Decimal) -> list[Choice] | None:
-    """One choice for each gap, together worth what was paid as nearly as any; None when none is."""
-    nearest: list[Choice] | None = None
-    miss = CASH_TOLERANCE
-    for combination in itertools.islice(itertools.product(*known), MOST_COMBINATIONS):
-        found = abs(sum(map(_premium, combination), Decimal(0)) - paid)
-        if found < miss:
-            nearest, miss = list(combination), found
-        if not miss:
-            break
-    return nearest

@@ -142,4 +142,5 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     expiry_second_of_day: int = 8 * 3600
     nonce_block: int = 1000
     marks_every_ms: int = 1000
+    check_every_ms: int = 30_000
     allow_first_adoption: bool = True

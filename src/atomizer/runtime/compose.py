@@ -27,6 +27,7 @@ from atomizer.runtime.settings import (
     rysk_url,
 )
 from atomizer.strategies.delta_hedger import DeltaHedger
+from atomizer.strategies.manual_orders import ManualOrders
 from atomizer.strategies.rfq_responder import RfqResponder
 from atomizer.venues.deribit.adapter import DeribitMarketPort, DeribitPort
 from atomizer.venues.deribit.auth import LoginKey
@@ -85,6 +86,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         chains=(chain,),
         hedge_markets=(hedge_market(settings),),
         longest_validity_s=round(settings.rfq.valid),
+        check_every_ms=max(1, round(settings.risk.check_interval * 1000)),
     )
 
 
@@ -163,7 +165,7 @@ def plan(
         directory=settings.data_directory,
         engine=engine_settings(settings),
         ports=ports,
-        strategies=[hedger] if hedge else [],
+        strategies=[hedger, ManualOrders()] if hedge else [ManualOrders()],
         responders={"rysk": RfqResponder(responder_settings(settings))},
         capabilities={"deribit": DERIBIT, "rysk": RYSK},
         settings_shown=plain(settings),

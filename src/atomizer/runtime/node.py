@@ -22,8 +22,10 @@ from atomizer.engine.ledger import Ledger
 from atomizer.engine.settings import EngineSettings
 from atomizer.engine.strategy import Responder, Strategy
 from atomizer.net.transport import Clock
+from atomizer.runtime import views
 from atomizer.runtime.control import SOCKET_NAME, ControlServer
 from atomizer.runtime.driver import Driver, Worker
+from atomizer.runtime.operating import Operating
 from atomizer.storage.journal import Journal, read
 from atomizer.storage.records import LedgerSnapshot
 from atomizer.storage.tape import TapeWriter
@@ -46,6 +48,7 @@ class NodePlan:
     capabilities: dict[str, Capabilities]
     settings_shown: dict[str, Any] = field(default_factory=dict)
     control: bool = True
+    manual: bool = True
     tape: bool = False
     sync_interval_s: float | None = 0.05
     worker: Worker | None = None
@@ -84,6 +87,9 @@ class Node:
             self.journal.close()
             raise
         self._stopping = asyncio.Event()
+        self.operating = Operating(
+            self.driver, clock.now_ns, self.status, self._stopping.set, manual=plan.manual
+        )
 
     def _build(self) -> Driver:
         plan, now_ns = self.plan, self._clock.now_ns()
@@ -128,7 +134,7 @@ class Node:
 
     async def run(self) -> None:
         """Serve until `stop` was called and nothing of ours is working, then close the journal."""
-        control = ControlServer(self.plan.directory / SOCKET_NAME, self.operate, self.status)
+        control = ControlServer(self.plan.directory / SOCKET_NAME, self.operating.answer)
         if self.plan.control:
             await control.start()
         try:
@@ -216,31 +222,9 @@ class Node:
 
     def status(self) -> dict[str, Any]:
         """How the node stands, for the desk."""
-        engine = self.engine
-        halts, now_ns = engine.halts, engine.now_ns
         return {
             "network": self.plan.network,
             "mode": self.plan.mode,
-            "run": engine.run,
-            "kill_level": halts.kill_level,
-            "journal": halts.journal,
-            "paused": {scope: str(why) for scope, why in sorted(halts.paused.items())},
-            "naked": dict(sorted(halts.naked.items())),
-            "unreconciled": {"/".join(key): text for key, text in sorted(halts.unreconciled.items())},
-            "feeds": {
-                name: "fresh" if feed.fresh(now_ns) else feed.why or "silent"
-                for name, feed in sorted(engine.market.feeds.items())
-            },
-            "net_delta": {name: track[0] for name, track in sorted(engine.naked.items())},
-            "working_orders": len(engine.ledger.orders),
-            "live_quotes": len(engine.exposure.live),
-            "positions": {
-                f"{key.venue}/{key.account}/{key.instrument}": str(size)
-                for key, size in engine.ledger.position_sizes().items()
-            },
-            "differences": len(engine.ledger.differences),
-            "numeraire": {
-                f"{item.venue}/{item.account}": item.numeraire for item in self.plan.engine.accounts
-            },
+            **views.status(self.engine),
             **self.stats(),
         }

@@ -11,7 +11,7 @@ from typing import Any
 
 import uvloop
 
-from atomizer.config.load import Loaded
+from atomizer.config.load import Loaded, plain
 from atomizer.config.secret import Secret
 from atomizer.domain.events import Operator
 from atomizer.engine.fitting import JOBS
@@ -20,7 +20,7 @@ from atomizer.net.virtual import WallClock
 from atomizer.runtime.compose import plan
 from atomizer.runtime.driver import ThreadWorker
 from atomizer.runtime.node import Node
-from atomizer.runtime.settings import NOT_BUILT, Settings, check_node, deribit_url, rysk_url
+from atomizer.runtime.settings import Settings, check_node, deribit_url, resting, rysk_url
 from atomizer.runtime.speaking import Speaker
 from atomizer.runtime.warm import warm
 from atomizer.telemetry import logs
@@ -28,7 +28,7 @@ from atomizer.telemetry import logs
 FREEZE_AFTER_S = 5.0
 
 
-def serve(loaded: Loaded[Settings], level: str, environment: dict[str, str]) -> int:
+def serve(loaded: Loaded[Settings], level: str) -> int:
     """Run until SIGINT or SIGTERM, or until a `stop` word. Returns the exit code."""
     settings = check_node(loaded.settings)
     hidden = [item.reveal() for item in _secrets(settings)]
@@ -37,17 +37,22 @@ def serve(loaded: Loaded[Settings], level: str, environment: dict[str, str]) -> 
     )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_serve(loaded, environment))
+            return runner.run(_serve(loaded))
     finally:
         log.close()
 
 
 def _secrets(settings: Settings) -> list[Secret]:
-    found = (settings.deribit.api_secret, settings.deribit.private_key_ed25519, settings.rysk.private_key)
+    found = (
+        settings.deribit.api_secret,
+        settings.deribit.private_key_ed25519,
+        settings.rysk.private_key,
+        settings.derive.private_key,
+    )
     return [item for item in found if item is not None]
 
 
-def _announce(loaded: Loaded[Settings], environment: dict[str, str]) -> None:
+def _announce(loaded: Loaded[Settings]) -> None:
     settings, log = loaded.settings, logs.get()
     log.warning(
         "start",
@@ -58,16 +63,15 @@ def _announce(loaded: Loaded[Settings], environment: dict[str, str]) -> None:
         rysk=rysk_url(settings),
         data_dir=str(settings.data_directory),
         numeraire={"deribit": settings.deribit.numeraire or "coin", "rysk": settings.rysk.numeraire or "usd"},
-        limits={name: getattr(settings.risk, name) for name in settings.risk.__struct_fields__},
+        limits=plain(settings.risk),
     )
     for line in (*loaded.overrides(), *loaded.notes):
         log.info("configuration", text=line)
-    for name, part in NOT_BUILT.items():
-        if name in environment:
-            log.warning("ignored_variable", name=name, text=f"{part} is not built")
+    for line in resting(loaded):
+        log.warning("setting_rests", text=line)
 
 
-async def _serve(loaded: Loaded[Settings], environment: dict[str, str]) -> int:
+async def _serve(loaded: Loaded[Settings]) -> int:
     settings = loaded.settings
     warm()
     transport, clock = SocketTransport(), WallClock()
@@ -81,7 +85,7 @@ async def _serve(loaded: Loaded[Settings], environment: dict[str, str]) -> int:
         on_turn=Speaker(shadow=settings.mode != "live"),
     )
     node = Node(made, clock)
-    _announce(loaded, environment)
+    _announce(loaded)
     for note in node.journal.notes:
         logs.get().warning("journal_mended", text=note)
     received: list[int] = []

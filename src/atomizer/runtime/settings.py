@@ -23,6 +23,7 @@ from atomizer.strategies.delta_hedger import HedgerSettings
 from atomizer.strategies.responder_settings import ResponderSettings
 
 SMALLEST_WINS = msgspec.Meta(ge=0, extra={"tightest": "smallest"})
+SHORTEST_WINS = msgspec.Meta(extra={"tightest": "smallest"})
 BUILT_VENUES = ("deribit", "rysk")
 HEDGE_VENUES = ("deribit",)
 SIM_CHAIN_ID = 31337
@@ -72,6 +73,38 @@ class Rysk(msgspec.Struct, frozen=True, kw_only=True):
     live_ok: bool = False
 
 
+class Derive(msgspec.Struct, frozen=True, kw_only=True):
+    """One Derive account. Read and checked; the venue is not built yet, so naming it exits with code 3."""
+
+    ws_url: str = ""
+    private_key: Secret | None = None
+    wallet_address: str = ""
+
+
+class Series(msgspec.Struct, frozen=True):
+    """Options to quote: one expiry (20250530 is 30 May 2025, 08:00 UTC) and its strikes in USD."""
+
+    underlying: str
+    expiry: int
+    strikes: tuple[float, ...]
+
+
+class MarketMaker(msgspec.Struct, frozen=True, kw_only=True):
+    """Quoting on a book, as the operations page writes it.
+
+    `spread` and `min_spread` in basis points of mid, `size` and `max_position` in units of underlying,
+    `improvement` in USD. `aggression` below 1 rests between touch and mid, from 1 on it improves the touch.
+    """
+
+    instruments: tuple[Series, ...] = ()
+    spread: Annotated[float, msgspec.Meta(ge=0)] = 50.0
+    min_spread: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+    size: Annotated[float, msgspec.Meta(gt=0)] = 0.1
+    improvement: Annotated[float, msgspec.Meta(ge=0)] = 0.05
+    aggression: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    max_position: Annotated[float, SMALLEST_WINS] = 10.0
+
+
 class RfqSection(msgspec.Struct, frozen=True, kw_only=True):
     """Answering RFQs: tokens whose options are answered, what they are, how long a signature lives."""
 
@@ -98,11 +131,15 @@ class Hedge(msgspec.Struct, frozen=True, kw_only=True):
     naked_stop: float = 1.0
     enable_gamma: bool = False
     gamma_threshold: Annotated[float, msgspec.Meta(ge=0)] = 0.5
+    gamma_ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
     ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
 
 
 class Risk(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits; the tightest of file, environment and flag counts. Units as in `engine.settings.Limits`."""
+    """Limits; the tightest of file, environment and flag counts. Units as in `engine.settings.Limits`.
+
+    `check_interval`: how often what is held is compared with them; what is sent is compared always.
+    """
 
     max_delta: Annotated[float, SMALLEST_WINS] = 10.0
     max_gamma: Annotated[float, SMALLEST_WINS] = 50.0
@@ -113,6 +150,7 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     quotes_per_terms: Annotated[int, SMALLEST_WINS] = 3
     quotes_per_taker: Annotated[int, SMALLEST_WINS] = 20
     collar: Annotated[float, SMALLEST_WINS] = 0.02
+    check_interval: Annotated[Seconds, SHORTEST_WINS] = Seconds(30)
 
     def limits(self) -> Limits:
         return Limits(
@@ -138,12 +176,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     exchange: Exchange = Exchange()
     deribit: Deribit = Deribit()
     rysk: Rysk = Rysk()
+    derive: Derive = Derive()
     rfq: RfqSection = RfqSection()
     hedge: Hedge = Hedge()
     risk: Risk = Risk()
     freshness: Freshness = Freshness()
     surface: SurfaceSettings = SurfaceSettings()
     responder: ResponderSettings = ResponderSettings()
+    market_maker: MarketMaker = MarketMaker()
     tape: bool = False
 
     @property
@@ -159,6 +199,9 @@ ALIASES: dict[str, str] = {
     "DERIBIT_USE_ED25519": "deribit.use_ed25519",
     "DERIBIT_PRIVATE_KEY_ED25519": "deribit.private_key_ed25519",
     "DERIBIT_WS_URL": "deribit.ws_url",
+    "DERIVE_PRIVATE_KEY": "derive.private_key",
+    "DERIVE_WALLET_ADDRESS": "derive.wallet_address",
+    "WS_URL": "derive.ws_url",
     "RYSK_PRIVATE_KEY": "rysk.private_key",
     "RYSK_MAKER_ADDRESS": "rysk.maker_address",
     "RYSK_WS_URL": "rysk.ws_url",
@@ -171,19 +214,27 @@ ALIASES: dict[str, str] = {
     "DELTA_THRESHOLD": "hedge.delta_threshold",
     "ENABLE_GAMMA_HEDGING": "hedge.enable_gamma",
     "GAMMA_THRESHOLD": "hedge.gamma_threshold",
+    "GAMMA_HEDGE_RATIO": "hedge.gamma_ratio",
     "HEDGE_RATIO": "hedge.ratio",
     "HEDGE_VENUE": "hedge.venue",
 }
 
 
-# Names of the operations page whose parts are not built: said at start, never silent.
+# Sections whose part is not built: what they say is read and checked, and said at start to rest.
 NOT_BUILT: dict[str, str] = {
-    "DERIVE_PRIVATE_KEY": "the venue derive",
-    "DERIVE_WALLET_ADDRESS": "the venue derive",
-    "WS_URL": "the venue derive (this is its socket; Rysk's is RYSK_WS_URL)",
-    "MIN_LIQUIDITY_SCORE": "liquidity scoring",
-    "GAMMA_HEDGE_RATIO": "gamma hedging",
+    "derive": "the venue derive",
+    "market_maker": "quoting on books",
 }
+
+
+def resting(loaded: Loaded[Settings]) -> list[str]:
+    """Settings that were made and that nothing here uses, in words."""
+    return [
+        f"{key} ({item.origin}) is read but rests: {part} is not built"
+        for section, part in NOT_BUILT.items()
+        for key, item in loaded.values.items()
+        if key.startswith(f"{section}.") and item.origin.source != "default"
+    ]
 
 
 def check(settings: Settings) -> None:
@@ -211,6 +262,8 @@ def _venue_faults(settings: Settings) -> Iterator[str]:
             f"responder.dummy_price: expected none on network {settings.network}, found "
             f"{settings.responder.dummy_price}; placeholder prices exist against simulated venues only"
         )
+    if settings.risk.check_interval <= 0:
+        yield f"risk.check_interval: expected a time above 0, found {float(settings.risk.check_interval):g} s"
     if settings.network != "live" and not settings.exchange.test_mode:
         yield (
             f"exchange.test_mode: expected true on network {settings.network}, found false; set network:"
@@ -220,6 +273,8 @@ def _venue_faults(settings: Settings) -> Iterator[str]:
 
 def _address_faults(settings: Settings) -> Iterator[str]:
     addresses = [("rysk.maker_address", settings.rysk.maker_address)] if settings.rysk.maker_address else []
+    if settings.derive.wallet_address:
+        addresses.append(("derive.wallet_address", settings.derive.wallet_address))
     addresses += [("rfq.asset_addresses", address) for address in settings.rfq.asset_addresses]
     for key, address in addresses:
         if not _ADDRESS.fullmatch(address):
@@ -318,15 +373,26 @@ def _signing_faults(settings: Settings) -> Iterator[str]:
         yield "rysk.maker_address: expected the maker's address in mode live, found none"
 
 
+def read(
+    files: Sequence[Path] = (), flags: Mapping[str, Any] | None = None, *, live: bool = False
+) -> Loaded[Settings]:
+    """What this process is told: flags over its environment over files over defaults.
+
+    Raises:
+        ConfigError: a key, type or bound is wrong. Rules between sections are for `check`.
+    """
+    return load(Settings, flags=flags, environment=os.environ, files=files, aliases=ALIASES, live=live)
+
+
 def configured(
     files: Sequence[Path] = (), flags: Mapping[str, Any] | None = None, *, live: bool = False
 ) -> Loaded[Settings]:
-    """The settings of this process: flags over its environment over files over defaults, checked.
+    """The settings of this process, checked.
 
     Raises:
         ConfigError: anything wrong with them, rules between sections included.
     """
-    loaded = load(Settings, flags=flags, environment=os.environ, files=files, aliases=ALIASES, live=live)
+    loaded = read(files, flags, live=live)
     check(loaded.settings)
     return loaded
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from atomizer.domain.bookings import Fill, RfqTrade
 from atomizer.domain.commands import (
+    Breach,
     CancelOrder,
     Difference,
     HedgeState,
@@ -97,6 +98,14 @@ class Speaker:
             self._say_hedge(record)
         elif isinstance(record, Difference):
             self._main.error("difference", what=record.what, ours=record.ours, theirs=record.theirs)
+        elif isinstance(record, Breach):
+            self._main.error(
+                "limit_breached" if record.open else "limit_kept_again",
+                underlying=record.underlying,
+                measure=record.measure,
+                value=record.value,
+                limit=record.limit,
+            )
         elif isinstance(record, RiskState):
             self._main.warning("risk_state", kill_level=record.kill_level, paused=record.paused)
 

@@ -18,7 +18,6 @@ from atomizer.sim.faults import FaultSpec, FaultSpecError, FaultyApplication, kn
 from atomizer.sim.market import MAX_SEED, Market, UnknownUnderlyingError
 
 HOST = "127.0.0.1"
-DERIBIT_TERMS = {"order_push_delay_ms": (0, 60_000), "trade_push_delay_ms": (0, 60_000), "tier": (1, 4)}
 
 
 class Twin(Application, Protocol):
@@ -64,29 +63,17 @@ class TwinOptions:
 def _deribit(options: TwinOptions, market: Market, clock: Clock) -> Twin:
     from atomizer.sim.deribit import Credential, DeribitTwin, DeribitTwinSettings
     from atomizer.sim.deribit.settings import DEFAULT_CREDENTIALS
+    from atomizer.sim.deribit.terms import TermError, with_terms
 
     settings = DeribitTwinSettings()
     if options.key or options.secret:
         first = Credential(DEFAULT_CREDENTIALS[0].account, options.key, options.secret)
         settings = replace(settings, credentials=(first, *DEFAULT_CREDENTIALS[1:]))
-    numbers = {name: _deribit_number(name, text) for name, text in options.venue_faults.items()}
-    settings = replace(
-        settings,
-        order_push_delay_ms=numbers.get("order_push_delay_ms", settings.order_push_delay_ms),
-        trade_push_delay_ms=numbers.get("trade_push_delay_ms", settings.trade_push_delay_ms),
-        tier=numbers.get("tier", settings.tier),
-    )
+    try:
+        settings = with_terms(settings, options.venue_faults)
+    except TermError as error:
+        raise ConfigError([str(error)]) from error
     return DeribitTwin([market], settings, clock)
-
-
-def _deribit_number(name: str, text: str) -> int:
-    low, high = DERIBIT_TERMS.get(name, (0, -1))
-    if not text.isdigit() or not low <= int(text) <= high:
-        known = ", ".join(
-            f"deribit.{one} from {least} to {most}" for one, (least, most) in DERIBIT_TERMS.items()
-        )
-        raise ConfigError([f"fault 'deribit.{name}={text}': expected {known}"])
-    return int(text)
 
 
 def _rysk(options: TwinOptions, market: Market, clock: Clock) -> Twin:

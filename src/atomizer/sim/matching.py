@@ -1,6 +1,7 @@
 """Price-time matching of one book, compiled; simulated venues and backtests share it.
 
 Rows of an integer matrix are orders; each side keeps its rows sorted best price first, then by arrival.
+An order may show a part of itself: when that part has traded, the next one queues behind its price level.
 Recorded or generated liquidity is a participant like any other: rows of owner 0 in the same queue.
 Prices are finest ticks, sizes lots. Venue rules (margin, limits, error codes) wrap this from outside.
 """
@@ -15,9 +16,9 @@ from numba import njit
 
 ANONYMOUS = 0
 
-# Columns of the order matrix.
-ID, OWNER, SIDE, PRICE, LEFT = range(5)
-COLUMNS = 5
+# Columns of the order matrix: LEFT is what shows, HIDDEN what stands behind it, SHOW the size of a part.
+ID, OWNER, SIDE, PRICE, LEFT, HIDDEN, SHOW = range(7)
+COLUMNS = 7
 # Cells of the book's head: rows in use per side, free rows, the coarse price band, last result.
 BUYS, SELLS, FREE, BAND, STEP, STATUS, FILLED, RESTING, FILLS = range(9)
 HEAD = 9
@@ -94,13 +95,29 @@ def _take_out(orders, head, sides, free, row):  # type: ignore[no-untyped-def]
     head[FREE] += 1
 
 
+@njit("void(i8[:, ::1], i8[::1], i8[:, ::1], i8)", cache=True, nogil=True, error_model="numpy")
+def _show_next(orders, head, sides, row):  # type: ignore[no-untyped-def]
+    """Show the next part of the first row of a side, behind all others at its price."""
+    side = orders[row, SIDE]
+    part = min(orders[row, SHOW], orders[row, HIDDEN])
+    orders[row, LEFT] = part
+    orders[row, HIDDEN] -= part
+    at = 0
+    while at + 1 < head[BUYS + side] and orders[sides[side, at + 1], PRICE] == orders[row, PRICE]:
+        sides[side, at] = sides[side, at + 1]
+        at += 1
+    sides[side, at] = row
+
+
 @njit(
-    "i8(i8[:, ::1], i8[::1], i8[:, ::1], i8[::1], i8, i8, i8, i8, i8)",
+    "i8(i8[:, ::1], i8[::1], i8[:, ::1], i8[::1], i8, i8, i8, i8, i8, i8)",
     cache=True,
     nogil=True,
     error_model="numpy",
 )
-def _put_in(orders, head, sides, free, order_id, owner, side, price, lots):  # type: ignore[no-untyped-def]
+def _put_in(  # type: ignore[no-untyped-def]
+    orders, head, sides, free, order_id, owner, side, price, lots, show
+):
     """Queue an order behind everything at its price or better; returns its row."""
     head[FREE] -= 1
     row = free[head[FREE]]
@@ -108,7 +125,9 @@ def _put_in(orders, head, sides, free, order_id, owner, side, price, lots):  # t
     orders[row, OWNER] = owner
     orders[row, SIDE] = side
     orders[row, PRICE] = price
-    orders[row, LEFT] = lots
+    orders[row, SHOW] = show
+    orders[row, LEFT] = min(show, lots) if show > 0 else lots
+    orders[row, HIDDEN] = lots - orders[row, LEFT]
     count = head[BUYS + side]
     at = count
     while at > 0:
@@ -146,18 +165,18 @@ def _reachable(orders, head, sides, owner, side, price, self_trade):  # type: ig
             if self_trade == 1:
                 break
             continue
-        found += orders[row, LEFT]
+        found += orders[row, LEFT] + orders[row, HIDDEN]
     return found
 
 
 @njit(
-    "i8(i8[:, ::1], i8[::1], i8[:, ::1], i8[::1], i8[:, ::1], i8, i8, i8, i8, i8, i8, i8)",
+    "i8(i8[:, ::1], i8[::1], i8[:, ::1], i8[::1], i8[:, ::1], i8, i8, i8, i8, i8, i8, i8, i8)",
     cache=True,
     nogil=True,
     error_model="numpy",
 )
 def _place(  # type: ignore[no-untyped-def]
-    orders, head, sides, free, fills, order_id, owner, side, price, lots, mode, self_trade
+    orders, head, sides, free, fills, order_id, owner, side, price, lots, show, mode, self_trade
 ):
     """Match an order, queue what is left of it; returns its row or -1. Results are in `head`."""
     other = 1 - side
@@ -196,6 +215,7 @@ def _place(  # type: ignore[no-untyped-def]
             break
         traded = 0 if same and self_trade == 2 else min(left, orders[row, LEFT])
         orders[row, LEFT] = 0 if traded == 0 else orders[row, LEFT] - traded
+        orders[row, HIDDEN] = 0 if traded == 0 else orders[row, HIDDEN]
         left -= traded
         head[FILLED] += traded
         fills[count, FILL_ROW] = row
@@ -203,15 +223,17 @@ def _place(  # type: ignore[no-untyped-def]
         fills[count, FILL_OWNER] = orders[row, OWNER]
         fills[count, FILL_PRICE] = at
         fills[count, FILL_LOTS] = traded
-        fills[count, FILL_LEFT] = orders[row, LEFT]
+        fills[count, FILL_LEFT] = orders[row, LEFT] + orders[row, HIDDEN]
         count += 1
-        if orders[row, LEFT] == 0:
+        if orders[row, LEFT] == 0 and orders[row, HIDDEN] > 0:
+            _show_next(orders, head, sides, row)
+        elif orders[row, LEFT] == 0:
             _take_out(orders, head, sides, free, row)
     head[FILLS] = count
     if left == 0 or mode == 1 or mode == 2:
         return -1
     head[RESTING] = left
-    return _put_in(orders, head, sides, free, order_id, owner, side, price, left)
+    return _put_in(orders, head, sides, free, order_id, owner, side, price, left, show)
 
 
 @njit("i8(i8[:, ::1], i8[::1], i8[:, ::1], i8, i8[:, ::1])", cache=True, nogil=True, error_model="numpy")
@@ -277,14 +299,18 @@ class MatchingBook:
         lots: int,
         mode: Mode = Mode.REST,
         self_trade: SelfTrade = SelfTrade.CANCEL_TAKER,
+        show: int = 0,
     ) -> Placed:
-        """Match and, where the mode allows, rest. `order_id` must not be resting already."""
+        """Match and, where the mode allows, rest. `order_id` must not be resting already.
+
+        `show`: lots that show at a time; 0 shows all.
+        """
         if self._head[FREE] == 0:
             self._grow()
         head, fills = self._head, self._fills
         row = _place(
             self._orders, head, self._sides, self._free, fills,
-            order_id, owner, 0 if side > 0 else 1, ticks, lots, int(mode), int(self_trade),
+            order_id, owner, 0 if side > 0 else 1, ticks, lots, show, int(mode), int(self_trade),
         )  # fmt: skip
         if row >= 0:
             self._rows[order_id] = row
@@ -303,7 +329,7 @@ class MatchingBook:
         row = self._rows.pop(order_id, None)
         if row is None:
             return 0
-        left = int(self._orders[row, LEFT])
+        left = int(self._orders[row, LEFT] + self._orders[row, HIDDEN])
         _take_out(self._orders, self._head, self._sides, self._free, row)
         return left
 
@@ -325,15 +351,21 @@ class MatchingBook:
         """
         row = self._rows[order_id]
         order = self._orders[row]
-        if order[PRICE] == ticks and lots <= order[LEFT]:
-            order[LEFT] = lots
+        if order[PRICE] == ticks and lots <= order[LEFT] + order[HIDDEN]:
+            order[LEFT] = min(order[LEFT], lots)
+            order[HIDDEN] = lots - order[LEFT]
             return Placed(Outcome.OK, 0, lots, ticks, [])
-        owner, side = int(order[OWNER]), 1 if order[SIDE] == 0 else -1
+        owner, side, show = int(order[OWNER]), 1 if order[SIDE] == 0 else -1, int(order[SHOW])
         self.cancel(order_id)
-        return self.place(order_id, owner, side, ticks, lots, mode, self_trade)
+        return self.place(order_id, owner, side, ticks, lots, mode, self_trade, show)
 
     def left(self, order_id: int) -> int:
-        """Lots an order has left, 0 when it does not rest here."""
+        """Lots an order has left, shown or not; 0 when it does not rest here."""
+        row = self._rows.get(order_id)
+        return 0 if row is None else int(self._orders[row, LEFT] + self._orders[row, HIDDEN])
+
+    def shown(self, order_id: int) -> int:
+        """Lots of an order that show, 0 when it does not rest here."""
         row = self._rows.get(order_id)
         return 0 if row is None else int(self._orders[row, LEFT])
 
@@ -346,13 +378,13 @@ class MatchingBook:
         return int(self._orders[row, PRICE]), int(self._orders[row, LEFT])
 
     def levels(self, side: int) -> list[list[int]]:
-        """[ticks, lots] per price, best first."""
+        """[ticks, lots that show] per price, best first."""
         count = _levels(self._orders, self._head, self._sides, 0 if side > 0 else 1, self._out)
         result: list[list[int]] = self._out[:count].tolist()
         return result
 
     def queue(self, side: int) -> list[tuple[int, int, int]]:
-        """(order id, ticks, lots left) of a side in matching order."""
+        """(order id, ticks, lots that show) of a side in matching order."""
         at = 0 if side > 0 else 1
         rows = self._sides[at, : self._head[BUYS + at]]
         return [(int(o[ID]), int(o[PRICE]), int(o[LEFT])) for o in self._orders[rows]]

@@ -127,7 +127,7 @@ class Logs:
     def _rendered(self, record: Record) -> str:
         head = {"ts": _time(record["ts"]), "level": record["level"], "event": record["event"]}
         rest = {key: value for key, value in record.items() if key not in head}
-        text = msgspec.json.encode(head | self._context | _masked(rest)).decode()
+        text = msgspec.json.encode(head | self._context | _masked(rest), enc_hook=str).decode()
         return self._without_secrets(text)
 
     def _words(self, record: Record) -> str:

@@ -93,7 +93,7 @@ async def pushes(client, seen):
     """Orders, trades and balances that the socket brings while trading by request."""
     orders = asyncio.create_task(client.watch_orders(PERPETUAL))
     trades = asyncio.create_task(client.watch_my_trades(PERPETUAL))
-    balance = asyncio.create_task(client.watch_balance())
+    balance = asyncio.create_task(equity_of(client, "ETH"))
     await asyncio.sleep(1.0)
     made = await client.create_order(PERPETUAL, "market", "sell", 30)
     got_orders, got_trades, got_balance = await asyncio.wait_for(asyncio.gather(orders, trades, balance), 20)
@@ -101,8 +101,16 @@ async def pushes(client, seen):
         "made": made["id"],
         "orders": [summary(order) for order in got_orders],
         "trades": [{"order": one["order"], "amount": one["amount"]} for one in got_trades],
-        "equity": float(got_balance["info"]["equity"]),
+        "equity": got_balance,
     }
+
+
+async def equity_of(client, currency):
+    """Equity in one currency: each comes in a message of its own, and ccxt's object changes with them."""
+    while True:
+        info = (await client.watch_balance())["info"]
+        if info["currency"] == currency:
+            return float(info["equity"])
 
 
 async def errors(client, given, seen):

@@ -258,3 +258,39 @@ def test_resting_price_on_the_book_of_the_perpetual_is_part_of_the_public_depth(
         assert book["bids"] == [[inside, 77.0]]
 
     run(scenario)
+
+
+def test_incremental_ticker_begins_whole_and_then_tells_changes_alone() -> None:
+    async def scenario(world: World) -> None:
+        client = await world.connect()
+        channel = f"incremental_ticker.{PERP}"
+        assert await client.call("public/subscribe", channels=[channel]) == [channel]
+        await asyncio.sleep(2)
+        first, *changes = client.pushed[channel]
+        assert (first["type"], first["instrument_name"]) == ("snapshot", PERP)
+        assert {one["type"] for one in changes} == {"change"}
+        assert all(len(one) < len(first) for one in changes)
+        state = dict(first)
+        for change in changes:
+            assert all(
+                state[key] != value for key, value in change.items() if key not in ("type", "instrument_name")
+            )
+            state |= change
+        late = await world.connect()
+        await late.call("public/subscribe", channels=[channel])
+        await asyncio.sleep(0.01)
+        assert {**late.pushed[channel][0], "type": "change"} == state
+
+    run(scenario)
+
+
+def test_volatility_index_is_thirty_day_implied_vol() -> None:
+    async def scenario(world: World) -> None:
+        client = await world.connect()
+        await client.call("public/subscribe", channels=["deribit_volatility_index.eth_usd"])
+        await asyncio.sleep(3)
+        messages = client.pushed["deribit_volatility_index.eth_usd"]
+        assert len(messages) >= 3
+        assert all(30 < one["volatility"] < 120 for one in messages)
+
+    run(scenario)

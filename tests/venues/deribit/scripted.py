@@ -67,6 +67,8 @@ SPOT = {
     "price_index": "eth_usdc",
     "state": "open",
 }
+SCOPE = "connection account:read_write trade:read_write wallet:none custody:none"
+ACCOUNT = {"currency": "ETH", "username": "main", "system_name": "main_1", "margin_model": "segregated_sm"}
 
 Reply = Any
 Answer = Callable[[dict[str, Any]], Reply]
@@ -91,17 +93,20 @@ class Venue:
         self.sockets: list[Socket] = []
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.offset_us = 0
+        self.testnet: bool | None = None
         self.delay_s: dict[str, float] = {}
         self.answers: dict[str, Any] = {
             "public/set_heartbeat": "ok",
             "public/test": {"version": "1"},
             "public/get_time": 0,
-            "public/auth": {"access_token": "a", "refresh_token": "r", "expires_in": 900, "scope": "s"},
+            "public/auth": {"access_token": "a", "refresh_token": "r", "expires_in": 900, "scope": SCOPE},
             "public/get_instruments": lambda p: [PERPETUAL, OPTION] if p["currency"] == "ETH" else [],
             "public/subscribe": lambda p: p["channels"],
             "public/unsubscribe": lambda p: p["channels"],
             "private/subscribe": lambda p: p["channels"],
             "private/enable_cancel_on_disconnect": "ok",
+            "private/get_account_summary": ACCOUNT,
+            "private/get_transaction_log": {"logs": [], "continuation": None},
         }
 
     def accept(self, target: str, headers: Mapping[str, str]) -> Handler | None:
@@ -155,6 +160,8 @@ class Socket:
         answer = self.venue.answers.get(method, SILENCE)
         now_us = self.venue.clock.now_ns() // 1000 + self.venue.offset_us
         reply = {"jsonrpc": "2.0", "id": request["id"], "usIn": now_us, "usOut": now_us, "usDiff": 0}
+        if self.venue.testnet is not None:
+            reply["testnet"] = self.venue.testnet
         try:
             result = answer(params) if callable(answer) else answer
             if result is SILENCE:
@@ -238,6 +245,8 @@ def play(
             running.cancel()
             done, _ = await asyncio.wait({running})
             failed = [task.exception() for task in done if not task.cancelled()]
-            assert not failed, failed
+            for error in failed:
+                if error is not None:
+                    raise error
 
     run_virtual(main)

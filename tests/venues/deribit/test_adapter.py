@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from atomizer.domain.bookings import Fill
+from atomizer.cli.exits import Exit, code_of, single_errors
+from atomizer.domain.bookings import CashMove, Fill
 from atomizer.domain.commands import (
     AmendOrder,
     CancelOrder,
@@ -21,6 +22,7 @@ from atomizer.domain.events import (
     BalanceReport,
     BookChange,
     BookSnapshot,
+    BudgetRead,
     CancelRefused,
     ClockOffset,
     FeedAlive,
@@ -37,13 +39,28 @@ from atomizer.domain.events import (
     ReadEnded,
     RequestTimedOut,
     Ticker,
+    UnknownEntry,
 )
 from atomizer.domain.identity import label
 from atomizer.domain.instruments import Leg, Side
 from atomizer.domain.orders import EndReason, Purpose, TimeInForce
+from atomizer.venues.deribit.checks import StartRefusedError
 from atomizer.venues.keys import Ed25519Key
 
-from .scripted import DATED, FUTURE, OPTION, PERPETUAL, SILENCE, SPOT, Refusal, Scene, Venue, play
+from .scripted import (
+    ACCOUNT,
+    DATED,
+    FUTURE,
+    OPTION,
+    PERPETUAL,
+    SCOPE,
+    SILENCE,
+    SPOT,
+    Refusal,
+    Scene,
+    Venue,
+    play,
+)
 
 PERP = "deribit:ETH-PERPETUAL"
 
@@ -497,19 +514,53 @@ def test_a_second_account_is_a_venue_of_its_own_name():
 # --- logging in ---
 
 
-def test_signature_login_and_reauthentication_at_four_fifths():
+def test_the_token_is_renewed_at_four_fifths_of_its_life_by_its_refresh_token():
     async def body(scene: Scene) -> None:
         await scene.until_up()
         first = scene.venue.asked("public/auth")[0]
         assert first["grant_type"] == "client_signature" and "client_secret" not in first
+        assert "wallet:none" in first["scope"].split()
         await asyncio.sleep(100)
-        again = scene.venue.asked("public/auth")
-        assert len(again) == 2 and again[0]["nonce"] != again[1]["nonce"]
+        again = scene.venue.asked("public/auth")[1:]
+        assert again == [{"grant_type": "refresh_token", "refresh_token": "r1"}]
+        await asyncio.sleep(80)
+        assert scene.venue.asked("public/auth")[2:] == [
+            {"grant_type": "refresh_token", "refresh_token": "r2"}
+        ]
 
     def short(venue: Venue) -> None:
-        venue.answers["public/auth"] = {"access_token": "a", "expires_in": 100, "scope": "s"}
+        tokens = (f"r{number}" for number in range(1, 100))
+        venue.answers["public/auth"] = lambda _: {
+            "access_token": "a",
+            "refresh_token": next(tokens),
+            "expires_in": 100,
+            "scope": SCOPE,
+        }
 
     play(body, short, grant="client_signature")
+
+
+def test_a_refused_refresh_token_is_followed_by_a_login():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        await asyncio.sleep(100)
+        asked = scene.venue.asked("public/auth")
+        assert [params["grant_type"] for params in asked] == [
+            "client_credentials",
+            "refresh_token",
+            "client_credentials",
+        ]
+        assert not scene.sink.of(FeedDown)
+
+    def refusing(venue: Venue) -> None:
+        def answer(params: dict[str, Any]) -> Any:
+            if params["grant_type"] == "refresh_token":
+                raise Refusal(13009, "unauthorized")
+            return {"access_token": "a", "refresh_token": "r", "expires_in": 100, "scope": SCOPE}
+
+        venue.answers["public/auth"] = answer
+
+    play(body, refusing)
 
 
 def test_ed25519_key_always_signs():
@@ -867,12 +918,18 @@ def account(venue: Venue) -> None:
             {"instrument_name": "ETH-PERPETUAL", "size": 10.0, "direction": "sell"},
             {"instrument_name": "BTC-PERPETUAL", "size": 20.0, "direction": "buy"},
         ],
-        "private/get_account_summary": {
-            "currency": "ETH",
-            "balance": 10.0,
-            "equity": 10.5,
-            "margin_balance": 10.5,
-            "initial_margin": 1.0,
+        "private/get_account_summaries": {
+            "summaries": [
+                {
+                    "currency": "ETH",
+                    "balance": 10.0,
+                    "equity": 10.5,
+                    "margin_balance": 10.5,
+                    "initial_margin": 1.0,
+                    "margin_model": "segregated_sm",
+                },
+                {"currency": "SOL", "balance": 0.0, "equity": 0.0},
+            ]
         },
         "public/get_instrument": FUTURE,
     }
@@ -904,6 +961,189 @@ def test_account_is_read_in_a_bracket():
         assert scene.sink.of(ReadEnded)[0].error == ""
 
     play(body, account)
+
+
+def log_row(number: int, **fields: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "type": "deposit",
+        "currency": "ETH",
+        "timestamp": 1757289500000,
+        "side": "-",
+        "change": 1.5,
+        "instrument_name": None,
+    } | fields
+
+
+def test_the_log_is_read_page_by_page_told_once_and_in_the_order_of_its_ids():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        command = msgspec.structs.replace(READ, log_since_ns=1757280000 * 10**9)
+        scene.port.send([command])
+        await scene.until(ReadEnded)
+        moves = scene.sink.of(CashMove)
+        assert [move.reference for move in moves] == ["1", "2", "3"]
+        first, second = scene.venue.asked("private/get_transaction_log")
+        assert first == {
+            "currency": "ETH",
+            "start_timestamp": 1757280000000,
+            "end_timestamp": 1757289660000,
+            "count": 250,
+        }
+        assert second == first | {"continuation": 77}
+        scene.port.send([command])
+        await scene.until(ReadEnded, 2)
+        assert len(scene.sink.of(CashMove)) == 3, "what was told is not told again"
+
+    def answers(venue: Venue) -> None:
+        account(venue)
+        venue.answers["private/get_transaction_log"] = lambda params: (
+            {"logs": [log_row(1)], "continuation": None}
+            if "continuation" in params
+            else {"logs": [log_row(3), log_row(2)], "continuation": 77}
+        )
+
+    play(body, answers)
+
+
+def test_a_trades_row_must_be_of_a_trade_that_was_read_and_is_never_booked():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        scene.port.send([READ])
+        await scene.until(ReadEnded)
+        assert len(scene.sink.of(Fill)) == 2 and not scene.sink.of(CashMove)
+        (entry,) = scene.sink.of(UnknownEntry)
+        assert (entry.reference, entry.kind) == ("2", "trade") and "T9" in entry.text
+
+    def answers(venue: Venue) -> None:
+        account(venue)
+        rows = [
+            log_row(1, type="trade", trade_id="T1", instrument_name="ETH-PERPETUAL"),
+            log_row(2, type="trade", trade_id="T9", instrument_name="ETH-PERPETUAL"),
+            log_row(3, type="trade", trade_id="T8", timestamp=1757288000000),
+            log_row(4, type="trade", trade_id="T7", timestamp=1757289599000),
+        ]
+        venue.answers["private/get_transaction_log"] = {"logs": rows, "continuation": None}
+
+    play(body, answers)
+
+
+def test_a_row_of_an_instrument_nobody_lists_any_more_is_told_as_unknown():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        scene.port.send([READ])
+        await scene.until(ReadEnded)
+        (entry,) = scene.sink.of(UnknownEntry)
+        assert entry.instrument == "deribit:ETH-5SEP25" and not scene.sink.of(ReadEnded)[0].error
+
+    def answers(venue: Venue) -> None:
+        account(venue)
+
+        def terms(params: dict[str, Any]) -> Any:
+            if params["instrument_name"] == "ETH-5SEP25":
+                raise Refusal(10020, "invalid_or_unsupported_instrument")
+            return FUTURE
+
+        venue.answers["public/get_instrument"] = terms
+        venue.answers["private/get_transaction_log"] = {
+            "logs": [log_row(1, type="delivery", instrument_name="ETH-5SEP25")],
+            "continuation": None,
+        }
+
+    play(body, answers)
+
+
+def test_reads_of_the_log_keep_to_its_credits():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        start = scene.clock.now_ns()
+        for number in range(12):
+            scene.port.send([READ])
+            await scene.until(ReadEnded, number + 1)
+        assert scene.clock.now_ns() - start > 5e9, "12 reads of 10,000 credits from 64,000 at 10,000 a second"
+
+    play(body, account)
+
+
+def test_balances_come_in_one_answer_with_the_margin_model_on_record():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        scene.port.send([READ])
+        await scene.until(ReadEnded)
+        (report,) = scene.sink.of(BalanceReport)
+        assert (report.currency, report.cash, report.excess) == ("ETH", 10, Decimal("9.5"))
+        assert report.margin_model == "segregated_sm"
+
+    play(body, account)
+
+
+# --- what is checked before the first order ---
+
+
+def refused_at_start(prepare: Any, **changes: Any) -> str:
+    """How the port's run ends when the account is not as it must be."""
+
+    async def body(scene: Scene) -> None:
+        await asyncio.sleep(30)
+
+    with pytest.raises(BaseExceptionGroup) as caught:
+        play(body, prepare, **changes)
+    refusals = [error for error in single_errors(caught.value) if isinstance(error, StartRefusedError)]
+    assert refusals and all(code_of(error) is Exit.CONFIG for error in refusals)
+    return str(refusals[0])
+
+
+def test_a_key_that_can_withdraw_is_refused_at_start():
+    scope = "connection account:read_write trade:read_write wallet:read_write"
+    text = refused_at_start(lambda venue: venue.answers.update({"public/auth": auth_answer(scope)}))
+    assert "cannot withdraw" in text and "wallet:read_write" in text
+
+
+def test_a_key_that_cannot_trade_is_refused_at_start():
+    scope = "connection account:read_write trade:none wallet:none"
+    text = refused_at_start(lambda venue: venue.answers.update({"public/auth": auth_answer(scope)}))
+    assert "the scope trade" in text
+
+
+def auth_answer(scope: str) -> dict[str, Any]:
+    return {"access_token": "a", "refresh_token": "r", "expires_in": 900, "scope": scope}
+
+
+def test_account_margin_model_and_network_must_be_the_configured_ones():
+    text = refused_at_start(
+        lambda venue: setattr(venue, "testnet", True),
+        account_name="desk",
+        margin_model="segregated_pm",
+        testnet=False,
+    )
+    assert "expected the account desk, found main or main_1" in text
+    assert "expected the margin model segregated_pm, found segregated_sm" in text
+    assert "expected the live network, the venue says test" in text
+
+
+def test_an_account_as_configured_trades_at_its_own_rate():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        assert scene.sink.of(BudgetRead) == [BudgetRead("deribit", 24.0, 80.0)]
+
+    def answers(venue: Venue) -> None:
+        limits = {"matching_engine": {"trading": {"total": {"rate": 30, "burst": 100}}}}
+        venue.answers["private/get_account_summary"] = ACCOUNT | {"limits": limits}
+        venue.testnet = True
+
+    play(body, answers, account_name="main_1", margin_model="segregated_sm", testnet=True)
+
+
+def test_an_account_that_changed_under_a_running_node_keeps_the_socket_down():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        scene.venue.answers["private/get_account_summary"] = ACCOUNT | {"margin_model": "cross_pm"}
+        scene.server.cut()
+        await asyncio.sleep(10)
+        assert "cross_pm" in scene.sink.of(FeedDown)[-1].why
+        assert [e.feed for e in scene.sink.of(FeedUp)].count("deribit/trading") == 1
+
+    play(body, margin_model="segregated_sm")
 
 
 def test_failed_part_ends_the_bracket_with_its_error():

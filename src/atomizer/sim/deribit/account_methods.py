@@ -6,35 +6,8 @@ from typing import Any
 
 from atomizer.sim.deribit.calls import Call, Method
 from atomizer.sim.deribit.channels import KINDS
-from atomizer.sim.deribit.listings import Listing
-from atomizer.sim.deribit.orders import own_order
-from atomizer.sim.deribit.public_methods import listing_of, page_of, read_currency
+from atomizer.sim.deribit.public_methods import listing_of, read_currency
 from atomizer.sim.deribit.reports import empty_portfolio, portfolio, position_report, positions
-
-
-def get_user_trades_by_instrument(call: Call) -> dict[str, Any]:
-    call.require("trade", write=False)
-    name = listing_of(call).name
-    return page_of(call, [t for t in call.account.trades if t["instrument_name"] == name], "desc")
-
-
-def get_user_trades_by_currency(call: Call) -> dict[str, Any]:
-    call.require("trade", write=False)
-    exchange = call.twin.exchange
-    currency, kind = read_currency(call, "any"), call.params.choice("kind", KINDS, "any")
-
-    def chosen(listing: Listing) -> bool:
-        return currency in ("any", listing.currency) and kind in ("any", listing.kind)
-
-    trades = [t for t in call.account.trades if chosen(exchange.listings[t["instrument_name"]])]
-    return page_of(call, trades, "desc")
-
-
-def get_user_trades_by_order(call: Call) -> list[dict[str, Any]]:
-    call.require("trade", write=False)
-    order = own_order(call.account, call.params.text("order_id"))
-    trades = [trade for trade in call.account.trades if trade["order_id"] == order.order_id]
-    return trades if call.params.text("sorting", "default") == "asc" else trades[::-1]
 
 
 def get_positions(call: Call) -> list[dict[str, Any]]:
@@ -96,7 +69,7 @@ def _identity(call: Call) -> dict[str, Any]:
         "type": "main",
         "email": f"{account.name}@example.com",
         "system_name": account.name,
-        "mmp_enabled": False,
+        "mmp_enabled": True,
         "creation_timestamp": call.twin.exchange.start_ns // 1_000_000,
         "login_enabled": True,
         "self_trading_reject_mode": "reject_taker",
@@ -134,11 +107,6 @@ def get_transaction_log(call: Call) -> dict[str, Any]:
 
 
 METHODS: dict[str, Method] = {
-    "private/get_user_trades_by_instrument": get_user_trades_by_instrument,
-    "private/get_user_trades_by_instrument_and_time": get_user_trades_by_instrument,
-    "private/get_user_trades_by_currency": get_user_trades_by_currency,
-    "private/get_user_trades_by_currency_and_time": get_user_trades_by_currency,
-    "private/get_user_trades_by_order": get_user_trades_by_order,
     "private/get_positions": get_positions,
     "private/get_position": get_position,
     "private/get_account_summary": get_account_summary,

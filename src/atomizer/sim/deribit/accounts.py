@@ -93,12 +93,19 @@ class Account:
     orders: dict[str, Order] = field(default_factory=dict)
     trades: list[dict[str, Any]] = field(default_factory=list)
     cod_default: bool = False
+    margin_model: str = "segregated_sm"
+    # Margin of MMP groups by (currency, index).
+    reserved: dict[tuple[str, str], Decimal] = field(default_factory=dict)
 
     def position(self, listing: Listing) -> Position:
         position = self.positions.get(listing.name)
         if position is None:
             position = self.positions[listing.name] = Position(listing)
         return position
+
+    def held_for_groups(self, currency: str) -> Decimal:
+        """What MMP groups reserve in a currency."""
+        return sum((amount for (name, _), amount in self.reserved.items() if name == currency), ZERO)
 
     def held(self, currency: str) -> list[Position]:
         """Positions that settle in a currency and are not flat."""
@@ -188,15 +195,15 @@ def margins(account: Account, currency: str, marks: Marks, extra: Order | None =
     listings = {position.listing.name: position.listing for position in account.held(currency)}
     premium = 0.0
     for order in (*account.open_orders.values(), *([extra] if extra else [])):
-        if order.listing.settlement != currency:
-            continue
+        if order.listing.settlement != currency or order.quote is not None:
+            continue  # quotes are covered by what their group reserves
         amount = float(order.listing.lot * order.left_lots)
         listings[order.listing.name] = order.listing
         sides = working.setdefault(order.listing.name, [0.0, 0.0])
         sides[0 if order.side > 0 else 1] += amount
         if order.listing.option and order.side > 0:
             premium += amount * order.listing.price(order.ticks)
-    initial, maintenance = premium, 0.0
+    initial, maintenance = premium + float(account.held_for_groups(currency)), 0.0
     for name, listing in listings.items():
         position = account.positions.get(name)
         size = float(position.size) if position else 0.0

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.auth import Grant
 from atomizer.sim.deribit.errors import DeribitError
+from atomizer.sim.deribit.orders import Order
 from atomizer.sim.deribit.params import Params
 
 if TYPE_CHECKING:
     from atomizer.sim.deribit.session import Session
     from atomizer.sim.deribit.twin import DeribitTwin
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A reply that waits until none of `orders` is in the speed bump; `build` makes or refuses it."""
+
+    orders: Sequence[Order]
+    build: Callable[[], Any]
 
 
 @dataclass(slots=True)

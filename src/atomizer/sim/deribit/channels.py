@@ -13,8 +13,8 @@ CURRENCIES = ("BTC", "ETH", "SOL", "USDC", "USDT", "EURR", "any")
 GROUPS = ("none", "1", "2", "5", "10", "25", "100", "250")
 DEPTHS = ("1", "10", "20")
 USER_FEEDS = ("orders", "trades", "changes")
-# Channels that are granted and say nothing here: no lock, access list, MMP or combos are simulated.
-QUIET_USER = ("lock", "access_log", "mmp_trigger", "combo_trades")
+# Channels that are granted and say nothing here: no lock, access list or combos are simulated.
+QUIET_USER = ("lock", "access_log", "combo_trades")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ def parse_channel(name: str, listings: Mapping[str, Listing], indices: Collectio
     words = name.split(".")
     head, rest = words[0], words[1:]
     if head == "user" and rest:
-        return _user(name, rest, listings)
+        return _user(name, rest, listings, indices)
     if head == "book":
         return _book(name, rest, listings)
     if head in ("ticker", "perpetual") and len(rest) == 2 and rest[0] in listings and rest[1] in INTERVALS:
         return Channel(name, head, rest[0], rest[1])
-    if head == "quote" and len(rest) == 1 and rest[0] in listings:
+    if head in ("quote", "incremental_ticker") and len(rest) == 1 and rest[0] in listings:
         return Channel(name, head, rest[0])
     if head == "trades" and _scoped(rest, listings):
         return Channel(name, head, ".".join(rest[:-1]), rest[-1])
-    if head == "deribit_price_index" and len(rest) == 1 and rest[0] in indices:
+    if head in ("deribit_price_index", "deribit_volatility_index") and len(rest) == 1 and rest[0] in indices:
         return Channel(name, head, rest[0])
     if head == "markprice" and len(rest) == 2 and rest[0] == "options" and rest[1] in indices:
         return Channel(name, "markprice", rest[1])
@@ -71,7 +71,9 @@ def _scoped(rest: list[str], listings: Mapping[str, Listing]) -> bool:
     return len(rest) == 3 and rest[0] in KINDS and rest[1] in CURRENCIES
 
 
-def _user(name: str, rest: list[str], listings: Mapping[str, Listing]) -> Channel | None:
+def _user(
+    name: str, rest: list[str], listings: Mapping[str, Listing], indices: Collection[str]
+) -> Channel | None:
     feed, scope = f"user.{rest[0]}", rest[1:]
     if rest[0] in USER_FEEDS and _scoped(scope, listings):
         return Channel(name, feed, ".".join(scope[:-1]), scope[-1])
@@ -80,6 +82,8 @@ def _user(name: str, rest: list[str], listings: Mapping[str, Listing]) -> Channe
         and len(scope) == 1
         and (scope[0] in CURRENCIES or scope[0].upper() in CURRENCIES)
     ):
+        return Channel(name, feed, scope[0])
+    if rest[0] == "mmp_trigger" and len(scope) == 1 and scope[0] in (*indices, "any"):
         return Channel(name, feed, scope[0])
     if rest[0] in QUIET_USER:
         return Channel(name, feed, ".".join(scope))

@@ -6,17 +6,20 @@ Nothing here knows connections: what happened goes to a `Listener`, which turns 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from atomizer.net.transport import Clock
-from atomizer.sim.deribit.accounts import Account, Marks, Wallet, margins, value
+from atomizer.sim.deribit.accounts import Account, Marks, Wallet
+from atomizer.sim.deribit.admission import Admission
 from atomizer.sim.deribit.books import VenueBook
+from atomizer.sim.deribit.entrance import Entrance
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.executions import Executions
+from atomizer.sim.deribit.guards import Guards
 from atomizer.sim.deribit.listings import NS_PER_MS, Listing
-from atomizer.sim.deribit.orders import Order, Wish
+from atomizer.sim.deribit.orders import Order, QuoteTag, Wish
+from atomizer.sim.deribit.quoting import MassQuotes
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.deribit.underlyings import Underlying
 from atomizer.sim.market import Market
@@ -25,8 +28,6 @@ from atomizer.sim.matching import ANONYMOUS, Mode, Outcome, Placed, SelfTrade
 FIRST_ORDER = 580_000_000
 USDC = "USDC"
 DOLLARS = Marks(1.0, {}, {})
-# The perpetual refuses limit prices further than this from its mark.
-PRICE_BAND = 0.10
 
 
 class Listener(Protocol):
@@ -39,6 +40,8 @@ class Listener(Protocol):
     def traded(self, listing: Listing, trade: dict[str, Any]) -> None: ...
 
     def book_changed(self, book: VenueBook) -> None: ...
+
+    def mmp_triggered(self, account: Account, status: dict[str, Any]) -> None: ...
 
 
 @dataclass(slots=True)
@@ -69,11 +72,16 @@ class Exchange:
         self.books = {name: VenueBook(listing) for name, listing in self.listings.items()}
         names = dict.fromkeys(credential.account for credential in settings.credentials)
         self.accounts = {
-            name: Account(name, number, self._wallets()) for number, name in enumerate(names, start=1)
+            name: Account(name, number, self._wallets(), margin_model=settings.margin_model)
+            for number, name in enumerate(names, start=1)
         }
         self._orders: dict[int, Order] = {}
         self._next_order = FIRST_ORDER
         self._executions = Executions(clock, self.underlying)
+        self.admission = Admission(self)
+        self.entrance = Entrance(self, settings)
+        self.guards = Guards(lambda: self.now_ms, self.underlyings, self.cancel, listener.mmp_triggered)
+        self.quotes = MassQuotes(self, settings.quote_errors)
 
     def _wallets(self) -> dict[str, Wallet]:
         currencies = (*self.underlyings, USDC)
@@ -112,6 +120,15 @@ class Exchange:
             raise DeribitError("invalid_or_unsupported_instrument", f"unknown {name}", "instrument_name")
         return listing
 
+    def delta(self, listing: Listing) -> float:
+        """Black-Scholes delta of an instrument now."""
+        return self.underlying(listing).marks().delta[listing.name]
+
+    def owner(self, matching_id: int) -> Account | None:
+        """Whose order of a book this is, None for the anonymous."""
+        order = self._orders.get(matching_id)
+        return order.account if order else None
+
     def live_book(self, listing: Listing) -> VenueBook:
         """The book with its makers in place."""
         book = self.books[listing.name]
@@ -133,32 +150,35 @@ class Exchange:
     # --- orders ---
 
     def place(
-        self, account: Account, wish: Wish, valid_until_ms: int | None, via: int
+        self, account: Account, wish: Wish, valid_until_ms: int | None, via: int, tag: QuoteTag | None = None
     ) -> tuple[Order, list[dict[str, Any]]]:
-        """Take an order. Returns it with the trades it made at once.
+        """Take an order. Returns it with the trades it made; those of one in the speed bump come later.
+
+        The margin of quotes is held by their group, so `tag` spares the check.
 
         Raises:
             DeribitError: refused; nothing rests.
         """
-        self._check_deadline(valid_until_ms)
-        wish = self._reduced(account, wish)
+        self.admission.check_deadline(valid_until_ms)
+        wish = self.admission.reduced(account, wish)
         book = self.live_book(wish.listing)
-        ticks = self._limit(book, wish)
+        ticks = self.admission.limit(book, wish)
+        self.admission.check_price(wish)
+        self.guards.admit(account, wish, ticks, tag)
         self._next_order += 1
-        order = Order(self._next_order, account, wish, ticks, self.now_ms, via)
-        self._check_price(wish)
-        self._check_margin(account, wish.listing, order)
-        placed = book.matching.place(
-            order.matching_id, account.number, wish.side, ticks, wish.lots, wish.mode, SelfTrade.CANCEL_TAKER
-        )
+        order = Order(self._next_order, account, wish, ticks, self.now_ms, via, tag)
+        if tag is None:
+            self.admission.check_margin(account, wish.listing, order)
+        if self.entrance.waits(book, wish, ticks):
+            self._register(order)
+            return order, self.entrance.hold(book, order)
+        placed = self.entrance.enter(book, order)
         if placed.outcome is Outcome.WOULD_CROSS:
             raise DeribitError("post_only_reject", "would take liquidity", "price")
         if placed.outcome is Outcome.SELF_TRADE and not placed.filled:
             raise DeribitError("order_overlap", "would meet an own order")
-        self._orders[order.matching_id] = order
-        account.orders[order.order_id] = order
-        trades = self._settle(book, order, placed)
-        return order, trades
+        self._register(order)
+        return order, self.settle(book, order, placed)
 
     def edit(
         self, account: Account, order: Order, wish: Wish, valid_until_ms: int | None
@@ -168,38 +188,50 @@ class Exchange:
         Raises:
             DeribitError: refused; the order stays, except that a rejected post-only edit cancels it.
         """
-        self._check_deadline(valid_until_ms)
+        self.admission.check_deadline(valid_until_ms)
         if not order.is_open:
             raise DeribitError("not_open_order", f"order is {order.state}", "order_id")
+        if order.is_bumped:
+            raise DeribitError("other_reject", "cannot be edited in the speed bump", "order_id")
         assert wish.ticks is not None
         left = wish.lots - order.filled_lots
         if left <= 0:
             raise DeribitError("invalid_amount", "amount must exceed what is filled", "amount")
-        self._check_price(wish)
+        self.admission.check_price(wish)
         before = (order.wish, order.ticks, order.lots)
         order.wish, order.ticks, order.lots = wish, wish.ticks, wish.lots
         try:
-            self._check_margin(account, wish.listing, None)
+            self.admission.check_margin(account, wish.listing, None)
         except DeribitError:
             order.wish, order.ticks, order.lots = before
             raise
         book = self.books[order.listing.name]
+        if self.entrance.waits(book, wish, wish.ticks):
+            order.replaced = True
+            return order, self.entrance.hold(book, order)
         placed = book.matching.amend(order.matching_id, wish.ticks, left, wish.mode, SelfTrade.CANCEL_TAKER)
         if placed.outcome is Outcome.WOULD_CROSS:
-            self._end(order, "cancelled", "edit_post_only_reject")
-            self._report(book, order)
+            self.end(order, "cancelled", "edit_post_only_reject")
+            self.report(book, order)
             raise DeribitError("post_only_reject", "would take liquidity; the order is cancelled", "price")
         order.replaced = True
-        return order, self._settle(book, order, placed)
+        return order, self.settle(book, order, placed)
 
     def cancel(self, order: Order, reason: str) -> None:
-        """Cancel an open order; anything else is left alone."""
+        """Cancel an open order; anything else is left alone.
+
+        One in the speed bump stays there and rests nothing of itself afterwards, or goes at once: a setting.
+        """
         if not order.is_open:
             return
         book = self.books[order.listing.name]
+        if order.is_bumped and self.settings.bumped_cancel == "ioc":
+            order.immediate, order.cancel_reason = True, reason
+            return
         book.matching.cancel(order.matching_id)
-        self._end(order, "cancelled", reason)
-        self._report(book, order)
+        self.end(order, "cancelled", reason)
+        self.report(book, order)
+        self.entrance.bump.notice()
 
     def anonymous_tick(self, elapsed_s: float) -> None:
         """Makers and takers of every live book act once."""
@@ -220,86 +252,43 @@ class Exchange:
 
     # --- inside ---
 
-    def _check_deadline(self, valid_until_ms: int | None) -> None:
-        if valid_until_ms is not None and self.now_ms > valid_until_ms:
-            raise DeribitError(
-                "timed_out", f"arrived at {self.now_ms}, valid until {valid_until_ms}", "valid_until"
-            )
-
-    def _check_price(self, wish: Wish) -> None:
-        if wish.ticks is None or wish.listing.option is not None:
-            return
-        mark, price = (
-            self.marks(wish.listing.settlement).mark[wish.listing.name],
-            wish.listing.price(wish.ticks),
-        )
-        if wish.side > 0 and price > mark * (1.0 + PRICE_BAND):
-            raise DeribitError("price_too_high", f"above the band around {mark}", "price")
-        if wish.side < 0 and price < mark * (1.0 - PRICE_BAND):
-            raise DeribitError("price_too_low", f"below the band around {mark}", "price")
-
-    def _reduced(self, account: Account, wish: Wish) -> Wish:
-        """A reduce-only order shrinks to the position it closes."""
-        if not wish.reduce_only:
-            return wish
-        position = account.positions.get(wish.listing.name)
-        size = position.size if position else Decimal(0)
-        room = int(-wish.side * size / wish.listing.lot)
-        if room < 1:
-            raise DeribitError(
-                "other_reject", "reduce_only order without a position to reduce", "reduce_only"
-            )
-        return wish if wish.lots <= room else replace(wish, lots=room)
-
-    def _limit(self, book: VenueBook, wish: Wish) -> int:
-        if wish.ticks is not None:
-            return wish.ticks
-        best = book.matching.best(-wish.side)
-        if best is None:
-            raise DeribitError("other_reject", "no liquidity on the other side", "type")
-        reach = int(best[0] * PRICE_BAND)
-        return max(best[0] + wish.side * reach, 1)
-
-    def _check_margin(self, account: Account, listing: Listing, extra: Order | None) -> None:
-        """Refuse what raises the initial margin beyond what the account has."""
-        currency = listing.settlement
-        marks = self.marks(currency)
-        needed, _ = margins(account, currency, marks, extra)
-        if needed <= value(account, currency, marks).margin_balance:
-            return
-        held, _ = margins(account, currency, marks)
-        if extra is not None and self._reduces(account, extra) and needed <= held:
-            return
-        raise DeribitError("not_enough_funds", f"needs {needed:.8f} {currency} of initial margin")
-
-    @staticmethod
-    def _reduces(account: Account, order: Order) -> bool:
-        position = account.positions.get(order.listing.name)
-        return bool(position and position.size * order.side < 0)
+    def _register(self, order: Order) -> None:
+        self._orders[order.matching_id] = order
+        order.account.orders[order.order_id] = order
 
     def _place_anonymous(self, book: VenueBook, side: int, ticks: int, lots: int, mode: Mode) -> int:
-        """An order of the flow; returns its number."""
+        """An order of the flow; returns its number. Takers wait in the speed bump as everybody does."""
         self._next_order += 1
         number = self._next_order
+        bump = self.entrance.bump
+        if mode is Mode.IMMEDIATE and bump.delays(book.listing.name):
+            bump.hold(lambda: self._match_anonymous(number, book, side, ticks, lots, mode))
+        else:
+            self._match_anonymous(number, book, side, ticks, lots, mode)
+        return number
+
+    def _match_anonymous(
+        self, number: int, book: VenueBook, side: int, ticks: int, lots: int, mode: Mode
+    ) -> None:
         placed = book.matching.place(number, ANONYMOUS, side, ticks, lots, mode)
         if placed.fills:
             self._book_fills(book, None, side, placed)
-        return number
 
-    def _settle(self, book: VenueBook, order: Order, placed: Placed) -> list[dict[str, Any]]:
+    def settle(self, book: VenueBook, order: Order, placed: Placed) -> list[dict[str, Any]]:
         """Account for a placement of an account's order and tell everybody."""
         order.updated_ms = self.now_ms
         if placed.resting:
             order.ticks = placed.ticks
+            order.shown_lots = book.matching.shown(order.matching_id)
             order.account.open_orders[order.order_id] = order
         tallies = self._book_fills(book, order, order.side, placed, announce=False)
         if not placed.resting:
             if order.filled_lots == order.lots:
-                self._end(order, "filled", "")
+                self.end(order, "filled", "")
             else:
                 reason = "self_match_prevention" if placed.outcome is Outcome.SELF_TRADE else ""
-                self._end(order, "cancelled", reason)
-        self._count_own(book)
+                self.end(order, "cancelled", reason or (order.cancel_reason if order.immediate else ""))
+        self.count_own(book)
         own = tallies.setdefault(order.account, Tally([], []))
         if order not in own.orders:
             own.orders.append(order)
@@ -307,6 +296,7 @@ class Exchange:
         for trade in trades:
             trade["state"] = order.state
         self._announce(book, tallies)
+        self.guards.act()
         return trades
 
     def _book_fills(
@@ -323,35 +313,43 @@ class Exchange:
                 order.filled_lots += fill.lots
                 order.paid += fill.ticks * fill.lots
                 order.updated_ms = self.now_ms
+                self.guards.traded(order, fill.ticks, fill.lots)
+                if order is maker:
+                    order.shown_lots = book.matching.shown(order.matching_id)
                 if order is maker and fill.left == 0:
-                    self._end(order, "filled", "")
+                    self.end(order, "filled", "")
                 tally = tallies.setdefault(order.account, Tally([], []))
                 if order not in tally.orders:
                     tally.orders.append(order)
                 tally.trades.append(self._executions.own(order, public, fill.ticks, fill.lots, liquidity))
             self._listener.traded(book.listing, public)
         if announce:
-            self._count_own(book)
+            self.count_own(book)
             self._announce(book, tallies)
+            self.guards.act()
         return tallies
 
     def _announce(self, book: VenueBook, tallies: dict[Account, Tally]) -> None:
         for account, tally in tallies.items():
             self._listener.account_changed(account, book.listing, tally.orders, tally.trades)
+        self.changed(book)
+
+    def changed(self, book: VenueBook) -> None:
+        """Tell of a book that is not what it was."""
         book.touch()
         self._listener.book_changed(book)
 
-    def _report(self, book: VenueBook, order: Order) -> None:
-        self._count_own(book)
+    def report(self, book: VenueBook, order: Order) -> None:
+        self.count_own(book)
         self._announce(book, {order.account: Tally([order], [])})
 
-    def _end(self, order: Order, state: str, reason: str) -> None:
+    def end(self, order: Order, state: str, reason: str) -> None:
         order.state = state
         order.cancel_reason = reason
         order.updated_ms = self.now_ms
         order.account.open_orders.pop(order.order_id, None)
 
-    def _count_own(self, book: VenueBook) -> None:
+    def count_own(self, book: VenueBook) -> None:
         book.own_orders = sum(
             order.listing is book.listing
             for account in self.accounts.values()

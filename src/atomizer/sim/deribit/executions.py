@@ -85,5 +85,7 @@ class Executions:
         if listing.option:
             forward = self._underlying(listing).state().forward(listing.option.expiry_ns)
             trade["underlying_price"] = round(forward, 4)
+        if order.quote is not None:
+            trade |= {"quote_id": order.quote.quote_id, "quote_set_id": order.quote.quote_set_id}
         account.trades.append(trade)
         return trade

@@ -21,6 +21,7 @@ from atomizer.sim.deribit.orders import Order
 from atomizer.sim.deribit.reports import portfolio, position_report
 from atomizer.sim.deribit.tickers import Tickers
 from atomizer.sim.deribit.underlyings import Underlying
+from atomizer.sim.deribit.volatility import volatility_index
 
 SLOW_STEPS = 10
 PORTFOLIO_STEPS = 10
@@ -45,6 +46,7 @@ class Topic:
         self.subscribers: dict[Subscriber, None] = {}
         self.pending: list[Any] = []
         self.seen = -1
+        self.shown: dict[str, Any] = {}
         self._head = (
             f'{{"jsonrpc":"2.0","method":"subscription","params":{{"channel":"{channel.name}","data":'
         ).encode()
@@ -99,7 +101,7 @@ class Hub:
         listing = exchange.listings.get(channel.scope)
         if listing is None or channel.private:
             return
-        if channel.feed in ("ticker", "perpetual") and listing.option:
+        if channel.feed in ("ticker", "incremental_ticker", "perpetual") and listing.option:
             return
         book = exchange.books[listing.name]
         book.watchers += change
@@ -107,12 +109,16 @@ class Hub:
             exchange.live_book(listing)
 
     def _greet(self, subscriber: Subscriber, topic: Topic) -> None:
-        data = self._opening(topic.channel)
+        data = self._opening(topic)
         if data is not None:
             subscriber.push(topic.message(data))
 
-    def _opening(self, channel: Channel) -> bytes | None:
-        exchange = self.exchange
+    def _opening(self, topic: Topic) -> bytes | None:
+        exchange, channel = self.exchange, topic.channel
+        if channel.feed == "incremental_ticker":
+            if not topic.shown:
+                topic.shown = self._ticker(channel)
+            return _encode({"type": "snapshot", **topic.shown})
         if channel.feed == "book":
             feed = self._feeds.get(channel.name)
             if feed is None:
@@ -137,6 +143,8 @@ class Hub:
         if channel.feed == "deribit_price_index":
             index = self._indexed(channel.scope).index()
             return _encode({"index_name": channel.scope, "price": index, "timestamp": exchange.now_ms})
+        if channel.feed == "deribit_volatility_index":
+            return _encode(volatility_index(self._indexed(channel.scope), exchange.now_ms))
         if channel.feed == "markprice":
             return _encode(self._mark_prices(channel.scope))
         return None
@@ -208,6 +216,12 @@ class Hub:
             self._happened(account.name, f"user.trades.{scope}", trades, many=True)
         self._portfolios.add(account.name)
 
+    def mmp_triggered(self, account: Account, status: dict[str, Any]) -> None:
+        for index in (status["index_name"], "any"):
+            topic = self._topics.get((f"user.mmp_trigger.{index}", account.name))
+            if topic is not None:
+                topic.say(_encode(status))
+
     def account_changed(
         self, account: Account, listing: Listing, orders: list[dict[str, Any]], trades: list[dict[str, Any]]
     ) -> None:
@@ -254,12 +268,14 @@ class Hub:
             elif channel.feed == "ticker":
                 if slow or options_due or self.exchange.listings[channel.scope].option is None:
                     topic.say(self.tickers.data(self.exchange.listings[channel.scope]))
+            elif channel.feed == "incremental_ticker":
+                self._say_increment(topic)
             elif channel.feed == "book" and channel.interval != "raw":
                 self._say_book(self.exchange.books[channel.scope], channel.interval)
             elif channel.feed == "grouped":
                 self._say_if_changed(topic)
             elif channel.feed in ("deribit_price_index", "perpetual") or (
-                slow and channel.feed == "markprice"
+                slow and channel.feed in ("markprice", "deribit_volatility_index")
             ):
                 data = self._current(channel)
                 assert data is not None
@@ -283,6 +299,20 @@ class Hub:
             data = self._current(topic.channel)
             assert data is not None
             topic.say(data)
+
+    def _ticker(self, channel: Channel) -> dict[str, Any]:
+        listing = self.exchange.listings[channel.scope]
+        ticker: dict[str, Any] = msgspec.json.decode(self.tickers.data(listing))
+        return ticker
+
+    def _say_increment(self, topic: Topic) -> None:
+        """What changed of a ticker since the last message; the time alone is no change."""
+        now = self._ticker(topic.channel)
+        changed = {key: value for key, value in now.items() if topic.shown.get(key) != value}
+        if changed.keys() <= {"timestamp"}:
+            return
+        topic.shown = now
+        topic.say(_encode({"type": "change", "instrument_name": topic.channel.scope, **changed}))
 
     def _say_portfolio(self, topic: Topic, *, slow: bool) -> None:
         account = topic.account

@@ -22,8 +22,11 @@ MATCHING_METHODS = frozenset(
         "private/cancel_all_by_kind_or_type",
         "private/cancel_by_label",
         "private/close_position",
+        "private/cancel_quotes",
     }
 )
+# Requests and single quotes per second, and how many of each can be saved up.
+MASS_QUOTES, QUOTES = 10.0, 500.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,24 @@ class Limits:
         Raises:
             DeribitError: 10028, not enough credits.
         """
-        if method in MATCHING_METHODS:
+        if method == "private/mass_quote":
+            name, cost, capacity, refill = "mass quote", 1.0, MASS_QUOTES, MASS_QUOTES
+        elif method in MATCHING_METHODS:
             name, cost, capacity, refill = "matching", 1.0, float(self._tier.burst), float(self._tier.rate)
         else:
             pool = POOLS.get(method, DEFAULT_POOL)
             name, cost, capacity, refill = pool.name, pool.cost, pool.capacity, REFILL_PER_S
+        self._take(owner, name, cost, capacity, refill, now_ns)
+
+    def charge_quotes(self, owner: str, count: int, now_ns: int) -> None:
+        """Pay for the single quotes of a mass quote.
+
+        Raises:
+            DeribitError: 10028, not enough credits.
+        """
+        self._take(owner, "quote", float(count), QUOTES, QUOTES, now_ns)
+
+    def _take(self, owner: str, name: str, cost: float, capacity: float, refill: float, now_ns: int) -> None:
         bucket = self._buckets.get((owner, name))
         if bucket is None:
             bucket = self._buckets[owner, name] = Bucket(capacity, now_ns)

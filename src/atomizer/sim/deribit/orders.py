@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 GTC, GTD, IOC, FOK = "good_til_cancelled", "good_til_day", "immediate_or_cancel", "fill_or_kill"
 MAX_LABEL = 64
+# An iceberg shows this many times the smallest order, and one part in this many of itself, at the least.
+SHOW_MINIMUM, SHOW_PARTS = 100, 100
+MARKET_TYPES = ("market", "market_limit")
+OPEN, SPEED_BUMPED = "open", "speed_bumped"
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A checked order request. `ticks` None: take whatever price there is (market)."""
+    """A checked order request. `ticks` None: take whatever price there is (market); `show` 0: all shows."""
 
     listing: Listing
     side: int
@@ -33,12 +37,15 @@ class Wish:
     reject_post_only: bool
     reduce_only: bool
     mmp: bool
+    show: int = 0
 
     @property
     def mode(self) -> Mode:
         """How the matching treats what does not trade."""
         if self.order_type == "market" or self.time_in_force == IOC:
             return Mode.IMMEDIATE
+        if self.order_type == "market_limit":
+            return Mode.REST
         if self.time_in_force == FOK:
             return Mode.ALL_OR_NOTHING
         if self.post_only:
@@ -53,7 +60,7 @@ def read_wish(params: Params, listing: Listing, side: int) -> Wish:
         DeribitError: off the grids, contradictory, or not offered by this simulation.
     """
     order_type = params.text("type", "limit")
-    if order_type not in ("limit", "market"):
+    if order_type not in ("limit", *MARKET_TYPES):
         raise DeribitError("other_reject", f"order type {order_type} is not simulated", "type")
     if params.has("advanced"):
         raise DeribitError("no_adv_for_futures" if listing.option is None else "other_reject",
@@ -63,7 +70,7 @@ def read_wish(params: Params, listing: Listing, side: int) -> Wish:
     if len(label) > MAX_LABEL:
         raise invalid_params("label", f"must be at most {MAX_LABEL} characters")
     post_only = params.flag("post_only")
-    if post_only and (order_type == "market" or time_in_force in (IOC, FOK)):
+    if post_only and (order_type in MARKET_TYPES or time_in_force in (IOC, FOK)):
         raise invalid_params("post_only", "contradicts an order that may not rest")
     ticks = None
     if order_type == "limit":
@@ -71,10 +78,11 @@ def read_wish(params: Params, listing: Listing, side: int) -> Wish:
         if price is None:
             raise invalid_params("price", "value required")
         ticks = listing.ticks(price)
+    lots = read_lots(params, listing)
     return Wish(
         listing=listing,
         side=side,
-        lots=read_lots(params, listing),
+        lots=lots,
         ticks=ticks,
         order_type=order_type,
         time_in_force=time_in_force,
@@ -83,7 +91,27 @@ def read_wish(params: Params, listing: Listing, side: int) -> Wish:
         reject_post_only=params.flag("reject_post_only"),
         reduce_only=params.flag("reduce_only"),
         mmp=params.flag("mmp"),
+        show=_read_show(params, listing, lots, resting=time_in_force in (GTC, GTD)),
     )
+
+
+def _read_show(params: Params, listing: Listing, lots: int, *, resting: bool) -> int:
+    """Lots of an iceberg that show at a time (`display_amount`, once `max_show`), 0 where all of it does.
+
+    Raises:
+        DeribitError: 10036, too small a part of it or of the smallest order, or of an order that cannot rest.
+    """
+    name = "display_amount" if params.has("display_amount") else "max_show"
+    amount = params.decimal(name)
+    if amount is None:
+        return 0
+    show = listing.lots(amount)
+    if show >= lots:
+        return 0
+    if not resting or show < SHOW_MINIMUM or lots > SHOW_PARTS * show:
+        reason = f"at least {SHOW_MINIMUM} times {listing.lot} and one part in {SHOW_PARTS}"
+        raise DeribitError("invalid_max_show_amount", reason, name)
+    return show
 
 
 def read_lots(params: Params, listing: Listing) -> int:
@@ -99,21 +127,38 @@ def read_lots(params: Params, listing: Listing) -> int:
     return listing.lots(amount)
 
 
+@dataclass(frozen=True, slots=True)
+class QuoteTag:
+    """What makes an order one side of a mass quote."""
+
+    group: str
+    quote_id: str
+    quote_set_id: str
+
+
 class Order:
-    """One order of an account. `lots` is the total asked for, `left_lots` what may still trade."""
+    """One order of an account. `lots` is the total asked for, `left_lots` what may still trade.
+
+    `state` `speed_bumped`: accepted, not yet in the book. `immediate`: cancelled while there, so that
+    nothing of it will rest. `refusal`: why it ended when it left the speed bump.
+    """
 
     __slots__ = (
         "account",
         "cancel_reason",
         "created_ms",
         "filled_lots",
+        "immediate",
         "label",
         "listing",
         "lots",
         "matching_id",
         "order_id",
         "paid",
+        "quote",
+        "refusal",
         "replaced",
+        "shown_lots",
         "state",
         "ticks",
         "updated_ms",
@@ -122,7 +167,14 @@ class Order:
     )
 
     def __init__(
-        self, matching_id: int, account: Account, wish: Wish, ticks: int, now_ms: int, via: int
+        self,
+        matching_id: int,
+        account: Account,
+        wish: Wish,
+        ticks: int,
+        now_ms: int,
+        via: int,
+        quote: QuoteTag | None = None,
     ) -> None:
         self.matching_id = matching_id
         prefix = "" if wish.listing.currency == "BTC" else f"{wish.listing.currency}-"
@@ -135,8 +187,12 @@ class Order:
         self.lots = wish.lots
         self.filled_lots = 0
         self.paid = Decimal(0)  # sum of ticks x lots
-        self.state = "open"
+        self.state = OPEN
         self.cancel_reason = ""
+        self.quote = quote
+        self.shown_lots = 0
+        self.immediate = False
+        self.refusal: DeribitError | None = None
         self.replaced = False
         self.created_ms = self.updated_ms = now_ms
         self.via = via  # session number, 0 by HTTP
@@ -151,7 +207,17 @@ class Order:
 
     @property
     def is_open(self) -> bool:
-        return self.state == "open"
+        """Whether anything of it may still trade."""
+        return self.state in (OPEN, SPEED_BUMPED)
+
+    @property
+    def is_bumped(self) -> bool:
+        return self.state == SPEED_BUMPED
+
+    @property
+    def mode(self) -> Mode:
+        """How the matching treats it when it enters the book."""
+        return Mode.IMMEDIATE if self.immediate else self.wish.mode
 
     @property
     def average(self) -> float:
@@ -167,17 +233,17 @@ class Order:
         body: dict[str, Any] = {
             "order_id": self.order_id,
             "order_state": self.state,
-            "order_type": wish.order_type,
-            "original_order_type": None,
+            "order_type": "limit" if wish.order_type == "market_limit" else wish.order_type,
+            "original_order_type": "market_limit" if wish.order_type == "market_limit" else None,
             "time_in_force": wish.time_in_force,
             "instrument_name": listing.name,
             "direction": "buy" if wish.side > 0 else "sell",
-            "price": "market_price" if wish.ticks is None else listing.price(self.ticks),
+            "price": "market_price" if wish.order_type == "market" else listing.price(self.ticks),
             "amount": amount,
             "contracts": amount / float(listing.contract_size),
             "filled_amount": listing.amount(self.filled_lots),
             "average_price": self.average,
-            "max_show": amount,
+            "max_show": listing.amount(wish.show) if wish.show else amount,
             "label": self.label,
             "post_only": wish.post_only,
             "reject_post_only": wish.reject_post_only,
@@ -192,8 +258,20 @@ class Order:
             "creation_timestamp": self.created_ms,
             "last_update_timestamp": self.updated_ms,
         }
-        if self.cancel_reason:
+        if wish.show:
+            body["display_amount"] = listing.amount(self.shown_lots)
+            body["refresh_amount"] = listing.amount(wish.show)
+        if self.quote is not None:
+            body |= {
+                "quote": True,
+                "quote_id": self.quote.quote_id,
+                "quote_set_id": self.quote.quote_set_id,
+                "mmp_group": self.quote.group,
+            }
+        if self.cancel_reason and not self.is_open:
             body["cancel_reason"] = self.cancel_reason
+            if self.cancel_reason == "mmp_trigger":
+                body["mmp_cancelled"] = True
         return body
 
 
@@ -226,7 +304,7 @@ def changed_wish(
     """
     if mmp != order.wish.mmp:
         raise invalid_params("mmp", "cannot be changed by edit")
-    if order.wish.ticks is None:
+    if order.wish.order_type == "market":
         raise DeribitError("other_reject", "a market order cannot be edited", "order_id")
     return replace(
         order.wish,

@@ -78,14 +78,33 @@ class Params:
             return False
         raise invalid_params(name, "must be a boolean")
 
+    def object(self, name: str) -> Params:
+        """An object of parameters."""
+        value = self.values.get(name)
+        if not isinstance(value, dict):
+            raise invalid_params(name, "must be an object")
+        return Params(value)
+
+    def objects(self, name: str) -> list[Params]:
+        """A list of objects, as JSON or as JSON text."""
+        value = self._json(name)
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            raise invalid_params(name, "must be an array of objects")
+        return [Params(one) for one in value]
+
     def texts(self, name: str) -> list[str]:
         """A list of strings, as JSON or as JSON text."""
+        value = self._json(name)
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise invalid_params(name, "must be an array of strings")
+        return value
+
+    def _json(self, name: str) -> Any:
+        """A value that a query string writes as JSON text."""
         value = self.values.get(name)
         if isinstance(value, str):
             try:
-                value = json.loads(value)
+                return json.loads(value)
             except ValueError:
-                raise invalid_params(name, "must be an array of strings") from None
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise invalid_params(name, "must be an array of strings")
+                raise invalid_params(name, "must be JSON") from None
         return value

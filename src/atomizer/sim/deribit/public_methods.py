@@ -148,6 +148,18 @@ def get_last_trades(call: Call) -> dict[str, Any]:
     return page_of(call, trades, default_order="desc")
 
 
+def _id_number(trade_id: str) -> int:
+    """`ETH-210000007` as a number; ids grow over all instruments."""
+    return int(trade_id.rpartition("-")[2])
+
+
+def _id_bound(call: Call, name: str) -> int:
+    text = call.params.text(name).rpartition("-")[2]
+    if not text.isdigit():
+        raise invalid_params(name, "must be a trade id")
+    return int(text)
+
+
 def page_of(call: Call, trades: list[dict[str, Any]], default_order: str) -> dict[str, Any]:
     """One page of trades given oldest first: filtered, sorted, cut to `count`, with `has_more`."""
     params = call.params
@@ -159,9 +171,10 @@ def page_of(call: Call, trades: list[dict[str, Any]], default_order: str) -> dic
         ("timestamp", params.integer("start_timestamp", 0), params.integer("end_timestamp", 2**62)),
     )
     found = [trade for trade in trades if all(low <= trade[key] <= high for key, low, high in bounds)]
-    ids = [trade["trade_id"] for trade in found]
-    if params.has("start_id") and params.text("start_id") in ids:
-        found = found[ids.index(params.text("start_id")) :]
+    if params.has("start_id"):
+        found = [trade for trade in found if _id_number(trade["trade_id"]) >= _id_bound(call, "start_id")]
+    if params.has("end_id"):
+        found = [trade for trade in found if _id_number(trade["trade_id"]) <= _id_bound(call, "end_id")]
     sorting = params.choice("sorting", ("asc", "desc", "default"), "default")
     if (default_order if sorting == "default" else sorting) == "desc":
         found.reverse()
@@ -179,5 +192,7 @@ METHODS: dict[str, Method] = {
     "public/get_book_summary_by_currency": get_book_summary,
     "public/get_index_price": get_index_price,
     "public/get_last_trades_by_instrument": get_last_trades,
+    "public/get_last_trades_by_instrument_and_time": get_last_trades,
+    "public/get_last_trades_by_currency_and_time": get_last_trades,
     "public/get_last_trades_by_currency": get_last_trades,
 }

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from atomizer.sim.deribit.accounts import Account, Marks, Position, coin, unit_margin, value
+from atomizer.sim.deribit.orders import Order
 
 
 def number(amount: Decimal | float) -> float:
@@ -103,6 +104,22 @@ def portfolio(account: Account, currency: str, marks: Marks) -> dict[str, Any]:
         "cross_collateral_enabled": False,
         "margin_model": "segregated_sm",
     }
+
+
+def cancelled(orders: list[Order]) -> list[dict[str, Any]]:
+    """The detailed answer of a cancel of many: the orders of each book."""
+    books: dict[str, list[Order]] = {}
+    for order in orders:
+        books.setdefault(order.listing.name, []).append(order)
+    return [
+        {
+            "instrument_name": name,
+            "currency": found[0].listing.currency,
+            "type": "limit",
+            "result": [order.render() for order in found],
+        }
+        for name, found in books.items()
+    ]
 
 
 def empty_portfolio(currency: str) -> dict[str, Any]:

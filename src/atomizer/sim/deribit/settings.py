@@ -36,6 +36,10 @@ class Tier:
     burst: int
 
 
+STANDARD_MARGIN = ("segregated_sm", "cross_sm")
+MARGIN_MODELS = (*STANDARD_MARGIN, "segregated_pm", "cross_pm")
+BUMPED_CANCELS = ("ioc", "gone")
+QUOTE_ERRORS = ("stays_together", "stays_alone", "goes_together", "goes_alone")
 TIERS = {1: Tier(30, 100), 2: Tier(20, 50), 3: Tier(10, 30), 4: Tier(5, 20)}
 
 
@@ -56,6 +60,13 @@ class DeribitTwinSettings:
         idle_close_s: a socket silent this long without heartbeat is closed.
         takers: whether anonymous takers trade.
         flow_seed: seed of the order flow; None derives it from the market's seed.
+        speed_bump_ms: how long what would match at once waits, 0 to 10; the large perpetuals never wait.
+        bumped_cancel: what cancelling does in the speed bump: `ioc` (nothing of it will rest, but it may
+            still trade: the venue's newer page) or `gone` (it leaves at once: its older page).
+        quote_errors: what a refused side of a mass quote means for the resting quote of that side (`stays`,
+            `goes`) and for the other side (`together`: refused as well, `alone`). The venue's article says
+            `goes_alone`, its release note of 25 November 2025 `stays_together`.
+        margin_model: of every account; under `segregated_sm` and `cross_sm` options cannot be quoted in mass.
     """
 
     credentials: tuple[Credential, ...] = DEFAULT_CREDENTIALS
@@ -70,6 +81,10 @@ class DeribitTwinSettings:
     idle_close_s: float = 600.0
     takers: bool = True
     flow_seed: int | None = None
+    speed_bump_ms: float = 0.0
+    bumped_cancel: str = "ioc"
+    quote_errors: str = "stays_together"
+    margin_model: str = "segregated_sm"
 
     def opening(self, currency: str) -> Decimal:
         """What every account starts with in a currency."""

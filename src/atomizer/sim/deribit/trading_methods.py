@@ -5,37 +5,45 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from atomizer.sim.deribit.accounts import Account
-from atomizer.sim.deribit.calls import Call, Method
+from atomizer.sim.deribit.calls import Call, Held, Method
 from atomizer.sim.deribit.channels import KINDS
 from atomizer.sim.deribit.errors import DeribitError
-from atomizer.sim.deribit.hub import rendered
+from atomizer.sim.deribit.history import matches, of_type
 from atomizer.sim.deribit.orders import Order, changed_wish, own_order, read_lots, read_wish
 from atomizer.sim.deribit.public_methods import listing_of, read_currency
+from atomizer.sim.deribit.reports import cancelled
 
 USER_REQUEST = "user_request"
-ORDER_TYPES = ("all", "limit", "trigger_all", "stop_all", "stop_limit", "stop_market", "take_all",
-               "take_limit", "take_market", "trailing_all", "trailing_stop")  # fmt: skip
 
 
-def buy(call: Call) -> dict[str, Any]:
+def buy(call: Call) -> Held:
     return _place(call, 1)
 
 
-def sell(call: Call) -> dict[str, Any]:
+def sell(call: Call) -> Held:
     return _place(call, -1)
 
 
-def _place(call: Call, side: int) -> dict[str, Any]:
+def _place(call: Call, side: int) -> Held:
     call.require("trade", write=True)
     wish = read_wish(call.params, listing_of(call), side)
     call.twin.count_placement(wish.label)
     via = call.session.number if call.session else 0
-    order, trades = call.twin.exchange.place(call.account, wish, _deadline(call), via)
-    return {"order": order.render(), "trades": trades}
+    return _answer(*call.twin.exchange.place(call.account, wish, _deadline(call), via))
 
 
-def close_position(call: Call) -> dict[str, Any]:
+def _answer(order: Order, trades: list[dict[str, Any]]) -> Held:
+    """Order and trades, once the order is past the speed bump."""
+
+    def build() -> dict[str, Any]:
+        if order.refusal is not None:
+            raise order.refusal
+        return {"order": order.render(), "trades": trades}
+
+    return Held([order], build)
+
+
+def close_position(call: Call) -> Held:
     """An immediate order for the whole position."""
     call.require("trade", write=True)
     listing, account = listing_of(call), call.account
@@ -46,16 +54,15 @@ def close_position(call: Call) -> dict[str, Any]:
     values.setdefault("type", "limit")
     wish = read_wish(type(call.params)(values), listing, -1 if position.size > 0 else 1)
     via = call.session.number if call.session else 0
-    order, trades = call.twin.exchange.place(account, wish, None, via)
-    return {"order": order.render(), "trades": trades}
+    return _answer(*call.twin.exchange.place(account, wish, None, via))
 
 
-def edit(call: Call) -> dict[str, Any]:
+def edit(call: Call) -> Held:
     call.require("trade", write=True)
     return _edit(call, own_order(call.account, call.params.text("order_id")))
 
 
-def edit_by_label(call: Call) -> dict[str, Any]:
+def edit_by_label(call: Call) -> Held:
     call.require("trade", write=True)
     label, listing = call.params.text("label"), listing_of(call)
     found = [o for o in call.account.open_orders.values() if o.label == label and o.listing is listing]
@@ -66,7 +73,9 @@ def edit_by_label(call: Call) -> dict[str, Any]:
     return _edit(call, found[0])
 
 
-def _edit(call: Call, order: Order) -> dict[str, Any]:
+def _edit(call: Call, order: Order) -> Held:
+    if order.quote is not None:
+        raise DeribitError("order_not_found", "a quote is changed by mass_quote", "order_id")
     params, listing, old = call.params, order.listing, order.wish
     price = params.decimal("price")
     sized = params.has("amount") or params.has("contracts")
@@ -79,8 +88,7 @@ def _edit(call: Call, order: Order) -> dict[str, Any]:
         reduce_only=params.flag("reduce_only", default=old.reduce_only),
         mmp=params.flag("mmp", default=old.mmp),
     )
-    order, trades = call.twin.exchange.edit(call.account, order, wish, _deadline(call))
-    return {"order": order.render(), "trades": trades}
+    return _answer(*call.twin.exchange.edit(call.account, order, wish, _deadline(call)))
 
 
 def _deadline(call: Call) -> int | None:
@@ -93,108 +101,45 @@ def cancel(call: Call) -> dict[str, Any]:
     if not order.is_open:
         raise DeribitError("not_open_order", f"order is {order.state}", "order_id")
     call.twin.exchange.cancel(order, USER_REQUEST)
+    if order.is_bumped:
+        raise DeribitError("not_open_order", "in the speed bump: it will not rest, but may trade", "order_id")
     return order.render()
 
 
-def cancel_all(call: Call) -> int:
+def cancel_all(call: Call) -> Any:
     return _cancel_where(call, lambda order: True)  # noqa: ARG005 - every order
 
 
-def cancel_all_by_currency(call: Call) -> int:
+def cancel_all_by_currency(call: Call) -> Any:
     currency = read_currency(call, None)
     kind = call.params.choice("kind", KINDS, "any")
-    return _cancel_where(call, lambda order: _matches(order, currency, kind))
+    return _cancel_where(call, lambda order: matches(order, currency, kind))
 
 
-def cancel_all_by_currency_pair(call: Call) -> int:
+def cancel_all_by_currency_pair(call: Call) -> Any:
     pair = call.params.text("currency_pair")
     return _cancel_where(call, lambda order: order.listing.index == pair)
 
 
-def cancel_all_by_instrument(call: Call) -> int:
+def cancel_all_by_instrument(call: Call) -> Any:
     listing = listing_of(call)
     return _cancel_where(call, lambda order: order.listing is listing)
 
 
-def cancel_by_label(call: Call) -> int:
+def cancel_by_label(call: Call) -> Any:
     label, currency = call.params.text("label"), read_currency(call, "any")
-    return _cancel_where(call, lambda order: order.label == label and _matches(order, currency, "any"))
+    return _cancel_where(call, lambda order: order.label == label and matches(order, currency, "any"))
 
 
-def _cancel_where(call: Call, chosen: Callable[[Order], bool]) -> int:
-    """Cancel; the count. Conditional orders are not simulated, so asking for them alone finds none."""
+def _cancel_where(call: Call, chosen: Callable[[Order], bool]) -> Any:
+    """Cancel; the count, or with `detailed` what each book's orders became."""
     call.require("trade", write=True)
-    order_type = call.params.choice("type", ORDER_TYPES, "all")
-    if order_type not in ("all", "limit"):
-        return 0
-    found = [order for order in call.account.open_orders.values() if chosen(order)]
+    found = [o for o in call.account.open_orders.values() if chosen(o) and of_type(call)]
     for order in found:
         call.twin.exchange.cancel(order, USER_REQUEST)
-    return len(found)
-
-
-def _matches(order: Order, currency: str, kind: str) -> bool:
-    return currency in ("any", order.listing.currency) and kind in ("any", order.listing.kind)
-
-
-def get_open_orders(call: Call) -> list[dict[str, Any]]:
-    kind = call.params.choice("kind", KINDS, "any")
-    return _open_where(call, lambda order: _matches(order, "any", kind))
-
-
-def get_open_orders_by_currency(call: Call) -> list[dict[str, Any]]:
-    currency, kind = read_currency(call, None), call.params.choice("kind", KINDS, "any")
-    return _open_where(call, lambda order: _matches(order, currency, kind))
-
-
-def get_open_orders_by_instrument(call: Call) -> list[dict[str, Any]]:
-    listing = listing_of(call)
-    return _open_where(call, lambda order: order.listing is listing)
-
-
-def get_open_orders_by_label(call: Call) -> list[dict[str, Any]]:
-    currency, label = read_currency(call, "any"), call.params.text("label", "")
-    return _open_where(call, lambda order: _matches(order, currency, "any") and label in ("", order.label))
-
-
-def _open_where(call: Call, chosen: Callable[[Order], bool]) -> list[dict[str, Any]]:
-    call.require("trade", write=False)
-    return rendered([order for order in call.account.open_orders.values() if chosen(order)])
-
-
-def get_order_state(call: Call) -> dict[str, Any]:
-    call.require("trade", write=False)
-    return own_order(call.account, call.params.text("order_id")).render()
-
-
-def get_order_state_by_label(call: Call) -> list[dict[str, Any]]:
-    call.require("trade", write=False)
-    currency, label = read_currency(call, None), call.params.text("label")
-    return rendered(_history(call.account, lambda o: o.label == label and _matches(o, currency, "any")))
-
-
-def get_order_history_by_currency(call: Call) -> list[dict[str, Any]]:
-    currency, kind = read_currency(call, None), call.params.choice("kind", KINDS, "any")
-    return _past(call, lambda order: _matches(order, currency, kind))
-
-
-def get_order_history_by_instrument(call: Call) -> list[dict[str, Any]]:
-    listing = listing_of(call)
-    return _past(call, lambda order: order.listing is listing)
-
-
-def _history(account: Account, chosen: Callable[[Order], bool]) -> list[Order]:
-    return [order for order in account.orders.values() if chosen(order)]
-
-
-def _past(call: Call, chosen: Callable[[Order], bool]) -> list[dict[str, Any]]:
-    """Ended orders, newest first."""
-    call.require("trade", write=False)
-    count, offset = call.params.integer("count", 20), call.params.integer("offset", 0)
-    ended = [order for order in _history(call.account, chosen) if not order.is_open]
-    unfilled = call.params.flag("include_unfilled")
-    ended = [order for order in ended if order.filled_lots or unfilled]
-    return rendered(ended[::-1][offset : offset + count])
+    if call.params.flag("freeze_quotes"):
+        call.twin.exchange.guards.freeze_quotes(call.account)
+    return cancelled(found) if call.params.flag("detailed") else len(found)
 
 
 METHODS: dict[str, Method] = {
@@ -210,12 +155,4 @@ METHODS: dict[str, Method] = {
     "private/cancel_all_by_kind_or_type": cancel_all_by_currency,
     "private/cancel_all_by_instrument": cancel_all_by_instrument,
     "private/cancel_by_label": cancel_by_label,
-    "private/get_open_orders": get_open_orders,
-    "private/get_open_orders_by_currency": get_open_orders_by_currency,
-    "private/get_open_orders_by_instrument": get_open_orders_by_instrument,
-    "private/get_open_orders_by_label": get_open_orders_by_label,
-    "private/get_order_state": get_order_state,
-    "private/get_order_state_by_label": get_order_state_by_label,
-    "private/get_order_history_by_currency": get_order_history_by_currency,
-    "private/get_order_history_by_instrument": get_order_history_by_instrument,
 }

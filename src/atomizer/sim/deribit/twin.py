@@ -14,11 +14,19 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from atomizer.net.transport import Clock, Handler, HttpRequest, HttpResponse
-from atomizer.sim.deribit import account_methods, public_methods, session_methods, trading_methods
+from atomizer.sim.deribit import (
+    account_methods,
+    history,
+    public_methods,
+    quote_methods,
+    session_methods,
+    trading_methods,
+    volatility,
+)
 from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.auth import Authority
 from atomizer.sim.deribit.books import VenueBook
-from atomizer.sim.deribit.calls import Call, Method
+from atomizer.sim.deribit.calls import Call, Held, Method
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.exchange import Exchange
 from atomizer.sim.deribit.hub import Hub, later, rendered
@@ -37,6 +45,9 @@ METHODS: dict[str, Method] = {
     **public_methods.METHODS,
     **trading_methods.METHODS,
     **account_methods.METHODS,
+    **quote_methods.METHODS,
+    **history.METHODS,
+    **volatility.METHODS,
 }
 CANCEL_ON_DISCONNECT = "cancel_on_disconnect"
 
@@ -81,6 +92,7 @@ class DeribitTwin:
 
     async def stop(self) -> None:
         """Stand still; connections are the server's to close."""
+        self.exchange.entrance.bump.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -142,6 +154,8 @@ class DeribitTwin:
             grant = self.authority.by_header(request, self.exchange.now_ns)
             call = Call(self, method, Params(values), grant, None)
             result = self._perform(call, "http")
+            if isinstance(result, Held):  # a plain request cannot wait here
+                result = result.build()
         except DeribitError as error:
             return _json(400, self._envelope(identity, received_us, error=error))
         return _json(200, self._envelope(identity, received_us, result=result))
@@ -163,10 +177,22 @@ class DeribitTwin:
             if error.name == "too_many_requests":
                 session.close(POLICY_CLOSE, "too many requests")
             return
-        if not call.silent:
+        if isinstance(result, Held):
+            self.exchange.entrance.bump.after(
+                result.orders, lambda: self._reply_held(session, identity, received_us, result)
+            )
+        elif not call.silent:
             session.reply(self._envelope(identity, received_us, result=result))
         for follow in call.after:
             follow()
+
+    def _reply_held(self, session: Session, identity: Any, received_us: int, held: Held) -> None:
+        """Answer a request whose orders have left the speed bump."""
+        try:
+            body = self._envelope(identity, received_us, result=held.build())
+        except DeribitError as error:
+            body = self._envelope(identity, received_us, error=error)
+        session.reply(body)
 
     def _socket_call(self, session: Session, request: dict[str, Any]) -> Call:
         """Who asks: the token in the params, else the authenticated socket."""
@@ -245,6 +271,9 @@ class DeribitTwin:
         later(order_ms, lambda: hub.orders_changed(account, listing, told))
         if told_trades:
             later(trade_ms, lambda: hub.user_trades(account, listing, told_trades))
+
+    def mmp_triggered(self, account: Account, status: dict[str, Any]) -> None:
+        later(self.settings.order_push_delay_ms, lambda: self.hub.mmp_triggered(account, status))
 
     def traded(self, listing: Listing, trade: dict[str, Any]) -> None:
         self.hub.traded(listing, trade)

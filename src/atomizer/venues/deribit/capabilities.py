@@ -15,6 +15,8 @@ DERIBIT = Capabilities(
     query_after_ms=3000,
     cancel_on_disconnect=DisconnectScope.CONNECTION,
     label=True,
+    cash_told=True,
+    settling_ms=1_800_000,
     rate=RateBudget(per_s=5.0, burst=20.0, reserve=5.0),
 )
 

@@ -61,6 +61,9 @@ decode_trades = msgspec.json.Decoder(list[wire.TradeData]).decode
 decode_trade_page = msgspec.json.Decoder(wire.TradePage).decode
 decode_order_and_trades = msgspec.json.Decoder(wire.OrderAndTrades).decode
 decode_positions = msgspec.json.Decoder(list[wire.PositionData]).decode
+decode_log_page = msgspec.json.Decoder(wire.LogPage).decode
+decode_summaries = msgspec.json.Decoder(wire.SummariesData).decode
+decode_account = msgspec.json.Decoder(wire.AccountData).decode
 decode_portfolio = msgspec.json.Decoder(wire.PortfolioData).decode
 decode_changes = msgspec.json.Decoder(wire.ChangesData).decode
 decode_auth = msgspec.json.Decoder(wire.AuthResult).decode
@@ -293,7 +296,7 @@ def position(data: wire.PositionData, venue: str, account: str) -> PositionRepor
     """Sign from `direction`, size from its absolute value: safe whichever sign the venue prints."""
     size = abs(data.size)
     signed = -size if data.direction == "sell" else size if data.direction == "buy" else Decimal(0)
-    return PositionReport(venue, account, f"{venue}:{data.instrument_name}", signed)
+    return PositionReport(venue, account, f"{venue}:{data.instrument_name}", signed, mark=data.mark_price)
 
 
 def balance(data: wire.PortfolioData, venue: str, account: str) -> BalanceReport:
@@ -306,6 +309,7 @@ def balance(data: wire.PortfolioData, venue: str, account: str) -> BalanceReport
         cash=data.balance,
         equity=data.equity,
         excess=funds - data.initial_margin,
+        margin_model=data.margin_model,
     )
 
 

@@ -17,6 +17,8 @@ from atomizer.venues.deribit.rpc import Rpc, VenueRefusedError, repeat
 from atomizer.venues.deribit.settings import DeribitSettings
 
 log = logging.getLogger(__name__)
+# Raw books need a socket that is logged in, and nothing more.
+READ_SCOPE = "account:read trade:none wallet:none custody:none"
 
 
 class MarketSocket:
@@ -57,9 +59,7 @@ class MarketSocket:
     async def handshake(self) -> None:
         await self.rpc.heartbeat()
         if self._settings.book_interval == "raw":
-            self.session.keep_authenticated(
-                await self.rpc.authenticate(self._rng), lambda: self.rpc.authenticate(self._rng)
-            )
+            await self.rpc.stay_logged_in(self._rng, READ_SCOPE)
         await self._listing.load(self.rpc)
         self._subscribed.clear()
         absent = [name for name in self._settings.books if name not in self._listing.by_name]

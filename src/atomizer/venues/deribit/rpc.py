@@ -70,8 +70,12 @@ class Rpc:
     async def call(self, method: str, params: Any, decode: Callable[[msgspec.Raw], T]) -> T:
         """The decoded result; errors as `message`, and HandshakeError for a result of another shape."""
         reply = await self.message(method, params)
+        return self.decoded(method, reply.result, decode)
+
+    def decoded(self, method: str, result: msgspec.Raw, decode: Callable[[msgspec.Raw], T]) -> T:
+        """A result read; HandshakeError for one of another shape."""
         try:
-            return decode(reply.result)
+            return decode(result)
         except codec.MALFORMED as error:
             raise HandshakeError(
                 f"{self._settings.venue} {method}: result of another shape than documented ({error})"
@@ -94,20 +98,40 @@ class Rpc:
             missing += [name for name in part if name.lower() not in known]
         return missing
 
-    async def authenticate(self, rng: random.Random) -> float:
-        """`public/auth` for this connection; the life of the token in seconds."""
+    async def login(self, rng: random.Random, scope: str) -> wire.AuthResult:
+        """`public/auth` for this connection with no more than this scope."""
         settings = self._settings
         if settings.key is None:
             raise HandshakeError(
                 f"{settings.venue}: expected a key to log in with, found none; set it or listen only"
             )
         if settings.grant == "client_credentials" and isinstance(settings.key, HmacKey):
-            params = auth.client_credentials_params(settings.client_id, settings.key)
+            params = auth.client_credentials_params(settings.client_id, settings.key, scope=scope)
         else:
             now_ms = (self._clock.now_ns() + self.offset_ns) // NS_PER_MS
             nonce = f"{rng.getrandbits(63):d}"
-            params = auth.client_signature_params(settings.client_id, settings.key, now_ms, nonce)
-        return (await self.call("public/auth", params, codec.decode_auth)).expires_in
+            params = auth.client_signature_params(
+                settings.client_id, settings.key, now_ms, nonce, scope=scope
+            )
+        return await self.call("public/auth", params, codec.decode_auth)
+
+    async def stay_logged_in(self, rng: random.Random, scope: str) -> wire.AuthResult:
+        """Log in, and renew the token before it ends for as long as this connection lives: by its refresh
+        token, which keeps the scope and the secret off the wire, else by logging in again."""
+        token = await self.login(rng, scope)
+        held = [token.refresh_token]
+
+        async def renew() -> float:
+            try:
+                params = auth.refresh_params(held[0])
+                again = await self.call("public/auth", params, codec.decode_auth)
+            except VenueRefusedError:
+                again = await self.login(rng, scope)
+            held[0] = again.refresh_token
+            return again.expires_in
+
+        self._session.keep_authenticated(token.expires_in, renew)
+        return token
 
     async def measure_clock(self) -> int:
         """Venue clock minus ours in nanoseconds: half the sum of what both directions show.

@@ -20,9 +20,14 @@ class DeribitSettings:
     spot pairs are under USDC). `books`: instruments whose whole book is followed, hedges and spot pairs among
     them; `future_books`: coins whose dated inverse futures are followed as well, as they are listed.
     `option_underlyings`: coins whose options' tickers are followed, up to `option_days` ahead; `combos`:
-    whether combos are listed with their legs. `grant` is `client_credentials` or
-    `client_signature`; asymmetric keys always sign; no `key` means public data only. Times in seconds;
-    pings are sent when a socket is quiet that long, so they bound the age of what is known.
+    whether combos are listed with their legs.
+
+    Checked before the first order, where set: `account_name` (the venue's user or system name),
+    `margin_model` (its word, e.g. segregated_pm), `testnet` (the flag of its replies).
+
+    `grant` is `client_credentials` or `client_signature`; asymmetric keys always sign; no `key` means public
+    data only. Times in seconds; pings are sent when a socket is quiet that long, so they bound the age of
+    what is known.
     """
 
     exchange: ClassVar[str] = "deribit"
@@ -41,6 +46,9 @@ class DeribitSettings:
     grant: str = "client_credentials"
     book_interval: str = "100ms"
     ticker_interval: str = "100ms"
+    account_name: str = ""
+    margin_model: str = ""
+    testnet: bool | None = None
     market_ping_s: float = 0.2
     trading_ping_s: float = 2.0
     market_dead_s: float = 5.0

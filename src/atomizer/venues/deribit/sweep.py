@@ -15,6 +15,7 @@ from atomizer.net.session import Session, SessionError, SessionSettings
 from atomizer.net.transport import Clock, Transport
 from atomizer.net.virtual import WallClock
 from atomizer.venues.deribit import codec, wire
+from atomizer.venues.deribit.checks import SCOPE
 from atomizer.venues.deribit.rpc import Rpc, VenueRefusedError
 from atomizer.venues.deribit.settings import DeribitSettings
 
@@ -54,7 +55,7 @@ class _SweepSession:
 
     async def handshake(self) -> None:
         await self.rpc.measure_clock()
-        await self.rpc.authenticate(self._rng)
+        await self.rpc.login(self._rng, SCOPE)
 
     def up(self) -> None:
         self.ready.set()

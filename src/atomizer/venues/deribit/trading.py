@@ -30,6 +30,7 @@ from atomizer.domain.ports import Sink
 from atomizer.net.session import HandshakeError, NotSentError, Session, SessionError, SessionSettings
 from atomizer.net.transport import Clock, Transport
 from atomizer.venues.deribit import codec, reader, wire
+from atomizer.venues.deribit.checks import SCOPE, StartRefusedError, check_account
 from atomizer.venues.deribit.listing import Listing
 from atomizer.venues.deribit.rpc import Rpc, VenueRefusedError
 from atomizer.venues.deribit.settings import DeribitSettings
@@ -85,6 +86,7 @@ class TradingSocket:
         self._cancel_sent: dict[int, None] = {}
         self._ours: dict[str, int] = {}
         self._alive_s = 0.0
+        self._was_up = False
         self._answers: list[Event] = []
         self.sink: Sink
         self.session: Session[Sent] = Session(
@@ -102,13 +104,15 @@ class TradingSocket:
             rng,
         )
         self.rpc = Rpc(self.session, settings, clock)
+        self._reader = reader.AccountReader(self.rpc, listing, settings, self._order, self._book)
 
     # --- the session's owner ---
 
     async def handshake(self) -> None:
         await self.rpc.heartbeat()
         await self.rpc.measure_clock()
-        self.session.keep_authenticated(await self._authenticate(), self._authenticate)
+        token = await self.rpc.stay_logged_in(self._rng, SCOPE)
+        await self._check(token.scope)
         await self.rpc.message("private/enable_cancel_on_disconnect", {"scope": "connection"})
         if not self._listing.complete:
             await self._listing.load(self.rpc)
@@ -121,10 +125,19 @@ class TradingSocket:
                 "without them fills would go unseen"
             )
 
-    async def _authenticate(self) -> float:
-        return await self.rpc.authenticate(self._rng)
+    async def _check(self, scope: str) -> None:
+        """A fault of the account ends the process at start; later it keeps the socket down."""
+        try:
+            budget = await check_account(self.rpc, self._settings, scope)
+        except StartRefusedError as refused:
+            if self._was_up:
+                raise HandshakeError(str(refused)) from refused
+            raise
+        if budget is not None:
+            self.sink.put(budget)
 
     def up(self) -> None:
+        self._was_up = True
         self.sink.put(FeedUp(self._feed))
         self.sink.flush()
 
@@ -222,9 +235,8 @@ class TradingSocket:
             for event in reader.failed(command, f"{self._feed} is {self.session.state.value}"):
                 self._later(event)
             return
-        self.session.spawn(
-            reader.read(command, self.rpc, self._listing, self._settings, self.sink, self._order, self._book)
-        )
+        self._reader.sink = self.sink
+        self.session.spawn(self._reader.read(command))
 
     def _valid_until_ms(self, deadline_ns: int) -> int:
         """Our deadline on the venue's clock."""

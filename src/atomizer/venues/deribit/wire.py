@@ -163,12 +163,38 @@ class TradePage(msgspec.Struct):
     has_more: bool = False
 
 
+class LogData(msgspec.Struct):
+    """One row of `private/get_transaction_log`. `change` is that of the balance, `commission` what was paid;
+    `amount` and `side` are those of the trade the row is or stands for."""
+
+    id: int
+    type: str
+    currency: str
+    timestamp: int = 0
+    change: Decimal = Decimal(0)
+    commission: Decimal | None = None
+    instrument_name: str | None = None
+    side: str | None = None
+    amount: Decimal | None = None
+    price: Decimal | None = None
+    trade_id: str | None = None
+    total_interest_pl: Decimal | None = None
+
+
+class LogPage(msgspec.Struct):
+    """Result of `private/get_transaction_log`."""
+
+    logs: list[LogData]
+    continuation: int | str | None = None
+
+
 class PositionData(msgspec.Struct):
     """A position; the sign of `size` is not relied on, `direction` decides."""
 
     instrument_name: str
     size: Decimal
     direction: str = "zero"
+    mark_price: Decimal | None = None
 
 
 class PortfolioData(msgspec.Struct):
@@ -179,6 +205,42 @@ class PortfolioData(msgspec.Struct):
     equity: Decimal
     initial_margin: Decimal = Decimal(0)
     margin_balance: Decimal | None = None
+    margin_model: str = ""
+
+
+class SummariesData(msgspec.Struct):
+    """Result of `private/get_account_summaries`."""
+
+    summaries: list[PortfolioData]
+
+
+class Rate(msgspec.Struct):
+    """Requests per second and burst."""
+
+    rate: float
+    burst: float
+
+
+class TradingLimits(msgspec.Struct):
+    total: Rate | None = None
+
+
+class MatchingLimits(msgspec.Struct):
+    trading: TradingLimits | None = None
+
+
+class LimitsData(msgspec.Struct):
+    matching_engine: MatchingLimits | None = None
+
+
+class AccountData(msgspec.Struct):
+    """`private/get_account_summary` with `extended`: who the account is and what it may."""
+
+    username: str = ""
+    system_name: str = ""
+    margin_model: str = ""
+    mmp_enabled: bool = False
+    limits: LimitsData | None = None
 
 
 class ChangesData(msgspec.Struct):
@@ -228,6 +290,7 @@ class Message(msgspec.Struct, rename={"us_in": "usIn", "us_out": "usOut"}):
     error: ErrorData | None = None
     us_in: int = 0
     us_out: int = 0
+    testnet: bool | None = None
 
 
 class Request(msgspec.Struct):
