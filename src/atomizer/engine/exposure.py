@@ -87,7 +87,7 @@ class Exposure:
         self._numeraire = {(item.venue, item.account): item.numeraire for item in accounts}
         self._hedges = {item.underlying: item for item in hedge_markets}
         self.sums: dict[str, dict[str, Sums]] = {}
-        self._orders_stale = True
+        self.orders_stale = True  # a working order came, went or changed its size: count again when asked
         self._valued_ns = 0
         self._unpriced: dict[str, str] = {}
         self._unknown: dict[str, str] = {}
@@ -119,29 +119,25 @@ class Exposure:
     @property
     def unpriced(self) -> dict[str, str]:
         """Instruments held or ordered that have no price now, and why."""
-        if self._orders_stale:
+        if self.orders_stale:
             self._count_orders()
         return self._unpriced
 
     @property
     def unknown(self) -> dict[str, str]:
         """Underlyings whose delta is not known: something held was never priced."""
-        if self._orders_stale:
+        if self.orders_stale:
             self._count_orders()
         return self._unknown
 
-    def orders_changed(self) -> None:
-        """A working order came, went or changed its size."""
-        self._orders_stale = True
-
     def of(self, underlying: str, greek: str) -> Sums:
-        if self._orders_stale:
+        if self.orders_stale:
             self._count_orders()
         return self._sums(underlying, greek)
 
     def net(self, underlying: str, greek: str) -> float:
         """What is held: positions and coins, nothing that is only working or quoted."""
-        return self._sums(underlying, greek).base
+        return self._by_greek(underlying)[greek].base
 
     def _by_greek(self, underlying: str) -> dict[str, Sums]:
         found = self.sums.get(underlying)
@@ -247,7 +243,7 @@ class Exposure:
         self.units.clear()
         self._expiry_vega.clear()
         self._locked.clear()
-        self._valued_ns, self._orders_stale = now_ns, True
+        self._valued_ns, self.orders_stale = now_ns, True
         for holding, size in self._ledger.position_sizes().items():
             self._add_position(holding, float(size), now_ns)
         for purse, cash in sorted(self._ledger.accounts.cash.items()):
@@ -315,7 +311,7 @@ class Exposure:
         if size < 0.0 and not instrument.inverse and instrument.strike is not None:
             currency = instrument.underlying if instrument.is_call else "USD"
             purse = Purse(holding.venue, holding.account, currency)
-            amount = -size if instrument.is_call else -size * float(instrument.strike)
+            amount = -size * float(instrument.per_token if instrument.is_call else instrument.strike)
             self._locked[purse] = self._locked.get(purse, 0.0) + amount
         if instrument.expiry_ns is not None and unit.vega:
             row = self._expiry_vega.setdefault((instrument.underlying, instrument.expiry_ns), [0.0, 0.0])
@@ -340,7 +336,7 @@ class Exposure:
 
     def _count_orders(self) -> None:
         """Count what working orders may still fill, at the greeks of the last valuation."""
-        self._orders_stale = False
+        self.orders_stale = False
         for by_greek in self.sums.values():
             for sums in by_greek.values():
                 sums.orders_up = sums.orders_down = 0.0
@@ -400,14 +396,14 @@ class Exposure:
             self.collateral[purse] = self.collateral.get(purse, 0.0) + amount
 
     def _collateral_of(self, command: SendQuote) -> tuple[Purse, float]:
-        """What selling this option would lock: its tokens for a call, the strike in USD for a put."""
+        """What selling this option would lock: coins of its tokens for a call, strike in USD for a put."""
         terms = command.terms
         size = terms.quantity_e18 * 1e-18
         if terms.is_put:
             return Purse(command.venue, command.account, "USD"), terms.strike_e8 * 1e-8 * size
         instrument = self._ledger.instruments.get(command.instrument)
-        plain = instrument is None or instrument.per_token == 1
-        return Purse(command.venue, command.account, command.underlying if plain else terms.asset), size
+        coins = size if instrument is None else size * float(instrument.per_token)
+        return Purse(command.venue, command.account, command.underlying), coins
 
     def position_worst(self, instrument: str, side: int) -> float:
         """Size of one instrument towards this side if everything on the side is executed (units of size)."""

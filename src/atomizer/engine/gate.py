@@ -279,8 +279,9 @@ class Gate:
         if exposure.unpriced:
             name, why = next(iter(sorted(exposure.unpriced.items())))
             return NoQuote(reason=Reason.MARKET_DATA_MISSING, text=f"position {name} cannot be valued: {why}")
+        most_delta = limits.delta_coins(target.underlying_price)
         for greek, reason, limit, unit in (
-            ("delta", Reason.DELTA_LIMIT, limits.delta, target.delta),
+            ("delta", Reason.DELTA_LIMIT, most_delta, target.delta),
             ("gamma", Reason.GAMMA_LIMIT, limits.gamma, target.gamma),
             ("vega", Reason.VEGA_LIMIT, limits.vega, target.vega),
             ("notional", Reason.NOTIONAL_LIMIT, limits.notional, target.underlying_price),
@@ -345,7 +346,7 @@ class Gate:
         return min(cash, reported[0].cash) - Decimal(spoken)
 
     def _collateralised(self, rfq: Rfq) -> NoQuote | None:
-        """An option sold locks its collateral: q tokens for a call, K q of the stable for a put."""
+        """An option sold locks its collateral: coins of q tokens for a call, K q of the stable for a put."""
         terms = rfq.terms
         asset = self._assets[terms.chain_id, terms.asset]
         held = self._ledger.accounts.size(rfq.venue, rfq.account, rfq.instrument)
@@ -356,7 +357,7 @@ class Gate:
         if terms.is_put:
             currency, needed = "USD", rfq.strike * uncovered
         else:
-            currency, needed = rfq.underlying if asset.ratio == 1 else terms.asset, uncovered
+            currency, needed = rfq.underlying, uncovered * (asset.ratio or 1)
             if not asset.deliverable:
                 return NoQuote(
                     reason=Reason.COLLATERAL_TOO_SMALL, text=f"token {terms.asset} cannot be delivered"
@@ -382,10 +383,11 @@ class Gate:
         held = held or self._order_halted(instrument, now_ns, hedge=hedge)
         if held is not None:
             return Standing(held)
-        if self._market.touch(instrument.key, now_ns) is not None:
+        market = self._market
+        if market.usable_book(instrument.key, now_ns) or market.touch(instrument.key, now_ns):
             mark = self._exposure.future_mark(instrument)
         else:
-            fresh = self._market.fresh_mark(instrument.key, now_ns)
+            fresh = market.fresh_mark(instrument.key, now_ns)
             if fresh is None or not (hedge and immediate):
                 return Standing(Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book"))
             mark = fresh
@@ -455,8 +457,10 @@ class Gate:
         """A reducing order skips delta and notional; of gamma and vega it may push none beyond its limit."""
         reducing = self.reducing(instrument.underlying, unit.delta * side * size)
         limits = self._settings.limits
+        index = self._exposure.index(instrument.underlying)
+        most_delta = limits.delta_coins(index) if index else limits.delta
         for greek, reason, limit, per_unit in (
-            ("delta", Reason.DELTA_LIMIT, limits.delta, unit.delta),
+            ("delta", Reason.DELTA_LIMIT, most_delta, unit.delta),
             ("gamma", Reason.GAMMA_LIMIT, limits.gamma, unit.gamma),
             ("vega", Reason.VEGA_LIMIT, limits.vega, unit.vega),
             ("notional", Reason.NOTIONAL_LIMIT, limits.notional, abs(unit.notional) * side),
