@@ -10,24 +10,27 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from atomizer.net.transport import Clock
-from atomizer.sim.deribit.accounts import Account, Marks, Wallet
+from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.admission import Admission
+from atomizer.sim.deribit.booking import Booking
 from atomizer.sim.deribit.books import VenueBook
 from atomizer.sim.deribit.entrance import Entrance
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.executions import Executions
+from atomizer.sim.deribit.fees import Fees
+from atomizer.sim.deribit.floor import Floor
 from atomizer.sim.deribit.guards import Guards
-from atomizer.sim.deribit.listings import NS_PER_MS, Listing
+from atomizer.sim.deribit.listings import Listing
 from atomizer.sim.deribit.orders import Order, QuoteTag, Wish
 from atomizer.sim.deribit.quoting import MassQuotes
 from atomizer.sim.deribit.settings import DeribitTwinSettings
+from atomizer.sim.deribit.settlement import Settlement
+from atomizer.sim.deribit.states import OPEN, States
 from atomizer.sim.deribit.underlyings import Underlying
 from atomizer.sim.market import Market
 from atomizer.sim.matching import ANONYMOUS, Mode, Outcome, Placed, SelfTrade
 
 FIRST_ORDER = 580_000_000
-USDC = "USDC"
-DOLLARS = Marks(1.0, {}, {})
 
 
 class Listener(Protocol):
@@ -41,6 +44,14 @@ class Listener(Protocol):
 
     def book_changed(self, book: VenueBook) -> None: ...
 
+    def combo_traded(self, account: Account, listing: Listing, trade: dict[str, Any]) -> None: ...
+
+    def state_changed(self, listing: Listing, state: str) -> None: ...
+
+    def lock_changed(self, index_name: str, *, locked: bool) -> None: ...
+
+    def money_moved(self, account: Account) -> None: ...
+
     def mmp_triggered(self, account: Account, status: dict[str, Any]) -> None: ...
 
 
@@ -52,100 +63,91 @@ class Tally:
     trades: list[dict[str, Any]]
 
 
-class Exchange:
+class Exchange(Floor):
     """All books and accounts of one simulated venue; a market per coin, moving together."""
 
     def __init__(
         self, markets: Sequence[Market], settings: DeribitTwinSettings, clock: Clock, listener: Listener
     ) -> None:
-        self.settings = settings
-        self._clock = clock
+        super().__init__(markets, settings, clock, self._place_anonymous)
         self._listener = listener
-        self.underlyings = {
-            market.underlying: Underlying(market, clock, position, settings.flow_seed, self._place_anonymous)
-            for position, market in enumerate(markets)
-        }
-        self.first = next(iter(self.underlyings.values()))
-        self.listings = {
-            name: listing for one in self.underlyings.values() for name, listing in one.listings.items()
-        }
-        self.books = {name: VenueBook(listing) for name, listing in self.listings.items()}
-        names = dict.fromkeys(credential.account for credential in settings.credentials)
-        self.accounts = {
-            name: Account(name, number, self._wallets(), margin_model=settings.margin_model)
-            for number, name in enumerate(names, start=1)
-        }
+        self.locked: dict[str, None] = {}
+        self.fees = Fees(settings.fees)
+        self.booking = Booking(lambda: self.now_ms, self.marks, self.fees)
+        for account in self.accounts.values():
+            self.booking.open(account)
         self._orders: dict[int, Order] = {}
         self._next_order = FIRST_ORDER
-        self._executions = Executions(clock, self.underlying)
+        self._executions = Executions(clock, self.books, self.underlying, self.booking)
+        self.states = States(
+            self.books,
+            self.orders_on,
+            self.withdraw,
+            self.release,
+            self._listener.state_changed,
+            lambda: self.now_ms,
+        )
+        self.settlement = Settlement(self, settings.settlement_pause_s, settings.archive_s)
         self.admission = Admission(self)
         self.entrance = Entrance(self, settings)
         self.guards = Guards(lambda: self.now_ms, self.underlyings, self.cancel, listener.mmp_triggered)
         self.quotes = MassQuotes(self, settings.quote_errors)
 
-    def _wallets(self) -> dict[str, Wallet]:
-        currencies = (*self.underlyings, USDC)
-        return {currency: Wallet(currency, self.settings.opening(currency)) for currency in currencies}
+    def advance(self) -> None:
+        """What time alone brings: funding, then settlement and delivery where they are due."""
+        for underlying in self.underlyings.values():
+            underlying.funding.advance(self.now_ns)
+        self.settlement.advance()
 
-    # --- time and value ---
+    def money_moved(self) -> None:
+        """Every account was settled."""
+        for account in self.accounts.values():
+            self._listener.money_moved(account)
 
-    @property
-    def now_ms(self) -> int:
-        return self._clock.now_ns() // NS_PER_MS
+    # --- instruments ---
 
-    @property
-    def now_ns(self) -> int:
-        return self._clock.now_ns()
+    def list_new(self, listings: Sequence[Listing]) -> None:
+        """Open books for new instruments and announce them."""
+        self.know(listings, OPEN)
+        for listing in listings:
+            self._listener.state_changed(listing, OPEN)
 
-    @property
-    def start_ns(self) -> int:
-        return self.first.market.start_ns
+    def set_state(self, listing: Listing, state: str) -> None:
+        """An operator's hand: lock, halt, deactivate or open an instrument."""
+        self.states.set(listing, state)
 
-    @property
-    def step_ns(self) -> int:
-        return self.first.market.step_ns
+    def lock(self, underlying: Underlying, *, locked: bool) -> None:
+        """Lock or unlock a coin's index with every book on it."""
+        if locked:
+            self.locked[underlying.index_name] = None
+        else:
+            self.locked.pop(underlying.index_name, None)
+        before, after = (OPEN, "locked") if locked else ("locked", OPEN)
+        for listing in underlying.listings.values():
+            if self.books[listing.name].state == before:
+                self.states.set(listing, after)
+        self._listener.lock_changed(underlying.index_name, locked=locked)
 
-    def underlying(self, listing: Listing) -> Underlying:
-        """The coin that an instrument is on."""
-        return self.underlyings[listing.coin]
+    def orders_on(self, listing: Listing) -> list[Order]:
+        """Open orders of accounts on an instrument."""
+        return [
+            order
+            for account in self.accounts.values()
+            for order in account.open_orders.values()
+            if order.listing is listing
+        ]
 
-    def marks(self, currency: str) -> Marks:
-        """What positions that settle in `currency` are valued with."""
-        found = self.underlyings.get(currency)
-        return found.marks() if found else DOLLARS
-
-    def listing(self, name: str) -> Listing:
-        listing = self.listings.get(name)
-        if listing is None:
-            raise DeribitError("invalid_or_unsupported_instrument", f"unknown {name}", "instrument_name")
-        return listing
-
-    def delta(self, listing: Listing) -> float:
-        """Black-Scholes delta of an instrument now."""
-        return self.underlying(listing).marks().delta[listing.name]
+    def withdraw(self, order: Order, reason: str) -> None:
+        """End an open order whatever holds it: the venue's own doing."""
+        book = self.books[order.listing.name]
+        book.matching.cancel(order.matching_id)
+        self.end(order, "cancelled", reason)
+        self.report(book, order)
 
     def owner(self, matching_id: int) -> Account | None:
         """Whose order of a book this is, None for the anonymous."""
         order = self._orders.get(matching_id)
         return order.account if order else None
-
-    def live_book(self, listing: Listing) -> VenueBook:
-        """The book with its makers in place."""
-        book = self.books[listing.name]
-        if not book.live:
-            book.live = True
-            underlying = self.underlying(listing)
-            underlying.flow.refresh(book, underlying.state())
-        return book
-
-    def release(self, book: VenueBook) -> None:
-        """Let the makers go home: nobody looks or rests here."""
-        book.live = False
-        for ladder in book.ladders.values():
-            for order_id in ladder.values():
-                book.matching.cancel(order_id)
-            ladder.clear()
-        book.touch()
 
     # --- orders ---
 
@@ -159,6 +161,7 @@ class Exchange:
         Raises:
             DeribitError: refused; nothing rests.
         """
+        self.states.require_open(wish.listing)
         self.admission.check_deadline(valid_until_ms)
         wish = self.admission.reduced(account, wish)
         book = self.live_book(wish.listing)
@@ -188,6 +191,7 @@ class Exchange:
         Raises:
             DeribitError: refused; the order stays, except that a rejected post-only edit cancels it.
         """
+        self.states.require_open(wish.listing)
         self.admission.check_deadline(valid_until_ms)
         if not order.is_open:
             raise DeribitError("not_open_order", f"order is {order.state}", "order_id")
@@ -236,7 +240,7 @@ class Exchange:
     def anonymous_tick(self, elapsed_s: float) -> None:
         """Makers and takers of every live book act once."""
         for book in self.books.values():
-            if not book.live:
+            if not book.live or book.state != OPEN:
                 continue
             if not book.watchers and not book.own_orders:
                 self.release(book)
@@ -307,8 +311,10 @@ class Exchange:
         for fill in placed.fills:
             maker = self._orders.get(fill.order_id)
             public = self._executions.public(book, side, fill.ticks, fill.lots)
-            for order, liquidity in ((taker, "T"), (maker, "M")):
+            for order, way, liquidity in ((taker, side, "T"), (maker, -side, "M")):
                 if order is None:
+                    if taker is not None or maker is not None:
+                        self._executions.house(self.house, book.listing, way, public)
                     continue
                 order.filled_lots += fill.lots
                 order.paid += fill.ticks * fill.lots
@@ -321,13 +327,22 @@ class Exchange:
                 tally = tallies.setdefault(order.account, Tally([], []))
                 if order not in tally.orders:
                     tally.orders.append(order)
-                tally.trades.append(self._executions.own(order, public, fill.ticks, fill.lots, liquidity))
-            self._listener.traded(book.listing, public)
+                own = self._executions.own(order, public, liquidity)
+                tally.trades += own
+                if book.listing.is_combo:
+                    combo = self._executions.combo(order, public, own)
+                    self._listener.combo_traded(order.account, book.listing, combo)
+            self._tell_trade(book.listing, public)
         if announce:
             self.count_own(book)
             self._announce(book, tallies)
             self.guards.act()
         return tallies
+
+    def _tell_trade(self, listing: Listing, public: dict[str, Any]) -> None:
+        self._listener.traded(listing, public)
+        for leg in public.get("legs", ()):
+            self._listener.traded(self.listings[leg["instrument_name"]], leg)
 
     def _announce(self, book: VenueBook, tallies: dict[Account, Tally]) -> None:
         for account, tally in tallies.items():
