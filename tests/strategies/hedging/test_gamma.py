@@ -54,8 +54,7 @@ def test_bought_gamma_beyond_the_threshold_is_sold_at_the_touch() -> None:
 
 def test_sold_gamma_is_bought_back() -> None:
     desk = desk_of()
-    desk.read_rysk(coins="1000")
-    quote = desk.quote(size="20", taker_buys=True)
+    quote = desk.quote(size="20", taker_buys=True, is_call=False)
     (order,) = options(placed(desk.win(quote)))
     assert order.side is Side.BUY
 
