@@ -56,7 +56,7 @@ def resume(scope: str, data_dir: Path, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("factor", type=click.FloatRange(1.0, 100.0))
+@click.argument("factor", type=click.FloatRange(0.0, 100.0, min_open=True))
 @_scope
 @_lapse
 @flags.data_dir
@@ -86,31 +86,53 @@ def one_sided(side: str, scope: str, lasting: str, data_dir: Path, as_json: bool
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["shift", "skew", "pin", "event"]))
-@click.argument("value")
-@click.option("--strike", help="Where a pin holds.")
-@click.option("--expiry", help="Which expiry (YYYYMMDD).")
+@click.argument("kind", type=click.Choice(["shift", "skew", "pin", "event", "clear"]))
+@click.option("--points", type=float, help="Vol points (0.01): of a shift, of a skew per unit, or a pin.")
+@click.option("--strike", type=float, help="Where a pin holds.")
+@click.option("--width", type=float, help="How far a pin reaches, in log-moneyness.")
+@click.option("--expiry", help="Only this expiry (YYYYMMDD).")
+@click.option("--at", "at_s", type=float, help="When an event is, unix seconds.")
+@click.option("--variance", type=float, help="What an event adds.")
 @_scope
 @_lapse
 @flags.data_dir
 @flags.as_json
 def vol(
     kind: str,
-    value: str,
-    strike: str | None,
+    points: float | None,
+    strike: float | None,
+    width: float | None,
     expiry: str | None,
+    at_s: float | None,
+    variance: float | None,
     scope: str,
     lasting: str,
     data_dir: Path,
     as_json: bool,
 ) -> None:
-    """Override a vol by hand: VALUE in vol points.
+    """Override a vol by hand, for a time; `clear` takes the overrides of an underlying back.
 
-    Example: atomizer vol shift 1.5 --scope ETH --for 2h
+    Example: atomizer vol shift --points 1.5 --scope ETH --for 2h
     """
-    args: dict[str, Value] = {"kind": kind, "value": value}
-    args.update({name: text for name, text in (("strike", strike), ("expiry", expiry)) if text})
+    given = {"points": points, "strike": strike, "width": width, "at_s": at_s, "variance": variance}
+    args: dict[str, Value] = {"kind": kind}
+    args.update({name: number for name, number in given.items() if number is not None})
+    if expiry is not None:
+        args["expiry_s"] = float(_expiry(expiry))
     say(data_dir, Request(word="vol", scope=scope, args=args, for_s=spell(lasting)), as_json=as_json)
+
+
+def _expiry(text: str) -> int:
+    """Unix seconds of 08:00 UTC on a day written YYYYMMDD."""
+    from atomizer.domain.names import InstrumentNameError
+    from atomizer.venues.naming import expiry_of
+
+    if len(text) != 8 or not text.isdigit():
+        raise click.BadParameter(f"expected a day like 20250530, found {text!r}")
+    try:
+        return expiry_of(int(text[:4]), int(text[4:6]), int(text[6:]), text)
+    except InstrumentNameError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()

@@ -13,14 +13,13 @@ from decimal import Decimal
 from typing import Any
 
 from atomizer.domain.bookings import Fill, RfqTrade, booking_key
-from atomizer.domain.commands import Marks, PlaceOrder, Refused, SendQuote
+from atomizer.domain.commands import Markout, Marks, PlaceOrder, Refused, SendQuote
 from atomizer.domain.events import QuoteBest, QuoteOutbid, QuoteRefused
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.orders import Purpose
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.groups import Groups
 from atomizer.engine.ledger import Ledger
-from atomizer.storage import records
 from atomizer.storage.lines import Record
 
 E18 = 1e18
@@ -78,6 +77,7 @@ class Rows:
             PlaceOrder: self._placed,
             Fill: self._filled,
             Marks: self._marks,
+            Markout: self._markout,
         }
 
     def state(self) -> dict[str, Any]:
@@ -95,8 +95,6 @@ class Rows:
         handler = self._take.get(type(record.body))
         if handler is not None:
             handler(record.body, record, ledger)
-        elif records.tag_of(type(record.body)) == "markout":
-            self._markout(record.body)
         ledger.groups.parts.clear()
 
     def finish(self, ledger: Ledger) -> None:
@@ -208,7 +206,7 @@ class Rows:
             (record.ts_ns, str(booked.size), str(premium), rfq_id),
         )
 
-    def _markout(self, markout: Any) -> None:
+    def _markout(self, markout: Markout, _record: Record, _ledger: Ledger) -> None:
         self._sql.execute(
             "INSERT INTO markouts VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
