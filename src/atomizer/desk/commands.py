@@ -15,7 +15,6 @@ import click
 import msgspec
 
 from atomizer.config import flags
-from atomizer.desk import explain as explaining
 from atomizer.desk.errors import KillError, SweepError
 from atomizer.desk.kill import FLATTEN, KillReport
 from atomizer.desk.kill import kill as do_kill
@@ -69,6 +68,8 @@ def explain(subject: str, data_dir: Path, as_json: bool) -> None:
 
     Example: atomizer explain rfq-17 --data-dir data/sim
     """
+    from atomizer.desk import explain as explaining  # brings kernels, which the kill switch must not wait for
+
     found = explaining.explain(data_dir, subject)
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
