@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,3 +130,27 @@ def test_the_cached_touch_is_the_touch_of_the_levels(batches: list[list[tuple[st
         made.book_change(change(batch, number, number - 1), number)
         assert book.best_bid == max(book.bids, default=None)
         assert all(size > 0.0 for size in book.bids.values())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_touch_is_right_while_a_deep_book_is_eaten_and_filled(seed: int) -> None:
+    """Long enough that the ordered levels are used up, filled again and cut back many times."""
+    rng = random.Random(seed)
+    made = market()
+    made.book_snapshot(BookSnapshot(PERP.key, [(100.0, 1.0)], [(101.0, 1.0)], 1), 1)
+    book = made.books[PERP.key]
+    for number in range(2, 600):
+        eating = number // 100 % 2
+        bids, asks = (
+            [
+                ("delete" if rng.random() < 0.45 + 0.3 * eating else "new", start + sign * offset, 1.0)
+                for offset in rng.sample(range(400), 12)
+            ]
+            + [("delete", best, 0.0)] * eating
+            for start, sign, best in ((100.0, -1, book.best_bid or 0.0), (101.0, 1, book.best_ask or 0.0))
+        )
+        made.book_change(BookChange(PERP.key, bids, asks, number, number - 1), number)
+        assert book.best_bid == max(book.bids, default=None)
+        assert book.best_ask == min(book.asks, default=None)
+        if book.best_bid is not None and book.best_ask is not None:
+            assert book.mid == (book.best_bid + book.best_ask) / 2

@@ -289,7 +289,7 @@ def test_a_record_of_a_newer_version_names_that_version(opened: Opened, tmp_path
     check = lines.found_check(path.read_bytes().splitlines()[-1])
     assert check is not None
     with path.open("ab") as file:
-        file.write(lines.line(2, 2, b'{"type":"teleport","to":"mars"}', check)[0])
+        file.write(lines.block(1, 2, [b'{"type":"teleport","to":"mars"}'], check)[0])
     with pytest.raises(RecordError, match=r"line 3: .*unknown record 'teleport'.*atomizer 7\.2\.0: use that"):
         list(read(tmp_path))
 

@@ -132,6 +132,7 @@ class Engine:
         self.now_ns = now_ns
         self._strategies = sorted(strategies, key=lambda item: item.number)
         self._seats = [Seat(strategy) for strategy in self._strategies]
+        self._resting = False
         self.flight = Flight(self)
         self.keeper = Keeper(self, self.flight, claimed(self._strategies))
         self._account_of = {item.venue: item.account for item in settings.accounts}
@@ -148,6 +149,13 @@ class Engine:
         self.naked: dict[str, list[float]] = {}
         self._naked_ns = now_ns
         self._answering = Answering(self, responders)
+        # Most events are these: they go to the market without a detour.
+        self._prices: dict[type, Callable[[Any, int], None]] = {
+            ev.BookSnapshot: self.market.book_snapshot,
+            ev.BookChange: self.market.book_change,
+            ev.IndexPrice: self.market.index_price,
+            ev.FeedAlive: self.market.feed_alive,
+        }
         self._handlers = self._table()
         self._begin(now_ns)
 
@@ -164,19 +172,15 @@ class Engine:
                 self.halts.quote_not_before_ns[scope] = now_ns + wait
 
     def _table(self) -> dict[type, Callable[[Any], None]]:
-        market, ledger = self.market, self.ledger
+        ledger = self.ledger
 
         def fold(event: Any) -> None:
             ledger.apply(event, self.now_ns)
 
         return {
             ev.InstrumentListed: lambda e: self._listed(e.instrument),
-            ev.BookSnapshot: lambda e: market.book_snapshot(e, self.now_ns),
-            ev.BookChange: lambda e: market.book_change(e, self.now_ns),
             ev.Ticker: self._ticker,
-            ev.IndexPrice: lambda e: market.index_price(e, self.now_ns),
             ev.FeedUp: self._feed_up,
-            ev.FeedAlive: lambda e: market.feed_alive(e, self.now_ns),
             ev.FeedDown: self._feed_down,
             ev.ClockOffset: self._clock,
             ev.OrderOpen: self._order_open,
@@ -219,28 +223,34 @@ class Engine:
 
     def handle(self, now_ns: int, batch: Sequence[ev.Event]) -> list[Output]:
         """One pass. Returns commands for ports, and facts and conclusions for the journal only."""
-        self.now_ns = max(now_ns, self.now_ns)
+        if now_ns > self.now_ns:
+            self.now_ns = now_ns
         self._out = []
         self.counters.batches += 1
         self.counters.events += len(batch)
-        handlers = self._handlers
+        now_ns, prices, handlers = self.now_ns, self._prices, self._handlers
         for event in batch:
-            handler = handlers.get(type(event))
-            if handler is not None:
-                handler(event)
+            kind = type(event)
+            price = prices.get(kind)
+            if price is not None:
+                price(event, now_ns)
+            else:
+                handler = handlers.get(kind)
+                if handler is not None:
+                    handler(event)
             for seat in self._seats:
                 if not seat.dirty and seat.strategy.wants(event):
                     seat.dirty = True
         flight = self.flight
         flight.token_ns = NEVER
-        if flight.due_ns <= self.now_ns:
+        if flight.due_ns <= now_ns:
             flight.watch_due()
-        if self._reads_ns <= self.now_ns:
+        if self._reads_ns <= now_ns:
             self._watch_reads()
         self._after_orders()
         if flight.leftover:
             flight.cancel_leftover()
-        if self._stale_exposure or self.now_ns - self._revalued_ns >= REVALUE_NS:
+        if self._stale_exposure or now_ns - self._revalued_ns >= REVALUE_NS:
             self._revalue()
         self._answering.answer_all()
         self._decide()
@@ -249,7 +259,7 @@ class Engine:
         self.letters.look(self)
         if self.market.gaps:
             self._repair_books()
-        if self.now_ns - self._marked_ns >= self._marks_ns:
+        if now_ns - self._marked_ns >= self._marks_ns:
             self._mark()
         return self._out
 
@@ -263,16 +273,11 @@ class Engine:
             self.market.next_staleness(self.now_ns),
             self._marked_ns + self._marks_ns,
         )
-        if not self._strategies_rest:
+        if not self._resting:
             for seat in self._seats:
                 if seat.due_ns < due:
                     due = seat.due_ns
         return due if due > self.now_ns else self.now_ns + 1
-
-    @property
-    def _strategies_rest(self) -> bool:
-        """From kill level 3 and while stopping no strategy is asked."""
-        return self.halts.kill_level >= 3 or self.halts.stopping
 
     def emit(self, record: Output) -> None:
         """Fold a command, fact or conclusion of ours and put it out."""
@@ -520,10 +525,10 @@ class Engine:
         """What orders and bookings changed reaches slots, strategies and exposure."""
         ledger = self.ledger
         if ledger.touched:
-            self.exposure.orders_changed()
+            self.exposure.orders_stale = True
             self.flight.mirror()
         if ledger.booked_now:
-            self.exposure.orders_changed()
+            self.exposure.orders_stale = True
             ledger.booked_now.clear()
             self._stale_exposure = True
             self._all_dirty()
@@ -593,8 +598,11 @@ class Engine:
     # --- strategies ---
 
     def _decide(self) -> None:
-        if self._strategies_rest:
-            if self.halts.kill_level == 4 and not self.halts.stopping:
+        """Ask every strategy whose inputs changed; from kill level 3 and while stopping none is asked."""
+        halts = self.halts
+        self._resting = halts.kill_level >= 3 or halts.stopping
+        if self._resting:
+            if halts.kill_level == 4 and not halts.stopping:
                 self.keeper.flatten()
             return
         for seat in self._seats:

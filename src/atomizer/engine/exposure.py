@@ -84,7 +84,7 @@ class Exposure:
         self._numeraire = {(item.venue, item.account): item.numeraire for item in accounts}
         self._hedges = {item.underlying: item for item in hedge_markets}
         self.sums: dict[str, dict[str, Sums]] = {}
-        self._orders_stale = True
+        self.orders_stale = True  # a working order came, went or changed its size: count again when asked
         self._valued_ns = 0
         self._unpriced: dict[str, str] = {}
         self._unknown: dict[str, str] = {}
@@ -99,29 +99,25 @@ class Exposure:
     @property
     def unpriced(self) -> dict[str, str]:
         """Instruments held or ordered that have no price now, and why."""
-        if self._orders_stale:
+        if self.orders_stale:
             self._count_orders()
         return self._unpriced
 
     @property
     def unknown(self) -> dict[str, str]:
         """Underlyings whose delta is not known: something held was never priced."""
-        if self._orders_stale:
+        if self.orders_stale:
             self._count_orders()
         return self._unknown
 
-    def orders_changed(self) -> None:
-        """A working order came, went or changed its size."""
-        self._orders_stale = True
-
     def of(self, underlying: str, greek: str) -> Sums:
-        if self._orders_stale:
+        if self.orders_stale:
             self._count_orders()
         return self._sums(underlying, greek)
 
     def net(self, underlying: str, greek: str) -> float:
         """What is held: positions and coins, nothing that is only working or quoted."""
-        return self._sums(underlying, greek).base
+        return self._by_greek(underlying)[greek].base
 
     def _by_greek(self, underlying: str) -> dict[str, Sums]:
         found = self.sums.get(underlying)
@@ -218,7 +214,7 @@ class Exposure:
         self._unpriced.clear()
         self._unknown.clear()
         self.units.clear()
-        self._valued_ns, self._orders_stale = now_ns, True
+        self._valued_ns, self.orders_stale = now_ns, True
         for holding, size in self._ledger.position_sizes().items():
             self._add_position(holding, float(size), now_ns)
         for purse, cash in sorted(self._ledger.accounts.cash.items()):
@@ -301,7 +297,7 @@ class Exposure:
 
     def _count_orders(self) -> None:
         """Count what working orders may still fill, at the greeks of the last valuation."""
-        self._orders_stale = False
+        self.orders_stale = False
         for by_greek in self.sums.values():
             for sums in by_greek.values():
                 sums.orders_up = sums.orders_down = 0.0

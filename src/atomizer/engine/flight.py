@@ -149,14 +149,10 @@ class Flight:
                 self.watch(now_ns + OWED_PATIENCE_NS, order.order_id)
             elif state is _DONE:
                 self._forget(order.order_id)
-            slot = self._slots.holder(order)
-            if slot is None:
-                continue
-            if state is _LIVE:
-                slot.back_off_ns = 0  # an order was taken and rests: the back-off starts from its first step
-            if self._slots.refresh(slot, order, now_ns):
-                self._engine.wake(slot.strategy)
-                self._engine.keeper.note_rest(slot, order)
+            freed = self._slots.mirror(order, now_ns)
+            if freed is not None:
+                self._engine.wake(freed.strategy)
+                self._engine.keeper.note_rest(freed, order)
         touched.clear()
 
     def _forget(self, order_id: int) -> None:

@@ -326,10 +326,11 @@ class Gate:
         held = held or self._order_halted(instrument, now_ns, hedge=hedge)
         if held is not None:
             return Standing(held)
-        if self._market.touch(instrument.key, now_ns) is not None:
+        market = self._market
+        if market.usable_book(instrument.key, now_ns) or market.touch(instrument.key, now_ns):
             mark = self._exposure.future_mark(instrument)
         else:
-            fresh = self._market.fresh_mark(instrument.key, now_ns)
+            fresh = market.fresh_mark(instrument.key, now_ns)
             if fresh is None or not (hedge and immediate):
                 return Standing(Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book"))
             mark = fresh

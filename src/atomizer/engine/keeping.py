@@ -92,12 +92,12 @@ class Keeper:
 
     def examine(self) -> bool:
         """Bring every slot that differs to its target; whether there was any."""
-        planned, self.wake_ns = self._slots.plan(self._engine.now_ns)
-        if not planned:
+        codes, self.wake_ns = self._slots.plan(self._engine.now_ns)
+        if not codes:
             return False
         self._standings.clear()
-        for _purpose, number, action in planned:
-            slot = self._slots.slots[number]
+        for code in codes:
+            slot, action = self._slots.planned(code)
             if action == ACT_CANCEL:
                 if slot.order is not None:
                     self._flight.cancel(
@@ -158,7 +158,7 @@ class Keeper:
         else:
             watched = order.order_id
             engine.emit(self._gate.amend(order, ticks, lots, target, standing))
-        self._exposure.orders_changed()
+        self._exposure.orders_stale = True
         self._flight.watch(standing.ask_ns, watched)
 
     def _place(self, slot: Slot, target: Target, ticks: int, lots: int, standing: Standing) -> int:

@@ -92,14 +92,15 @@ def slot_action(
     return ACT_AMEND
 
 
-@kernel("int64(int64, int64, int64[:, ::1], int64[:, ::1])")
+@kernel("int64(int64, int64, int64[:, ::1], int64[::1])")
 def plan_slots(now: int, slots: int, columns: Any, out: Any) -> int:
-    """Examine the first `slots` slots; fills `out` with (purpose, slot, action), returns how many differ.
+    """Examine the first `slots` slots; fills `out` with one code for each that differs, and returns how many.
 
     `columns` holds the rows named in `SLOT_COLUMNS`; one array, since each costs a call more than the work.
+    A code is purpose << 40 | slot << 8 | action: codes in ascending order are served in that order. Behind
+    the last one stands the earliest future time at which a slot must be looked at again.
     A target past its life counts as no target. A slot in back-off places nothing until `rest_until`, and an
-    order there that should move is pulled. The last row of `out` starts with the earliest future time at
-    which a slot must be looked at again.
+    order there that should move is pulled.
     """
     state, asked_px, asked_left = columns[0], columns[1], columns[2]
     want_px, want_qty, want_until = columns[3], columns[4], columns[5]
@@ -122,9 +123,8 @@ def plan_slots(now: int, slots: int, columns: Any, out: Any) -> int:
                 continue
             action = ACT_CANCEL
         if action != ACT_NONE:
-            out[count, 0] = CANCEL if action == ACT_CANCEL else purpose[index]
-            out[count, 1] = index
-            out[count, 2] = action
+            first = CANCEL if action == ACT_CANCEL else purpose[index]
+            out[count] = first << 40 | index << 8 | action
             count += 1
-    out[out.shape[0] - 1, 0] = wake
+    out[count] = wake
     return count

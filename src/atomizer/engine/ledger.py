@@ -108,20 +108,13 @@ class Order(msgspec.Struct, kw_only=True):
     end_text: str = ""
 
     @property
-    def total(self) -> int:
-        """The largest total size that may be working."""
-        if self.pend_lots > self.lots:
-            return self.pend_lots
-        return self.lots
-
-    @property
     def owed(self) -> int:
         """Lots that may still be filled or booked: the order's exposure, 0 when done."""
         if self.state is _DONE:
             return 0
         if self.state is _OWED:
             return max(0, self.final_filled - self.booked)
-        return max(0, self.total - self.booked)
+        return max(0, max(self.lots, self.pend_lots) - self.booked)
 
 
 class LiveQuote(msgspec.Struct):
@@ -214,9 +207,12 @@ class Ledger:
     # --- orders ---
 
     def _step(self, order: Order, answer: Answer) -> None:
+        total = order.lots
+        if order.pend_lots > total:  # the largest total size that may be working
+            total = order.pend_lots
         state = _STATES[
             # Plain integers: a kernel takes two hundred times longer to recognise an enumeration.
-            _transition(int(order.state), int(answer), order.booked, order.total, order.final_filled)
+            _transition(int(order.state), int(answer), order.booked, total, order.final_filled)
         ]
         if state is _DONE and order.state is not _DONE:
             self.finished[order.order_id] = self.orders.pop(order.order_id)

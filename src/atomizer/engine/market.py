@@ -1,12 +1,15 @@
 """What we know of the market, and whether it may be trusted.
 
-A book keeps the venue's own prices as dictionary keys with a cached touch. Liveness belongs to the feed:
-its age counts from the last proof that it is alive and gap-free. A gap makes a book stale until a new
-snapshot; it is never papered over.
+A book keeps the venue's own prices as dictionary keys, and those nearest the touch in order. Liveness
+belongs to the feed: its age counts from the last proof that it is alive and gap-free. A gap makes a book
+stale until a new snapshot; it is never papered over.
 """
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, insort
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -15,64 +18,8 @@ from atomizer.domain.events import BookChange, BookSnapshot, FeedAlive, FeedDown
 from atomizer.domain.instruments import Instrument
 
 NEVER = 1 << 62
-
-
-class Book:
-    """One order book. `best_bid`/`best_ask` are None on an empty side."""
-
-    __slots__ = ("asks", "best_ask", "best_bid", "bids", "sequence", "stale", "ts_ns")
-
-    def __init__(self) -> None:
-        self.bids: dict[float, float] = {}
-        self.asks: dict[float, float] = {}
-        self.best_bid: float | None = None
-        self.best_ask: float | None = None
-        self.sequence = 0
-        self.stale = True
-        self.ts_ns = 0
-
-    def snapshot(self, event: BookSnapshot) -> None:
-        self.bids = {price: size for price, size in event.bids if size > 0.0}
-        self.asks = {price: size for price, size in event.asks if size > 0.0}
-        self.best_bid = max(self.bids, default=None)
-        self.best_ask = min(self.asks, default=None)
-        self.sequence, self.ts_ns, self.stale = event.sequence, event.ts_ns, False
-
-    def change(self, event: BookChange) -> bool:
-        """Apply a change; False when it does not follow on what we have (the book is stale then)."""
-        if self.stale or event.previous != self.sequence:
-            self.stale = True
-            return False
-        if event.bids:
-            self.best_bid = _apply(self.bids, event.bids, self.best_bid, 1.0)
-        if event.asks:
-            self.best_ask = _apply(self.asks, event.asks, self.best_ask, -1.0)
-        self.sequence, self.ts_ns = event.sequence, event.ts_ns
-        return True
-
-    @property
-    def mid(self) -> float | None:
-        if self.best_bid is None or self.best_ask is None:
-            return None
-        return 0.5 * (self.best_bid + self.best_ask)
-
-
-def _apply(
-    side: dict[float, float], changes: list[tuple[str, float, float]], best: float | None, sign: float
-) -> float | None:
-    """Apply absolute sizes; rescan for the touch only when the touch itself went."""
-    lost = False
-    for action, price, size in changes:
-        if action == "delete" or size <= 0.0:
-            side.pop(price, None)
-            lost = lost or price == best
-        else:
-            side[price] = size
-            if best is None or (price - best) * sign > 0.0:
-                best = price
-    if lost and best not in side:
-        return (max(side) if sign > 0.0 else min(side)) if side else None
-    return best
+FRONT = 32  # levels of a side kept in order
+Change = tuple[str, float, float]
 
 
 class Feed(msgspec.Struct):
@@ -99,6 +46,82 @@ class Touch(NamedTuple):
     ask: float
     bid_size: float
     ask_size: float
+
+
+class Book:
+    """One order book and the feed that brings it. `best_bid`/`best_ask` are None on an empty side, `mid` then
+    too."""
+
+    __slots__ = (
+        "_ask_front",
+        "_bid_front",
+        "asks",
+        "best_ask",
+        "best_bid",
+        "bids",
+        "feed",
+        "mid",
+        "sequence",
+        "stale",
+        "ts_ns",
+    )
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.bids: dict[float, float] = {}
+        self.asks: dict[float, float] = {}
+        self._bid_front: list[float] = []
+        self._ask_front: list[float] = []
+        self.best_bid: float | None = None
+        self.best_ask: float | None = None
+        self.mid: float | None = None
+        self.sequence = 0
+        self.stale = True
+        self.ts_ns = 0
+
+    def snapshot(self, event: BookSnapshot) -> None:
+        self.bids = {price: size for price, size in event.bids if size > 0.0}
+        self.asks = {price: size for price, size in event.asks if size > 0.0}
+        self._bid_front, self._ask_front = [], []
+        self._set((), ())
+        self.sequence, self.ts_ns, self.stale = event.sequence, event.ts_ns, False
+
+    def change(self, event: BookChange) -> bool:
+        """Apply a change; False when it does not follow on what we have (the book is stale then)."""
+        if self.stale or event.previous != self.sequence:
+            self.stale = True
+            return False
+        self._set(event.bids, event.asks)
+        self.sequence, self.ts_ns = event.sequence, event.ts_ns
+        return True
+
+    def _set(self, bids: Sequence[Change], asks: Sequence[Change]) -> None:
+        bid = self.best_bid = _apply(self.bids, self._bid_front, bids, 1.0)
+        ask = self.best_ask = _apply(self.asks, self._ask_front, asks, -1.0)
+        self.mid = None if bid is None or ask is None else 0.5 * (bid + ask)
+
+
+def _apply(
+    side: dict[float, float], front: list[float], changes: Sequence[Change], sign: float
+) -> float | None:
+    """Apply absolute sizes to one side; its best price, None when it is empty.
+
+    `front` holds the levels nearest the touch, the best one last, as price times `sign` (asks -1): a touch
+    that goes leaves its successor at hand, and the whole side is sorted only when the front is used up.
+    """
+    edge = front[0] if front else -math.inf
+    for action, price, size in changes:
+        if size > 0.0 and action != "delete":
+            if price * sign >= edge and price not in side:
+                insort(front, price * sign)
+            side[price] = size
+        elif side.pop(price, None) is not None and price * sign >= edge:
+            del front[bisect_left(front, price * sign)]
+    if not front:
+        front.extend(sorted(price * sign for price in side)[-FRONT:])
+    elif len(front) > 4 * FRONT:
+        del front[:-FRONT]
+    return front[-1] * sign if front else None
 
 
 class Quote(msgspec.Struct):
@@ -141,18 +164,18 @@ class Market:
     def listed(self, instrument: Instrument) -> None:
         self.instruments[instrument.key] = instrument
 
+    def _new_book(self, instrument: str) -> Book:
+        book = self.books[instrument] = Book(self._market_feed(instrument))
+        return book
+
     def book_snapshot(self, event: BookSnapshot, now_ns: int) -> None:
-        self._market_feed(event.instrument).alive_ns = now_ns
-        book = self.books.get(event.instrument)
-        if book is None:
-            book = self.books[event.instrument] = Book()
+        book = self.books.get(event.instrument) or self._new_book(event.instrument)
+        book.feed.alive_ns = now_ns
         book.snapshot(event)
 
     def book_change(self, event: BookChange, now_ns: int) -> None:
-        self._market_feed(event.instrument).alive_ns = now_ns
-        book = self.books.get(event.instrument)
-        if book is None:
-            book = self.books[event.instrument] = Book()
+        book = self.books.get(event.instrument) or self._new_book(event.instrument)
+        book.feed.alive_ns = now_ns
         was_stale = book.stale
         if not book.change(event) and not was_stale:
             self.gap_count += 1
@@ -210,9 +233,10 @@ class Market:
         book = self.books.get(instrument)
         if book is None or book.stale or book.best_bid is None or book.best_ask is None:
             return None
-        if book.best_bid >= book.best_ask:
+        feed = book.feed
+        if book.best_bid >= book.best_ask or not feed.up or now_ns - feed.alive_ns > feed.max_age_ns:
             return None
-        return book if self._market_feed(instrument).fresh(now_ns) else None
+        return book
 
     def touch(self, instrument: str, now_ns: int) -> Touch | None:
         """Best prices from a usable book, or from a fresh ticker where no book is followed."""

@@ -21,7 +21,8 @@ from atomizer.engine.market import NEVER
 from atomizer.engine.strategy import Level, Target
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
-_DONE, _IOC, _HEDGE, _FILLED = OrderState.DONE, TimeInForce.IOC, Purpose.HEDGE, EndReason.FILLED
+_DONE, _LIVE, _FILLED = OrderState.DONE, OrderState.LIVE, EndReason.FILLED
+_IOC, _HEDGE = TimeInForce.IOC, Purpose.HEDGE
 BACK_OFF_FIRST_NS = 1_000_000_000
 BACK_OFF_LAST_NS = 60_000_000_000
 GROWTH = 64
@@ -30,11 +31,13 @@ GROWTH = 64
 class Slot:
     """One place for one order: `number` is its column, `order` what occupies it, None when empty.
 
-    `refused` is the reason last recorded why its target does not become a command.
+    `immediate`: its target is consumed by one order. `refused` is the reason last recorded why the target
+    does not become a command.
     """
 
     __slots__ = (
         "back_off_ns",
+        "immediate",
         "instrument",
         "level",
         "number",
@@ -53,13 +56,9 @@ class Slot:
         self.instrument = instrument
         self.target: Target | None = None
         self.order: Order | None = None
+        self.immediate = False
         self.back_off_ns = 0
         self.refused = ""
-
-    @property
-    def on_its_way(self) -> bool:
-        """An immediate order was sent: it ends by itself, whatever is wanted by now."""
-        return self.order is not None and self.target is not None and self.target.time_in_force is _IOC
 
 
 class SlotTable:
@@ -87,7 +86,8 @@ class SlotTable:
         if self.reserve:
             table[:, : self.reserve] = self._table
         self._table = table
-        self._out = np.zeros((capacity + 1, 3), np.int64)
+        self._out = np.zeros(capacity + 1, np.int64)
+        self._codes = self._out.data
         for name, row in zip(kernels.SLOT_COLUMNS, table, strict=True):
             setattr(self, name, row.data)  # one number costs a fifth of numpy's own way
         table[kernels.SLOT_COLUMNS.index("min_move"), self.reserve :] = 1
@@ -131,26 +131,24 @@ class SlotTable:
             slot = mine.get(level)
             if slot is None:
                 slot = self.slot(strategy, level, instruments[level.instrument])
-            if not slot.on_its_way:  # the strategy restates when its immediate order is done
-                self._want(slot, target, now_ns)
+            if slot.order is not None and slot.immediate:
+                continue  # it is on its way; the strategy restates when it is done
+            instrument, number = slot.instrument, slot.number
+            ticks = instrument.grid.round_ticks(target.price, slot.side)
+            lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
+            slot.target, slot.immediate = target, target.time_in_force is _IOC
+            self.want_px[number] = ticks
+            self.want_qty[number] = lots if lots >= instrument.min_lots else 0
+            self.want_until[number] = min(now_ns + target.life_ns, NEVER)
+            self.purpose[number] = target.purpose
         if len(mine) > len(targets):
             for level, slot in mine.items():
                 if level not in targets:
                     self.clear(slot)
 
-    def _want(self, slot: Slot, target: Target, now_ns: int) -> None:
-        instrument, number = slot.instrument, slot.number
-        ticks = instrument.grid.round_ticks(target.price, slot.side)
-        lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
-        slot.target = target
-        self.want_px[number] = ticks
-        self.want_qty[number] = lots if lots >= instrument.min_lots else 0
-        self.want_until[number] = min(now_ns + target.life_ns, NEVER)
-        self.purpose[number] = target.purpose
-
     def clear(self, slot: Slot) -> None:
         """Nothing should rest here. An immediate order on its way is left to end by itself."""
-        if not slot.on_its_way:
+        if slot.order is None or not slot.immediate:
             self._empty(slot)
 
     def clear_all(self) -> None:
@@ -160,7 +158,7 @@ class SlotTable:
 
     def _empty(self, slot: Slot) -> None:
         self.want_qty[slot.number] = 0
-        slot.target = None
+        slot.target, slot.immediate = None, False
 
     # --- orders in ---
 
@@ -172,18 +170,24 @@ class SlotTable:
                 return slot
         return None
 
-    def refresh(self, slot: Slot, order: Order, now_ns: int) -> bool:
-        """Mirror an order into its slot's columns; True when the slot became free."""
-        number, state = slot.number, order.state
+    def mirror(self, order: Order, now_ns: int) -> Slot | None:
+        """Mirror an order into the columns of the slot it occupies; that slot when it became free."""
+        number = order.slot
+        slot = self.slots[number] if number < len(self.slots) else None
+        if slot is None or slot.order is not order:
+            return None
+        state = order.state
         self.state[number] = state
         self.asked_px[number] = order.ticks
         if state is not _DONE:
             self.asked_left[number] = order.lots - order.booked
-            return False
+            if state is _LIVE:
+                slot.back_off_ns = 0  # it was taken and rests: the back-off starts from its first step again
+            return None
         self.asked_left[number] = 0
         slot.order = None
         self._after(slot, order, now_ns)
-        return True
+        return slot
 
     def _after(self, slot: Slot, order: Order, now_ns: int) -> None:
         target, immediate = slot.target, order.time_in_force is _IOC
@@ -212,16 +216,21 @@ class SlotTable:
 
     # --- what differs ---
 
-    def plan(self, now_ns: int) -> tuple[list[list[int]], int]:
-        """Slots that differ as (purpose, slot, action), cancels first, then in the order of the message
-        budget; and the time at which to look again."""
+    def plan(self, now_ns: int) -> tuple[list[int], int]:
+        """Slots that differ, as codes for `planned`, cancels first, then in the order of the message budget;
+        and the time at which to look again."""
         if not self.slots:
             return [], NEVER
         found = kernels.plan_slots(now_ns, len(self.slots), self._table, self._out)
-        planned: list[list[int]] = self._out[:found].tolist() if found else []
+        codes: list[int] = self._codes[: found + 1].tolist()
+        wake_ns = codes.pop()
         if found > 1:
-            planned.sort()
-        return planned, self._out.item(self.reserve, 0)
+            codes.sort()
+        return codes, wake_ns
+
+    def planned(self, code: int) -> tuple[Slot, int]:
+        """The slot and what it should do."""
+        return self.slots[code >> 8 & 0xFFFFFFFF], code & 0xFF
 
 
 class MessageBudget:

@@ -54,16 +54,17 @@ class Retry:
 class RateBackstop:
     """A token bucket that answers yes or no and never waits; `per_s` 0 means no limit."""
 
-    __slots__ = ("_at", "_burst", "_per_s", "_tokens")
+    __slots__ = ("_at", "_burst", "_per_s", "_tokens", "limited")
 
     def __init__(self, per_s: float, burst: float) -> None:
+        self.limited = per_s > 0.0
         self._per_s = per_s
         self._burst = burst
         self._tokens = burst
         self._at = 0.0
 
     def take(self, now_s: float, cost: float) -> bool:
-        if self._per_s <= 0.0 or cost <= 0.0:
+        if not self.limited or cost <= 0.0:
             return True
         self._tokens = min(self._burst, self._tokens + (now_s - self._at) * self._per_s)
         self._at = now_s

@@ -193,7 +193,7 @@ class Session(Generic[C]):
                 f"{self.settings.name}: expected an open connection, found the session "
                 f"{self.state.value}; send again when it is up",
             )
-        if not self._backstop.take(link.loop.time(), cost):
+        if self._backstop.limited and not self._backstop.take(link.loop.time(), cost):
             raise NotSentError(
                 "rate_backstop",
                 f"{self.settings.name}: more than {self.settings.rate_per_s}/s (burst "

@@ -30,7 +30,7 @@ from atomizer.domain.rfq import Rfq
 from atomizer.engine.core import Engine
 from atomizer.net.transport import Clock
 from atomizer.runtime.latency import Latencies
-from atomizer.storage.journal import Journal, JournalDeadError, JournalFullError
+from atomizer.storage.journal import Journal, JournalDeadError, JournalFullError, JournalState
 from atomizer.storage.tape import TapeWriter
 
 SENT = frozenset((PlaceOrder, AmendOrder, CancelOrder, QueryOrder, SendQuote, ReadAccount, Resubscribe))
@@ -103,7 +103,7 @@ class Driver:
         self._received = 0
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
-        self._storage = "ok"
+        self._storage = JournalState.OK
         self._handling = False
         self.failed: asyncio.Future[None] | None = None
         self.latencies = Latencies()
@@ -135,22 +135,25 @@ class Driver:
             raise
 
     def _handle(self, batch: Sequence[Event]) -> None:
-        now_ns = max(self._clock.now_ns(), self.engine.now_ns)
+        now_ns = self._clock.now_ns()
+        if now_ns < self.engine.now_ns:  # the machine's clock was set back
+            now_ns = self.engine.now_ns
         self._handling = True
         try:
             if self._tape is not None:
                 self._tape.append(now_ns, batch)
             records = self.engine.admit(now_ns, batch)
             try:
-                out = self.engine.handle(now_ns, batch)
+                out: Sequence[Any] = self.engine.handle(now_ns, batch)
             except BaseException:
                 self._journal.append(now_ns, records, essential=True)
                 raise
-            outputs = self._commit(now_ns, records, out) if records or out else out
-            if outputs:
-                self._send(outputs, batch)
-            if self._on_turn is not None and (records or outputs):
-                self._on_turn([*records, *outputs])
+            if records or out:
+                out = self._commit(now_ns, records, out)
+                if out:
+                    self._send(out, records)
+                if self._on_turn is not None:
+                    self._on_turn([*records, *out])
         finally:
             self._handling = False
         self._arm()
@@ -160,13 +163,14 @@ class Driver:
     def _commit(self, now_ns: int, records: list[Any], out: Sequence[Any]) -> Sequence[Any]:
         """Write a turn to the journal; returns what may be sent."""
         try:
-            self._journal.append(now_ns, [*records, *out], essential=False)
+            self._journal.append(now_ns, [*records, *out] if records else out, essential=False)
         except JournalFullError:
             out = self._commit_essential(now_ns, records, out)
         except JournalDeadError:
             self._drop([command for command in out if not isinstance(command, CancelOrder)])
             out = [command for command in out if isinstance(command, CancelOrder)]
-        self._note_storage()
+        if self._journal.state is not self._storage:
+            self._note_storage()
         return out
 
     def _commit_essential(self, now_ns: int, records: list[Any], out: Sequence[Any]) -> Sequence[Any]:
@@ -186,41 +190,47 @@ class Driver:
                 self.put(PlaceRefused(command.order_id, "journal_full", "not sent: the journal is full"))
 
     def _note_storage(self) -> None:
-        state = self._journal.state
-        if state != self._storage:
-            self._storage = str(state)
-            self.put(StorageState(str(state)))
-            asyncio.get_running_loop().call_later(PROBE_EVERY_S, self._probe)
+        self._storage = self._journal.state
+        self.put(StorageState(str(self._storage)))
+        asyncio.get_running_loop().call_later(PROBE_EVERY_S, self._probe)
 
     def _probe(self) -> None:
         """While the disk is full, look whether it still is."""
-        if self._storage != "ok":
-            state = str(self._journal.probe())
-            if state != self._storage:
+        if self._storage is not JournalState.OK:
+            state = self._journal.probe()
+            if state is not self._storage:
                 self._storage = state
-                self.put(StorageState(state))
+                self.put(StorageState(str(state)))
                 self.flush()
             asyncio.get_running_loop().call_later(PROBE_EVERY_S, self._probe)
 
-    def _send(self, outputs: Sequence[Any], batch: Sequence[Event]) -> None:
+    def _send(self, outputs: Sequence[Any], records: Sequence[Any]) -> None:
         by_venue: dict[str, list[Any]] = {}
+        timed = bool(records)
         for command in outputs:
-            if type(command) in SENT:
-                by_venue.setdefault(command.venue, []).append(command)
-            elif isinstance(command, RunJob):
+            kind = type(command)
+            if kind in SENT:
+                timed = timed or kind is PlaceOrder
+                known = by_venue.get(command.venue)
+                if known is None:
+                    by_venue[command.venue] = [command]
+                else:
+                    known.append(command)
+            elif kind is RunJob:
                 self._worker.start(command, self._job_done)
         for venue, commands in by_venue.items():
             port = self._ports.get(venue)
             if port is not None:
                 port.send(commands)
-        self._measure(outputs, batch)
+        if timed:
+            self._measure(outputs, records)
 
     def _job_done(self, event: JobDone) -> None:
         self.put(event)
         self.flush()
 
-    def _measure(self, outputs: Sequence[Any], batch: Sequence[Event]) -> None:
-        kinds = set(map(type, batch))
+    def _measure(self, outputs: Sequence[Any], records: Sequence[Any]) -> None:
+        kinds = set(map(type, records))
         if RfqTrade in kinds:
             self.latencies.trade(self._received)
         for command in outputs:
@@ -235,7 +245,7 @@ class Driver:
     def _arm(self) -> None:
         """Wake the core at its next deadline; an earlier alarm that is set already is left alone."""
         due = self.engine.next_deadline()
-        if self._timer is not None and self._timer_ns <= due and not self._timer.cancelled():
+        if self._timer is not None and self._timer_ns <= due:
             return
         if self._timer is not None:
             self._timer.cancel()

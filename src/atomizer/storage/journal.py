@@ -85,9 +85,9 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._snapshot = snapshot
         self._durable = sync_interval_s is not None
-        self._state = JournalState.OK
+        self.state = JournalState.OK
         self._cause = ""
-        self._day = 0
+        self._day_ends_ns = 0
         self._files = threading.Lock()  # held while a file is swapped or synced
         self._dirty = False
         self._sync_error: OSError | None = None
@@ -159,10 +159,6 @@ class Journal:
             raise
 
     @property
-    def state(self) -> JournalState:
-        return self._state
-
-    @property
     def cause(self) -> str:
         """Why the state is not ok; empty when it is."""
         return self._cause
@@ -186,24 +182,26 @@ class Journal:
         """
         if not batch:
             return
-        data, check = self._lines(now_ns, batch)
+        data, check = lines.block(self._sequence, now_ns, records.encode_all(batch), self._check)
         if self._sync_error is not None:
             self._fall_to_reserve(self._sync_error)
             self._sync_error = None
-        if self._state is JournalState.OK and self._write(data):
-            self._committed(len(batch), check)
+        written = self.state is JournalState.OK and self._write(data)
+        if not written:
+            self._write_reserve(data, essential=essential)
+        self._sequence += len(batch)
+        self._check = check
+        self._dirty = True
+        if written:
             self._offset += len(data)
-            if self._roll_due(now_ns):
-                self._roll(now_ns)
-            return
-        self._write_reserve(data, essential=essential)
-        self._committed(len(batch), check)
+            if self._offset >= self._segment_bytes or now_ns >= self._day_ends_ns:
+                self._roll_if_due(now_ns)
 
     def probe(self) -> JournalState:
         """Try to return to ok: move the reserve's lines to the segment. Call every second or so."""
-        if self._state is not JournalState.OK:
+        if self.state is not JournalState.OK:
             self._drain(0)
-        return self._state
+        return self.state
 
     def close(self) -> None:
         """Sync and release the directory. A clean stop is said by a RunEnded record, not by this."""
@@ -216,20 +214,6 @@ class Journal:
         self._lock.release()
 
     # --- writing ---
-
-    def _lines(self, now_ns: int, batch: Sequence[msgspec.Struct]) -> tuple[bytes, int]:
-        sequence, check = self._sequence, self._check
-        encode, seal, data = records.encode, lines.line, b""
-        for record in batch:
-            sequence += 1
-            text, check = seal(sequence, now_ns, encode(record), check)
-            data += text
-        return data, check
-
-    def _committed(self, count: int, check: int) -> None:
-        self._sequence += count
-        self._check = check
-        self._dirty = True
 
     def _write(self, data: bytes) -> bool:
         """Append to the segment; False when it does not take all of it, with nothing of it left."""
@@ -248,7 +232,7 @@ class Journal:
         return False
 
     def _write_reserve(self, data: bytes, *, essential: bool) -> None:
-        if self._state is JournalState.DEAD:
+        if self.state is JournalState.DEAD:
             raise JournalDeadError(self._advice("send nothing but cancels, stop the node, free disk space"))
         if not essential:
             raise JournalFullError(self._advice("free disk space; hedges and cancels still go"))
@@ -261,12 +245,12 @@ class Journal:
         return f"{path}: expected to append, found: {self._cause}; {what_to_do}"
 
     def _fall_to_reserve(self, cause: OSError | str) -> None:
-        if self._state is JournalState.OK:
-            self._state = JournalState.RESERVE
+        if self.state is JournalState.OK:
+            self.state = JournalState.RESERVE
         self._cause = str(cause.strerror) if isinstance(cause, OSError) else cause
 
     def _die(self, cause: str) -> None:
-        self._state = JournalState.DEAD
+        self.state = JournalState.DEAD
         self._cause = cause
 
     # --- segments ---
@@ -277,7 +261,7 @@ class Journal:
         while numbers:
             path = segment_path(self._directory, numbers[-1])
             for _, raw in walk.segment(path, last=True):
-                self._day = raw.t // _DAY_NS
+                self._day_ends_ns = _day_end(raw.t)
             if walk.good_bytes:
                 fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
                 os.ftruncate(fd, walk.good_bytes)
@@ -287,10 +271,11 @@ class Journal:
         text, walk.check = lines.header_line(lines.header(1, 0, 0))
         return 1, new_segment(segment_path(self._directory, 1), text, durable=self._durable)
 
-    def _roll_due(self, now_ns: int) -> bool:
-        day, before = now_ns // _DAY_NS, self._day
-        self._day = day
-        return self._offset >= self._segment_bytes or (day != before and before > 0)
+    def _roll_if_due(self, now_ns: int) -> None:
+        """A full segment is the last of its kind, and so is one of a day that ended."""
+        ended, self._day_ends_ns = self._day_ends_ns, _day_end(now_ns)
+        if self._offset >= self._segment_bytes or 0 < ended <= now_ns:
+            self._roll(now_ns)
 
     def _roll(self, now_ns: int) -> None:
         """Begin a new segment with the ledger as it is now; on a full disk stay with the old one."""
@@ -299,7 +284,7 @@ class Journal:
         if self._snapshot is not None:
             sequence += 1
             state = records.encode(LedgerSnapshot(self._snapshot()))
-            first, check = lines.line(sequence, now_ns, state, check)
+            first, check = lines.block(sequence - 1, now_ns, (state,), check)
             text += first
         try:
             with self._files:
@@ -337,7 +322,7 @@ class Journal:
             self._die(f"the reserve could not be moved to the segment: {error}")
             return
         self._offset += len(pending)
-        self._state, self._cause = JournalState.OK, ""
+        self.state, self._cause = JournalState.OK, ""
 
     def _sync_forever(self, interval_s: float) -> None:
         while not self._stop.wait(interval_s):
@@ -354,3 +339,7 @@ class Journal:
                     self._reserve.sync()
         except OSError as error:
             self._sync_error = error
+
+
+def _day_end(now_ns: int) -> int:
+    return (now_ns // _DAY_NS + 1) * _DAY_NS

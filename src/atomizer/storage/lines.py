@@ -8,6 +8,7 @@ missing or moved breaks the chain at that line. A checksum is no signature; it f
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +18,8 @@ from atomizer import __version__
 FORMAT_VERSION = 1
 CHECK_BYTES = len(b',"c":"00000000"}')
 _CHECK = b',"c":"%08x"}\n'
-_LINE = b'{"n":%d,"t":%d,"r":%b'
+_STAMP = b',"t":%d,"r":'
+_LINE = b'{"n":%d%b%b'
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,10 +59,14 @@ def seal(body: bytes, check: int) -> tuple[bytes, int]:
     return body + _CHECK % check, check
 
 
-def line(sequence: int, ts_ns: int, record_json: bytes, check: int) -> tuple[bytes, int]:
-    body = _LINE % (sequence, ts_ns, record_json)
-    check = zlib.crc32(body, check)
-    return body + _CHECK % check, check
+def block(last: int, ts_ns: int, records_json: Sequence[bytes], check: int) -> tuple[bytes, int]:
+    """The lines of records that follow number `last` and its checksum, and the last one's checksum."""
+    stamp, data = _STAMP % ts_ns, b""
+    for number, record_json in enumerate(records_json, last + 1):
+        body = _LINE % (number, stamp, record_json)
+        check = zlib.crc32(body, check)
+        data += body + _CHECK % check
+    return data, check
 
 
 def header(segment: int, last: int, check: int) -> Header:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import (
@@ -54,6 +55,13 @@ class DeribitPort:
         self._trading = TradingSocket(
             settings, transport, clock, rng, self._listing, lambda: self._market.rpc.offset_ns
         )
+        trading = self._trading
+        self._takers: dict[type, Callable[[Any, Instrument], None]] = {
+            PlaceOrder: trading.place,
+            AmendOrder: trading.amend,
+            CancelOrder: trading.cancel,
+            QueryOrder: trading.query,
+        }
 
     async def run(self, sink: Sink) -> None:
         """Serve until cancelled; without a key the market-data socket only."""
@@ -63,27 +71,19 @@ class DeribitPort:
             if self._can_trade:
                 group.create_task(self._trading.run())
 
-    def send(self, commands: Sequence[Command]) -> None:
+    def send(self, commands: Sequence[Any]) -> None:
         for command in commands:
-            if isinstance(command, (PlaceOrder, AmendOrder, CancelOrder, QueryOrder)):
-                self._order(command)
+            take = self._takers.get(type(command))
+            if take is not None:
+                listed = self._listing.by_key.get(command.instrument)
+                if listed is None:
+                    self._trading.later(_unlisted(command))
+                else:
+                    take(command, listed)
             elif isinstance(command, ReadAccount):
                 self._trading.read(command)
             elif isinstance(command, Resubscribe):
                 self._market.resubscribe(command.instrument.removeprefix(self._prefix))
-
-    def _order(self, command: OrderCommand) -> None:
-        listed = self._listing.by_name.get(command.instrument.removeprefix(self._prefix))
-        if listed is None:
-            self._trading.later(_unlisted(command))
-        elif isinstance(command, AmendOrder):
-            self._trading.amend(command, listed)
-        elif isinstance(command, PlaceOrder):
-            self._trading.place(command, listed)
-        elif isinstance(command, CancelOrder):
-            self._trading.cancel(command, listed)
-        else:
-            self._trading.query(command, listed)
 
     def instrument(self, name: str) -> Instrument | None:
         """What the venue lists under this name, once read."""

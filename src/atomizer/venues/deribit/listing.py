@@ -20,12 +20,13 @@ NS_PER_DAY = 86_400 * 10**9
 
 
 class Listing:
-    """Instruments by venue name. Shared by both sockets."""
+    """Instruments by venue name and by key. Shared by both sockets."""
 
     def __init__(self, settings: DeribitSettings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
         self.by_name: dict[str, Instrument] = {}
+        self.by_key: dict[str, Instrument] = {}
         self.complete = False
         self.sink: Sink
 
@@ -86,7 +87,7 @@ class Listing:
             self._put(listed)
 
     def _put(self, listed: Instrument) -> None:
-        self.by_name[listed.name] = listed
+        self.by_name[listed.name] = self.by_key[listed.key] = listed
         self.sink.put(InstrumentListed(listed))
 
     def books(self) -> list[str]:

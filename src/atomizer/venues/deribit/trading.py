@@ -6,8 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
-from enum import Enum, auto
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -46,21 +45,8 @@ REMEMBERED = 20_000
 ORDER_CHANNEL, TRADE_CHANNEL = "user.orders.any.any.raw", "user.trades.any.any.raw"
 
 
-class Verb(Enum):
-    """What a request in flight asks for."""
-
-    PLACE = auto()
-    AMEND = auto()
-    CANCEL = auto()
-
-
-class Sent(NamedTuple):
-    """A request in flight."""
-
-    verb: Verb
-    order_id: int
-    listed: Instrument
-    venue_order_id: str = ""
+# A request in flight: what was asked, and the instrument's terms at that time.
+Sent = tuple[PlaceOrder | AmendOrder | CancelOrder, Instrument]
 
 
 class TradingSocket:
@@ -86,6 +72,8 @@ class TradingSocket:
         self._cancel_sent: dict[int, None] = {}
         self._ours: dict[str, int] = {}
         self._alive_s = 0.0
+        self._deadline_ns = self._valid_until_ms = 0
+        self._deadline_s = 0.0
         self._was_up = False
         self._answers: list[Event] = []
         self.sink: Sink
@@ -149,7 +137,7 @@ class TradingSocket:
         self.rpc.fire("public/test", {})
 
     def timed_out(self, context: Sent) -> None:
-        self.sink.put(RequestTimedOut(context.order_id))
+        self.sink.put(RequestTimedOut(context[0].order_id))
         self.sink.flush()
 
     def message(self, data: bytes, last: bool) -> None:
@@ -181,31 +169,27 @@ class TradingSocket:
 
     def place(self, command: PlaceOrder, listed: Instrument) -> None:
         number = self.rpc.next_number()
-        data = codec.place(number, command, listed, self._valid_until_ms(command.deadline_ns))
+        valid_until_ms, deadline_s = self._deadlines(command.deadline_ns)
+        data = codec.place(number, command, listed, valid_until_ms)
         if command.post_only:
             self._post_only.add(command.order_id)
         try:
             self.session.send_request(
                 data,
                 number,
-                self._deadline_s(command.deadline_ns),
-                Sent(Verb.PLACE, command.order_id, listed),
+                deadline_s,
+                (command, listed),
             )
         except NotSentError as error:
             self._later(PlaceRefused(command.order_id, error.code, str(error)))
 
     def amend(self, command: AmendOrder, listed: Instrument) -> None:
         number = self.rpc.next_number()
-        data = codec.amend(
-            number,
-            command,
-            listed,
-            self._valid_until_ms(command.deadline_ns),
-            post_only=command.order_id in self._post_only,
-        )
-        sent = Sent(Verb.AMEND, command.order_id, listed, command.venue_order_id)
+        valid_until_ms, deadline_s = self._deadlines(command.deadline_ns)
+        post_only = command.order_id in self._post_only
+        data = codec.amend(number, command, listed, valid_until_ms, post_only=post_only)
         try:
-            self.session.send_request(data, number, self._deadline_s(command.deadline_ns), sent)
+            self.session.send_request(data, number, deadline_s, (command, listed))
         except NotSentError as error:
             self._later(AmendRefused(command.order_id, error.code, str(error)))
 
@@ -217,10 +201,9 @@ class TradingSocket:
             params = {"label": label(command.order_id), "currency": listed.settlement}
             data = codec.request(number, "private/cancel_by_label", params)
         _remember(self._cancel_sent, command.order_id, None)
-        sent = Sent(Verb.CANCEL, command.order_id, listed, command.venue_order_id)
         deadline_s = asyncio.get_running_loop().time() + self._settings.request_timeout_s
         try:
-            self.session.send_request(data, number, deadline_s, sent)
+            self.session.send_request(data, number, deadline_s, (command, listed))
         except NotSentError as error:
             self._later(CancelRefused(command.order_id, error.code, str(error)))
 
@@ -238,12 +221,14 @@ class TradingSocket:
         self._reader.sink = self.sink
         self.session.spawn(self._reader.read(command))
 
-    def _valid_until_ms(self, deadline_ns: int) -> int:
-        """Our deadline on the venue's clock."""
-        return (deadline_ns + self._offset_ns()) // NS_PER_MS
-
-    def _deadline_s(self, deadline_ns: int) -> float:
-        return asyncio.get_running_loop().time() + (deadline_ns - self._clock.now_ns()) / 1e9
+    def _deadlines(self, deadline_ns: int) -> tuple[int, float]:
+        """Our deadline on the venue's clock in ms, and in the loop's time; a turn's requests share it."""
+        if deadline_ns != self._deadline_ns:
+            left_s = (deadline_ns - self._clock.now_ns()) / 1e9
+            self._deadline_ns = deadline_ns
+            self._valid_until_ms = (deadline_ns + self._offset_ns()) // NS_PER_MS
+            self._deadline_s = asyncio.get_running_loop().time() + left_s
+        return self._valid_until_ms, self._deadline_s
 
     def later(self, event: Event) -> None:
         """An answer found here and now is told in a later batch, never from inside `send`."""
@@ -263,41 +248,44 @@ class TradingSocket:
     # --- answers ---
 
     def _reply(self, sent: Sent, message: wire.Message) -> None:
+        command, listed = sent
         if message.error is not None:
-            self._refusal(sent, message.error)
-        elif sent.verb is Verb.CANCEL:
-            self._cancelled(sent, message.result)
+            self._refusal(command, listed, message.error)
+        elif isinstance(command, CancelOrder):
+            self._cancelled(command, listed, message.result)
         else:
             result = codec.decode_order_and_trades(message.result)
             for trade in result.trades:
                 self._book(trade)
-            self._order(result.order, sent.listed, reply=True)
+            self._order(result.order, listed, reply=True)
 
-    def _refusal(self, sent: Sent, error: wire.ErrorData) -> None:
-        code, text = str(error.code), codec.error_text(error)
+    def _refusal(
+        self, command: PlaceOrder | AmendOrder | CancelOrder, listed: Instrument, error: wire.ErrorData
+    ) -> None:
+        order_id, code, text = command.order_id, str(error.code), codec.error_text(error)
+        gone = error.code in codec.GONE_CODES
         if error.code in codec.UNKNOWN_OUTCOME_CODES:
             log.warning("%s: outcome of a request unknown: %s %s", self._feed, code, text)
-            self.sink.put(RequestTimedOut(sent.order_id))
-        elif sent.verb is Verb.PLACE:
-            self._post_only.discard(sent.order_id)
-            self.sink.put(PlaceRefused(sent.order_id, code, text))
-        elif sent.verb is Verb.AMEND:
-            self.sink.put(AmendRefused(sent.order_id, code, text))
-            if error.code in codec.GONE_CODES:
-                self.session.spawn(self._query(sent.order_id, sent.listed, sent.venue_order_id))
+            self.sink.put(RequestTimedOut(order_id))
+        elif isinstance(command, PlaceOrder):
+            self._post_only.discard(order_id)
+            self.sink.put(PlaceRefused(order_id, code, text))
+        elif isinstance(command, AmendOrder):
+            self.sink.put(AmendRefused(order_id, code, text))
+            if gone:
+                self.session.spawn(self._query(order_id, listed, command.venue_order_id))
         else:
-            self._cancel_sent.pop(sent.order_id, None)
-            gone = error.code in codec.GONE_CODES
-            self.sink.put(CancelRefused(sent.order_id, code, text, gone))
+            self._cancel_sent.pop(order_id, None)
+            self.sink.put(CancelRefused(order_id, code, text, gone))
 
-    def _cancelled(self, sent: Sent, result: msgspec.Raw) -> None:
-        if sent.venue_order_id:
-            self._order(codec.decode_order(result), sent.listed)
+    def _cancelled(self, command: CancelOrder, listed: Instrument, result: msgspec.Raw) -> None:
+        if command.venue_order_id:
+            self._order(codec.decode_order(result), listed)
         elif codec.decode_count(result) == 0:
-            text = f"no open order with label {label(sent.order_id)}"
-            self.sink.put(CancelRefused(sent.order_id, "none_cancelled", text, gone=True))
+            text = f"no open order with label {label(command.order_id)}"
+            self.sink.put(CancelRefused(command.order_id, "none_cancelled", text, gone=True))
         else:
-            self.session.spawn(self._query(sent.order_id, sent.listed, ""))
+            self.session.spawn(self._query(command.order_id, listed, ""))
 
     async def _query(self, order_id: int, listed: Instrument, venue_order_id: str) -> None:
         """How an order stands, its fills first; a failure leaves the outcome unknown."""

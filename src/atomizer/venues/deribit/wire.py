@@ -315,14 +315,3 @@ class PlaceParams(msgspec.Struct, omit_defaults=True):
     post_only: bool | None = None
     reject_post_only: bool = False
     reduce_only: bool = False
-
-
-class EditParams(msgspec.Struct, omit_defaults=True):
-    """`private/edit`: the new total amount."""
-
-    order_id: str
-    amount: Decimal
-    price: Decimal
-    valid_until: int
-    post_only: bool | None = None
-    reject_post_only: bool = False
