@@ -23,6 +23,7 @@ from atomizer.sim.calendar import (
 )
 from atomizer.sim.chain import Chain
 from atomizer.sim.paths import Behaviour, Paths, Step
+from atomizer.sim.spikes import Spikes
 
 MAX_SEED = 2**63
 YEAR_NS = 365 * DAY_NS
@@ -61,13 +62,13 @@ class MarketState:
 
     __slots__ = ("_market", "basis", "index", "jumped", "level", "skew", "step", "ts_ns")
 
-    def __init__(self, market: Market, step: int, values: Step) -> None:
+    def __init__(self, market: Market, step: int, values: Step, shock: float) -> None:
         carry = values.carry
         self._market = market
         self.step = step
         self.ts_ns = market.start_ns + step * market.step_ns
         self.index = math.exp(carry.log_index)
-        self.level = carry.level
+        self.level = carry.level + shock
         self.skew = carry.skew
         self.basis = carry.basis
         self.jumped = values.jumped
@@ -156,6 +157,7 @@ class Market:
         self._expiry_ns = np.array([option.expiry_ns for option in self.options], dtype=np.int64)
         self._calls = np.array([option.is_call for option in self.options])
         self._paths = Paths(seed, self.underlying, self.behaviour, self.step_ns / SECOND_NS)
+        self._spikes = Spikes(seed, self.underlying, self.behaviour, self.step_ns / SECOND_NS)
         self._state = self._make(0)
         self._priced_step = -1
         self._prices = np.zeros((pricing.ROWS, len(self.options)))
@@ -201,7 +203,7 @@ class Market:
         return 0.005 + 0.0025 * min(deviations, 4.0)
 
     def _make(self, step: int) -> MarketState:
-        return MarketState(self, step, self._paths.at(step))
+        return MarketState(self, step, self._paths.at(step), self._spikes.at(step))
 
     def _generated_options(self) -> tuple[ListedOption, ...]:
         """Three Fridays, fifteen strikes each, calls and puts."""
