@@ -206,20 +206,25 @@ class Market:
         return MarketState(self, step, self._paths.at(step), self._spikes.at(step))
 
     def _generated_options(self) -> tuple[ListedOption, ...]:
-        """Three Fridays, fifteen strikes each, calls and puts."""
+        """Three Fridays."""
         first = first_expiry_ns(self.start_ns)
-        options = []
-        for expiry_ns in (first, first + WEEK_NS, first + 3 * WEEK_NS):
-            tau = (expiry_ns - self.start_ns) / YEAR_NS
-            index, vol = self.behaviour.index, self.behaviour.vol
-            step = _round_step(index * vol * math.sqrt(tau) * 5.0 / 14.0)
-            middle = round(index / step)
-            for offset in range(-7, 8):
-                for is_call in (True, False):
-                    strike = (middle + offset) * step
-                    if strike > 0:
-                        options.append(_listed(self.underlying, expiry_ns, strike, is_call=is_call))
-        return tuple(options)
+        return tuple(
+            option
+            for expiry_ns in (first, first + WEEK_NS, first + 3 * WEEK_NS)
+            for option in self.chain_of(expiry_ns, self.start_ns, self.behaviour.index)
+        )
+
+    def chain_of(self, expiry_ns: int, listed_ns: int, index: float) -> tuple[ListedOption, ...]:
+        """What is listed for an expiry at a moment with this index: fifteen strikes, calls and puts."""
+        tau = (expiry_ns - listed_ns) / YEAR_NS
+        step = _round_step(index * self.behaviour.vol * math.sqrt(tau) * 5.0 / 14.0)
+        middle = round(index / step)
+        return tuple(
+            _listed(self.underlying, expiry_ns, (middle + offset) * step, is_call=is_call)
+            for offset in range(-7, 8)
+            for is_call in (True, False)
+            if (middle + offset) * step > 0
+        )
 
 
 def _behaviour(underlying: str, chain: Chain | None) -> Behaviour:
