@@ -2,7 +2,7 @@
 
 Only recorded trades fill resting orders: a trade enters as an immediate order at its price and takes the
 queue in its order. Depth adds behind what rests and takes away from behind; where it would cross an order
-of an account it waits until that one is gone. docs/adr/013 has the reasons.
+of an account it waits until that one is gone. docs/adr/006 has the reasons.
 """
 
 from __future__ import annotations
@@ -61,6 +61,17 @@ class RecordedBook:
         if not self._wanted[BUY] or not self._wanted[SELL]:
             return None
         return (max(self._wanted[BUY]) + min(self._wanted[SELL])) * self._grid.tick / 2
+
+    def check(self, event: Depth | Print) -> None:
+        """Refuse an event that `apply` could not take.
+
+        Raises:
+            RecordingError: a price or an amount that is not on the instrument's grid.
+        """
+        levels = [(event.price, event.amount)] if isinstance(event, Print) else [*event.bids, *event.asks]
+        for price, amount in levels:
+            self._ticks(price)
+            self._lots(amount)
 
     def apply(self, event: Depth | Print) -> None:
         """Let one recorded event happen.
