@@ -113,8 +113,7 @@ class Position:
     def settle(self, price: Decimal) -> Decimal:
         """End the session at a price; returns its profit in coin, realised and not."""
         gain = self.session_unrealised(price)
-        # The next session begins where this one ends, rounding included.
-        self.basis += gain if self.is_option else -gain
+        self.basis = self.worth(self.size, price)
         total = self.session + gain
         self.session = self.funding = self.unlogged = ZERO
         self.settled_at = price

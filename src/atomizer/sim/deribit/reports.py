@@ -74,11 +74,11 @@ def position_report(position: Position, marks: Marks) -> dict[str, Any]:
 def positions(
     account: Account, marks_of: Callable[[str], Marks], currency: str, kind: str
 ) -> list[dict[str, Any]]:
-    """All positions of a currency and kind that are not flat."""
+    """Positions of a currency and kind; flat ones too while the session's profit waits for its settlement."""
     return [
         position_report(position, marks_of(position.listing.settlement))
         for position in account.positions.values()
-        if position.size
+        if (position.size or (position.listing.kind == "future" and position.session))
         and kind in (position.listing.kind, "any")
         and currency in (*position.listing.currencies, "any")
     ]
