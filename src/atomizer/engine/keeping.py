@@ -124,6 +124,13 @@ class Keeper:
             )
         return found
 
+    def _claimed_by(self, instrument: Instrument) -> int:
+        """Who may rest there: whoever named it, else whoever claimed all of its underlying, else a person."""
+        named = self._claims.get(instrument.key)
+        if named is not None:
+            return named
+        return self._claims.get(f"{instrument.venue}:{instrument.underlying}-*", MANUAL_STRATEGY)
+
     def _unaccounted(self, instrument: Instrument) -> Held | None:
         """Nothing is placed before the account was read in this run: positions and fills are not known."""
         if (instrument.venue, self._account_of.get(instrument.venue, "")) in self.unread:
@@ -138,7 +145,7 @@ class Keeper:
         standing = self._standing(slot, target, lots)
         immediate = target.time_in_force is _IOC
         # A person's order rests wherever no strategy does.
-        owner = self._claims.get(instrument.key, MANUAL_STRATEGY)
+        owner = self._claimed_by(instrument)
         if immediate or owner == slot.strategy:
             held = self._gate.approve_order(
                 standing, instrument, slot.side, ticks, lots, engine.now_ns, order

@@ -50,7 +50,7 @@ async def trade(client, seen):
     seen["spot"] = {"status": spot["status"], "filled": spot["filled"]}
     positions = await client.fetch_positions()
     seen["positions"] = {
-        one["symbol"]: [one["side"], one["contracts"]] for one in positions if one["contracts"]
+        one["symbol"]: [one["side"], abs(one["contracts"])] for one in positions if one["contracts"]
     }
     seen["symbols"] = {"future": future["symbol"], "option": option["symbol"]}
     balance = await client.fetch_balance()

@@ -10,12 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from atomizer.sim.deribit.books import VenueBook
+from atomizer.sim.deribit.states import OPEN
 from atomizer.sim.matching import Mode
 from atomizer.sim.recorded import RecordedBook
 from atomizer.sim.recording import Recording, RecordingError
 
 if TYPE_CHECKING:
     from atomizer.sim.deribit.exchange import Exchange
+
+# A recording waits where its book will open again.
+PAUSED = ("locked", "settlement", "halted")
 
 
 class Playback:
@@ -45,11 +49,15 @@ class Playback:
         changed: dict[str, None] = {}
         while self._next < len(self._events) and self._events[self._next].ts_ns + self._shift_ns <= now_ns:
             event = self._events[self._next]
+            state = self._exchange.books[event.instrument].state
+            if state in PAUSED:
+                break
             self._next += 1
-            self._book(event.instrument).apply(event)
-            changed[event.instrument] = None
+            if state == OPEN:
+                self._book(event.instrument).apply(event)
+                changed[event.instrument] = None
         for name, book in self._exchange.books.items():
-            if book.recorded is None:
+            if book.recorded is None or book.state != OPEN:
                 continue
             if book.recorded.settle() or name in changed:
                 self._mark(book)
