@@ -135,7 +135,7 @@ async def market_data(client, seen):
     seen["funding"] = funding["fundingRate"]
     seen["funding history"] = len(await client.fetch_funding_rate_history(PERPETUAL))
     interest = await client.fetch_open_interest(PERPETUAL)
-    seen["interest"] = interest["openInterestAmount"]
+    seen["interest"] = interest["openInterestValue"]
     vols = await client.fetch_volatility_history("ETH")
     seen["volatility"] = [len(vols), all(float(one["volatility"]) > 0 for one in vols)]
 
