@@ -69,6 +69,16 @@ class DeribitJudge:
                 held[position["instrument_name"]] = size if position["direction"] == "buy" else -size
         return dict(sorted(held.items()))
 
+    async def session_funding(self, currency: str) -> Decimal:
+        """Funding of this session in this coin; it is part of the session's profit and paid at its end."""
+        return sum(
+            (
+                Decimal(position.get("realized_funding", 0))
+                for position in await self.call("private/get_positions", {"currency": currency})
+            ),
+            Decimal(0),
+        )
+
     async def account_summary(self, currency: str) -> dict[str, Any]:
         return await self.call("private/get_account_summary", {"currency": currency})
 
@@ -93,7 +103,8 @@ async def deribit_truth(
     transport: Transport | None, url: str, client_id: str, client_secret: str, currency: str = "ETH"
 ) -> dict[str, Any]:
     """What the venue says of the account: `positions`, `trades`, `open_orders`, `equity`, `balance`,
-    and `realised`: the balance with what this session realised, which moves it at the next settlement.
+    and `realised`: the balance with what trades of this session realised, which moves it at the next
+    settlement together with the session's funding.
 
     Raises:
         JudgeError: the venue did not answer, or refused.
@@ -107,7 +118,9 @@ async def deribit_truth(
             "open_orders": await judge.open_orders(),
             "equity": Decimal(summary["equity"]),
             "balance": Decimal(summary["balance"]),
-            "realised": Decimal(summary["balance"]) + Decimal(summary["session_rpl"]),
+            "realised": Decimal(summary["balance"])
+            + Decimal(summary["session_rpl"])
+            - await judge.session_funding(currency),
         }
     finally:
         await judge.close()
