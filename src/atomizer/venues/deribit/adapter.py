@@ -47,7 +47,7 @@ class DeribitPort:
         self, settings: DeribitSettings, transport: Transport, clock: Clock, rng: random.Random
     ) -> None:
         self.venue = settings.venue
-        self.capabilities: Capabilities = capabilities(settings.venue)
+        self.capabilities: Capabilities = capabilities(settings)
         self._prefix = instrument_key(settings.venue, "")
         self._can_trade = settings.key is not None
         self._listing = Listing(settings, clock)
@@ -97,7 +97,7 @@ class DeribitMarketPort:
         self, settings: DeribitSettings, transport: Transport, clock: Clock, rng: random.Random
     ) -> None:
         self.venue = settings.venue
-        self.capabilities: Capabilities = capabilities(settings.venue)
+        self.capabilities: Capabilities = capabilities(settings)
         self._prefix = instrument_key(settings.venue, "")
         self._listing = Listing(settings, clock)
         self._market = MarketSocket(settings, transport, clock, rng, self._listing)
