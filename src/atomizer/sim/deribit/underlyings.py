@@ -41,6 +41,7 @@ class Underlying:
         self._first_number = NUMBERS_EACH * position
         self.funding = Funding(market, clock.now_ns())
         self.fixings: dict[int, Fixing] = {}
+        self.played: dict[str, float] = {}  # middles of recorded books
         self.columns = OptionColumns(market, self.fixings)
         created_ms = (market.start_ns - 7 * DAY_NS) // NS_PER_MS
         self.listings = list_market(market, self._first_number, created_ms)
@@ -145,8 +146,16 @@ class Underlying:
         fixing = self.fixings.get(listing.expiry_ns)
         return 1.0 - fixing.share if fixing is not None else 1.0
 
+    def play(self, name: str, middle: float) -> None:
+        """Mark a recorded instrument at the middle of its recorded book."""
+        if self.played.get(name) != middle:
+            self.played[name] = middle
+            self._marks_step = -1
+
     def fair(self, listing: Listing, state: MarketState) -> float:
-        """What makers hold fair, in the instrument's own unit."""
+        """What makers hold fair, in the instrument's own unit; of recorded ones what was recorded."""
+        if listing.name in self.played:
+            return self.played[listing.name]
         if listing.legs:
             return sum(leg.ratio * self.fair(leg.listing, state) for leg in listing.legs)
         if listing.option is not None:
