@@ -16,6 +16,7 @@ from atomizer.domain.events import PositionReport, ReadBegun, ReadEnded
 from atomizer.domain.orders import Purpose
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.ledger import Ledger
+from atomizer.engine.settings import delta_words
 from atomizer.storage.journal import read
 from atomizer.storage.records import LedgerSnapshot
 

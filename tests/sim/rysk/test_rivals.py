@@ -73,7 +73,7 @@ def test_a_maker_hears_of_every_step_by_which_a_rival_outbids_it() -> None:
             steps += sum(quote.is_rival for quote in auction.quotes)
             heard += len(best)
         assert heard > 10
-        assert steps > 30  # of twenty opening quotes: rivals outbid each other as well
+        assert steps > 25  # of some twenty opening quotes: rivals outbid each other as well
 
     play(scenario, behaviour=behaviour)
 
