@@ -196,8 +196,9 @@ class Session:
         return rows
 
     def dead_letters(self) -> int:
-        """What needs a person: open differences, bookings that contradict each other."""
-        return len(self.ledger.differences) + len(self.ledger.accounts.alarms)
+        """What needs a person: open letters; what came too late for one is counted all the same."""
+        untold = len(self.ledger.differences) + len(self.ledger.accounts.alarms)
+        return max(len(self.ledger.open_letters()), untold)
 
 
 def of_records(records: Iterable[tuple[Any, int]]) -> Session:
