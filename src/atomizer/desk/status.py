@@ -74,6 +74,10 @@ def from_ledger(ledger: Ledger, now_ns: int) -> dict[str, Any]:
             for purse, (report, _) in sorted(ledger.reported_balances.items())
         },
         "differences": [msgspec.to_builtins(item) for _, item in sorted(ledger.differences.items())],
+        "trade_states": ledger.trades.counts(),
+        "alerts": [
+            f"{item.letter_id} {item.kind} {item.subject}: {item.text}" for item in ledger.open_letters()
+        ],
         "live_signatures": len(signatures.signatures),
         "last_signature_dies_s": signatures.last_dies_s,
     }

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from atomizer.domain.commands import LetterState
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.trades import MANUAL, Trade
 from atomizer.engine.core import Engine
@@ -18,11 +17,7 @@ TRADES_SHOWN = 200
 def status(engine: Engine) -> dict[str, Any]:
     """How the core stands."""
     halts, now_ns, ledger = engine.halts, engine.now_ns, engine.ledger
-    letters = [
-        item
-        for item in ledger.dead_letters.values()
-        if item.state in (LetterState.OPEN, LetterState.RETRYING)
-    ]
+    letters = ledger.open_letters()
     return {
         "run": engine.run,
         "kill_level": halts.kill_level,
