@@ -53,6 +53,7 @@ def from_ledger(ledger: Ledger, now_ns: int) -> dict[str, Any]:
         "last_record": time_text(ledger.now_ns),
         "kill_level": ledger.risk.kill_level,
         "paused": list(ledger.risk.paused),
+        "controls": [rule.in_words() for rule in ledger.risk.controls],
         "naked": dict(ledger.risk.naked),
         "open_orders": [
             {
