@@ -265,7 +265,10 @@ class Exposure:
             self._sums(underlying, "delta").base -= usd / index
 
     def _add_position(self, holding: Holding, size: float, now_ns: int) -> None:
-        instrument = self._ledger.instruments[holding.instrument]
+        instrument = self._ledger.instruments.get(holding.instrument)
+        if instrument is None:
+            self._without_terms(holding.instrument)
+            return
         unit = self._unit_or_note(instrument, now_ns)
         if unit is None:
             return
@@ -279,6 +282,12 @@ class Exposure:
         self._sums(instrument.underlying, "gamma").base += unit.gamma * size
         self._sums(instrument.underlying, "vega").base += unit.vega * size
         self._sums(instrument.underlying, "notional").base += abs(unit.notional * size)
+
+    def _without_terms(self, instrument: str) -> None:
+        """A position whose contract the journal does not describe could be of any underlying."""
+        self._unpriced[instrument] = "its contract terms are not known"
+        for underlying in self._hedges:
+            self._unknown[underlying] = f"{instrument} is held and its contract terms are not known"
 
     def _usd_delta(self, holding: Holding, instrument: Instrument, unit: UnitGreeks, size: float) -> float:
         """Coin account counted in USD: options at Black delta, futures at their entry."""

@@ -94,6 +94,7 @@ def inventory(engine: Engine) -> dict[str, Any]:
         "positions": rows,
         "index": {name: price for name, price in index.items() if price is not None},
         "now_ns": engine.now_ns,
+        "delta": engine.settings.delta_name,
         "net_delta": {name: engine.net_delta(name) for name in sorted(engine.surfaces)},
     }
 
