@@ -69,6 +69,8 @@ class Hedge(msgspec.Struct, frozen=True, kw_only=True):
     enable_gamma: bool = False
     gamma_threshold: Amount = 0.5
     gamma_ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
+    gamma_rehedge_h: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    min_liquidity_score: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
 
 
 # Names that the hedger calls otherwise.
@@ -76,6 +78,7 @@ _RENAMED = {
     "enabled": "enable_delta",
     "threshold": "delta_threshold",
     "threshold_usd": "delta_threshold_usd",
+    "gamma": "enable_gamma",
 }
 
 
@@ -155,5 +158,3 @@ def hedge_faults(settings: Settings) -> Iterator[str]:
         venue = name.partition(":")[0] if ":" in name else hedge.venue
         if venue not in used:
             yield f"hedge.instruments: expected a venue in use ({', '.join(used)}), found {name!r}"
-    if hedge.enable_gamma:
-        yield "hedge.enable_gamma: expected false, found true; gamma hedging is not built, only delta"

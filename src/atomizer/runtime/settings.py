@@ -115,7 +115,6 @@ class RfqSection(msgspec.Struct, frozen=True, kw_only=True):
     asset_addresses: tuple[str, ...] = ()
     underlying: str = "ETH"
     valid: Seconds = Seconds(30)
-    min_liquidity_score: float = 0.5
 
 
 class Assets(msgspec.Struct, frozen=True, kw_only=True):
@@ -208,7 +207,7 @@ ALIASES: dict[str, str] = {
     "RFQ_ASSET_ADDRESSES": "rfq.asset_addresses",
     "ASSET_MAPPING_FILE": "assets.file",
     "QUOTE_VALID_DURATION": "rfq.valid",
-    "MIN_LIQUIDITY_SCORE": "rfq.min_liquidity_score",
+    "MIN_LIQUIDITY_SCORE": "hedge.min_liquidity_score",
     "MAX_POSITION_DELTA": "risk.max_delta",
     "MAX_POSITION_SIZE": "risk.max_position_size",
     "ENABLE_DELTA_HEDGE": "hedge.enable_delta",

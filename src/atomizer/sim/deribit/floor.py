@@ -114,6 +114,17 @@ class Floor:
             raise DeribitError("invalid_or_unsupported_instrument", f"unknown {name}", "instrument_name")
         return listing
 
+    def current(self, name: str) -> Listing:
+        """An instrument that still has a mark.
+
+        Raises:
+            DeribitError: unknown, or archived.
+        """
+        listing = self.listing(name)
+        if self.books[name].state == ARCHIVIZED:
+            raise DeribitError("invalid_or_unsupported_instrument", f"{name} has expired", "instrument_name")
+        return listing
+
     def delta(self, listing: Listing) -> float:
         """Black-Scholes delta of an instrument now."""
         return self.underlying(listing).marks().delta[listing.name]

@@ -12,6 +12,7 @@ from atomizer.domain.instruments import Instrument, Kind, Side
 from atomizer.engine.market import Book, Touch
 from atomizer.engine.pricing import NoPriceError
 from atomizer.engine.settings import HedgeInstrument, HedgeMarket
+from atomizer.models.scoring import liquidity_score
 
 if TYPE_CHECKING:
     from atomizer.engine.core import Engine
@@ -111,6 +112,17 @@ def levels(book: Book | None, touch: Touch, side: Side) -> list[tuple[float, flo
     if side is Side.BUY:
         return sorted(book.asks.items())
     return sorted(book.bids.items(), reverse=True)
+
+
+def liquidity(engine: Engine, instrument: Instrument, touch: Touch, index: float) -> float:
+    """How liquid an option is, 0 to 1: spread, depth at the touch, volume and open interest of its ticker."""
+    known = engine.market.fresh_ticker(instrument.key, engine.now_ns)
+    return liquidity_score(
+        relative_spread=2.0 * (touch.ask - touch.bid) / (touch.ask + touch.bid),
+        depth_usd=0.5 * (touch.bid_size + touch.ask_size) * index,
+        volume_usd=(known.volume_usd or 0.0) if known is not None else 0.0,
+        open_interest_usd=(known.open_interest or 0.0) * index if known is not None else 0.0,
+    )
 
 
 def funding(engine: Engine, instrument: Instrument, side: Side, holding_h: float) -> float:

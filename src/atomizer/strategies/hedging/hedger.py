@@ -18,6 +18,7 @@ from atomizer.engine.market import NEVER
 from atomizer.engine.settings import HedgeMarket
 from atomizer.engine.strategy import Level, Target
 from atomizer.strategies.hedging.bands import band
+from atomizer.strategies.hedging.gamma import GammaHedge
 from atomizer.strategies.hedging.linear import LinearHedge
 from atomizer.strategies.hedging.resale import Resales
 from atomizer.strategies.hedging.runoff import RunOff
@@ -55,6 +56,7 @@ class Hedger:
         self._tries = Tries(settings, number)
         self._linear = LinearHedge(market, settings, number, self._tries)
         self._resales = Resales(market, settings, number, self._tries)
+        self._gamma = GammaHedge(market, settings, self._tries)
         self._run_off = RunOff(market.underlying)
         self._watch = HedgeWatch(market, settings)
         self._next_ns = 0
@@ -74,10 +76,7 @@ class Hedger:
         return tuple(dict.fromkeys(found))
 
     def wants(self, event: Event) -> bool:
-        if not isinstance(event, WAKING):
-            return False
-        self._tries.hear(event)
-        return True
+        return isinstance(event, WAKING)
 
     def next_deadline(self) -> int:
         return self._next_ns if self.settings.enabled else NEVER
@@ -98,6 +97,7 @@ class Hedger:
         if underlying in engine.exposure.unknown:
             return None
         targets = self._resales.targets(engine)
+        targets.update(self._gamma.targets(engine))
         net = engine.net_delta(underlying)
         if settings.run_off:
             net += self._run_off.correction(engine)

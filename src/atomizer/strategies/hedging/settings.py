@@ -29,6 +29,10 @@ class HedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     `resale_retry_ms`; `resale_risk_price` is the USD that one USD of scenario loss is worth per trade.
     `resale_strikes` listed strikes on each side are considered.
 
+    Gamma (`gamma`): past `gamma_threshold` (change of coin delta per 1 % move) the share `gamma_ratio` of it
+    is traded in listed options of at least `min_liquidity_score`, while the variance saved over `holding_h`
+    at a re-hedge every `gamma_rehedge_h` is worth more than its cost.
+
     Past `alarm_ms` with more than `naked_stop` unhedged, or with a hedge venue away for `outage_ms`, quoting
     on the underlying stops until the delta is back in its band.
     """
@@ -55,6 +59,11 @@ class HedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     resale_retry_ms: int = 60_000
     resale_risk_price: float = 0.02
     resale_strikes: int = 1
+    gamma: bool = False
+    gamma_threshold: float = 0.5
+    gamma_ratio: float = 1.0
+    gamma_rehedge_h: float = 1.0
+    min_liquidity_score: float = 0.0
     run_off: bool = True
     check_ms: int = 250
     retry_ms: int = 100
