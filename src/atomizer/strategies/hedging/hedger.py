@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from atomizer.domain.bookings import CashMove, Fill, PositionMove, Reversal, RfqTrade
 from atomizer.domain.commands import Why
 from atomizer.domain.events import Event, FeedDown, FeedUp, Operator, OrderEnded, OrderNotFound, PlaceRefused
+from atomizer.domain.instruments import Kind
 from atomizer.domain.orders import Purpose
 from atomizer.engine.market import NEVER
 from atomizer.engine.settings import HedgeMarket
@@ -107,7 +108,7 @@ class Hedger:
         want = zone.trade(open_delta * settings.ratio, to_edge=settings.band_to == "edge")
         uncovered = engine.ledger.groups.uncovered(underlying)
         group = uncovered[0] if uncovered else f"hedge/{underlying}"
-        calm = not want and not targets and not self._working(engine)
+        calm = not want and not self._resales.planned and not self._working(engine)
         self._watch.note(engine, net, open_delta, zone.half_width, group, calm=calm)
         if not want:
             self._open_ns = None
@@ -118,14 +119,13 @@ class Hedger:
         return targets
 
     def _working(self, engine: Engine) -> bool:
-        """Whether a hedge of this underlying may still fill."""
-        instruments = engine.ledger.instruments
-        return any(
-            order.purpose is Purpose.HEDGE
-            and order.owed
-            and instruments[order.instrument].underlying == self.market.underlying
-            for order in engine.ledger.orders.values()
-        )
+        """Whether a delta hedge of this underlying may still fill."""
+        for order in engine.ledger.orders.values():
+            if order.purpose is Purpose.HEDGE and order.owed:
+                instrument = engine.ledger.instruments[order.instrument]
+                if instrument.underlying == self.market.underlying and instrument.kind is not Kind.OPTION:
+                    return True
+        return False
 
     def _gathered(self, now_ns: int) -> bool:
         """Whether what came together has waited long enough to be hedged in one."""
