@@ -20,6 +20,7 @@ from atomizer.domain.bookings import Fill, RfqTrade
 from atomizer.domain.commands import AmendOrder, CancelOrder, PlaceOrder, SendQuote
 from atomizer.domain.events import OrderEnded, OrderOpen, ReadEnded
 from atomizer.net.transport import Connection, Handler, HttpRequest, HttpResponse, Transport
+from atomizer.storage import lines, records
 from atomizer.storage.journal import Journal
 
 RECORDS: dict[type, str] = {
@@ -148,7 +149,7 @@ class MortalJournal(Journal):
             life.reach(f"after {kind} is written")
 
     def _tear(self, now_ns: int, batch: Sequence[msgspec.Struct]) -> None:
-        data, _ = self._lines(now_ns, batch)
+        data, _ = lines.block(self._sequence, now_ns, records.encode_all(batch), self._check)
         os.write(self._fd, data[: self.life.rng.randrange(1, len(data))])
         self.life.die("torn write")
         raise Killed("torn write")
