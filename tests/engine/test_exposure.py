@@ -25,6 +25,7 @@ from atomizer.engine.settings import (
     Limits,
 )
 from atomizer.engine.strategy import Level, NoQuote, QuoteTarget, Target
+from atomizer.strategies.responder_settings import ResponderSettings
 from tests.engine.bench_desk import DERIBIT, HEDGE, PERP, T0, Desk, S
 
 DELTA_LIMIT = 2.0
@@ -75,6 +76,14 @@ def option(venue: str, strike: int, *, is_call: bool) -> Instrument:
 
 class Answers:
     """Quotes every RFQ it is asked, at the surface's greeks."""
+
+    settings = ResponderSettings()
+
+    def value(self, rfq: Rfq, engine: Engine) -> float:
+        return 1.0
+
+    def improve(self, rfq: Rfq, best_e18: int, engine: Engine) -> QuoteTarget | NoQuote:
+        return self.answer(rfq, rfq.size, engine)
 
     def answer(self, rfq: Rfq, size: Decimal, engine: Engine) -> QuoteTarget | NoQuote:
         unit = engine.exposure.unit(engine.market.instruments[rfq.instrument], engine.now_ns)

@@ -7,18 +7,21 @@ per 1 % move, vega in USD per vol point, notional in USD.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import msgspec
 
+from atomizer.domain.commands import SendQuote
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.trades import MANUAL
 from atomizer.engine.accounts import Holding, Purse
 from atomizer.engine.expiry import due_coins, has_expired
 from atomizer.engine.ledger import Ledger, LiveQuote, Order
 from atomizer.engine.market import Market
-from atomizer.engine.pricing import NoPriceError, Priced, Surface
+from atomizer.engine.pricing import NoPriceError, Priced
 from atomizer.engine.settings import AccountSettings, HedgeMarket
+from atomizer.engine.surface import Surface
 
 GREEKS = ("delta", "gamma", "vega")
 USD_CURRENCIES = ("USD", "USDC", "USDT")
@@ -96,6 +99,23 @@ class Exposure:
         self.live: dict[tuple[str, str, int], LiveQuote] = {}
         self._live_on: dict[tuple[str, int], tuple[int, float]] = {}
         self.live_takers: dict[str, int] = {}
+        # Collateral that live quotes on our sells would lock, by purse currency.
+        self.collateral: dict[Purse, float] = {}
+        # Per underlying and expiry: net vega and long vega of what is held, USD per vol point.
+        self._expiry_vega: dict[tuple[str, int], list[float]] = {}
+        self._locked: dict[Purse, float] = {}
+
+    def locked(self, purse: Purse) -> float:
+        """Collateral that options sold by this account hold, in the purse's currency.
+
+        A venue's balance counts it still, as ours does: what is locked is deposited, but not free.
+        """
+        return self._locked.get(purse, 0.0)
+
+    def expiry_vega(self, underlying: str, expiry_ns: int) -> tuple[float, float]:
+        """Net and gross long vega held in one expiry, USD per vol point."""
+        found = self._expiry_vega.get((underlying, expiry_ns))
+        return (found[0], found[1]) if found is not None else (0.0, 0.0)
 
     @property
     def unpriced(self) -> dict[str, str]:
@@ -135,7 +155,7 @@ class Exposure:
         return known[0] if known else None
 
     def price_option(self, instrument: Instrument, now_ns: int) -> Priced:
-        """Price an option of any venue off the hedge venue's surface.
+        """Price an option of any venue off the hedge venue's surface, per unit of its size.
 
         Raises:
             NoPriceError: no surface, or it has no price there.
@@ -143,9 +163,15 @@ class Exposure:
         surface = self._surfaces.get(instrument.underlying)
         if surface is None or instrument.strike is None or instrument.expiry_ns is None:
             raise NoPriceError(f"no hedge market for {instrument.underlying}")
-        return surface.price(
-            float(instrument.strike), instrument.expiry_ns, is_call=bool(instrument.is_call), now_ns=now_ns
+        ratio = float(instrument.per_token)
+        priced = surface.price(
+            float(instrument.strike) / ratio,
+            instrument.expiry_ns,
+            is_call=bool(instrument.is_call),
+            now_ns=now_ns,
+            index=self.index(instrument.underlying) or math.nan,
         )
+        return priced if ratio == 1.0 else _per_token(priced, ratio)
 
     def unit(self, instrument: Instrument, now_ns: int) -> UnitGreeks:
         """Greeks of one unit of size in its account's numeraire.
@@ -166,7 +192,8 @@ class Exposure:
                 return UnitGreeks(priced.delta - premium, gamma, priced.vega * 0.01, index, premium)
             ratio = priced.forward / index
             gamma = priced.gamma * priced.forward * 0.01 * ratio
-            return UnitGreeks(priced.delta * ratio, gamma, priced.vega * 0.01, index, priced.price / index)
+            notional = index * float(instrument.per_token)
+            return UnitGreeks(priced.delta * ratio, gamma, priced.vega * 0.01, notional, priced.price / index)
         if instrument.kind is Kind.SPOT:
             return UnitGreeks(1.0, 0.0, 0.0, index)
         mark = self.future_mark(instrument)
@@ -215,6 +242,8 @@ class Exposure:
         self._unpriced.clear()
         self._unknown.clear()
         self.units.clear()
+        self._expiry_vega.clear()
+        self._locked.clear()
         self._valued_ns, self.orders_stale = now_ns, True
         for holding, size in self._ledger.position_sizes().items():
             self._add_position(holding, float(size), now_ns)
@@ -283,6 +312,15 @@ class Exposure:
         self._sums(instrument.underlying, "gamma").base += unit.gamma * size
         self._sums(instrument.underlying, "vega").base += unit.vega * size
         self._sums(instrument.underlying, "notional").base += abs(unit.notional * size)
+        if size < 0.0 and not instrument.inverse and instrument.strike is not None:
+            currency = instrument.underlying if instrument.is_call else "USD"
+            purse = Purse(holding.venue, holding.account, currency)
+            amount = -size * float(instrument.per_token if instrument.is_call else instrument.strike)
+            self._locked[purse] = self._locked.get(purse, 0.0) + amount
+        if instrument.expiry_ns is not None and unit.vega:
+            row = self._expiry_vega.setdefault((instrument.underlying, instrument.expiry_ns), [0.0, 0.0])
+            row[0] += unit.vega * size
+            row[1] += max(0.0, unit.vega * size)
 
     def _without_terms(self, instrument: str) -> None:
         """A position whose contract the journal does not describe could be of any underlying."""
@@ -334,6 +372,7 @@ class Exposure:
         self._live_on.clear()
         self.live_takers.clear()
         self.premium.clear()
+        self.collateral.clear()
         for key, quote in list(self._ledger.open_quotes.items()):
             if self._dead(quote, now_ns, settlement_margin_ns):
                 del self._ledger.open_quotes[key]
@@ -362,6 +401,19 @@ class Exposure:
         if command.side > 0:
             scope = (command.venue, command.account)
             self.premium[scope] = self.premium.get(scope, 0.0) + command.price_e18 * 1e-18 * size
+        else:
+            purse, amount = self._collateral_of(command)
+            self.collateral[purse] = self.collateral.get(purse, 0.0) + amount
+
+    def _collateral_of(self, command: SendQuote) -> tuple[Purse, float]:
+        """What selling this option would lock: coins of its tokens for a call, strike in USD for a put."""
+        terms = command.terms
+        size = terms.quantity_e18 * 1e-18
+        if terms.is_put:
+            return Purse(command.venue, command.account, "USD"), terms.strike_e8 * 1e-8 * size
+        instrument = self._ledger.instruments.get(command.instrument)
+        coins = size if instrument is None else size * float(instrument.per_token)
+        return Purse(command.venue, command.account, command.underlying), coins
 
     def position_worst(self, instrument: str, side: int) -> float:
         """Size of one instrument towards this side if everything on the side is executed (units of size)."""
@@ -378,3 +430,9 @@ class Exposure:
     def live_on(self, instrument: str, side: int) -> tuple[int, float]:
         """Number and size of the signed quotes alive on one side of an instrument."""
         return self._live_on.get((instrument, side), (0, 0.0))
+
+
+def _per_token(priced: Priced, ratio: float) -> Priced:
+    """Value and greeks of an option on a token worth `ratio` coins, from those of the coin's option."""
+    price, delta, gamma, vega, theta = (ratio * value for value in priced[:5])
+    return Priced(price, delta, gamma, vega, theta, *priced[5:])
