@@ -251,6 +251,17 @@ class Exposure:
             self._add_cash(purse, float(cash))
         self._rebuild_quotes(now_ns, settlement_margin_ns)
 
+    def last_unit(self, instrument: Instrument, now_ns: int) -> UnitGreeks:
+        """Greeks of one unit now, else those last known.
+
+        Raises:
+            NoPriceError: it was never priced.
+        """
+        found = self._unit_or_note(instrument, now_ns)
+        if found is None:
+            raise NoPriceError(f"{instrument.key} was never priced")
+        return found
+
     def _unit_or_note(self, instrument: Instrument, now_ns: int) -> UnitGreeks | None:
         """Greeks now, else those last known: a feed that went away closes no position."""
         found = self.units.get(instrument.key)

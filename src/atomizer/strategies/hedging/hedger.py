@@ -16,6 +16,7 @@ from atomizer.domain.events import Event, FeedDown, FeedUp, Operator, OrderEnded
 from atomizer.domain.instruments import Kind
 from atomizer.domain.orders import Purpose
 from atomizer.engine.market import NEVER
+from atomizer.engine.pricing import NoPriceError
 from atomizer.engine.settings import HedgeMarket
 from atomizer.engine.strategy import Level, Target
 from atomizer.strategies.hedging.bands import band
@@ -97,11 +98,14 @@ class Hedger:
             return None
         if underlying in engine.exposure.unknown:
             return None
-        targets = self._resales.targets(engine)
-        targets.update(self._gamma.targets(engine))
-        net = engine.net_delta(underlying)
-        if settings.run_off:
-            net += self._run_off.correction(engine)
+        try:
+            targets = self._resales.targets(engine)
+            targets.update(self._gamma.targets(engine))
+            net = engine.net_delta(underlying)
+            if settings.run_off:
+                net += self._run_off.correction(engine)
+        except NoPriceError:
+            return None
         cost = self._linear.cost_rate(engine) if settings.band != "fixed" else 0.0
         zone = band(engine, underlying, settings, cost)
         open_delta = net + self._resales.planned

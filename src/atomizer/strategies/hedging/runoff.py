@@ -59,7 +59,7 @@ class RunOff:
             if left_s > widest:
                 continue
             if instrument.kind is Kind.FUTURE and own_s:
-                unit = engine.exposure.unit(instrument, engine.now_ns).delta
+                unit = engine.exposure.last_unit(instrument, engine.now_ns).delta
                 total += float(size) * unit * (min(left_s / own_s, 1.0) - 1.0)
             elif instrument.kind is Kind.OPTION:
                 terms = Terms(
