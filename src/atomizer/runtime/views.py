@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from atomizer.domain.commands import LetterState
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.trades import MANUAL, Trade
 from atomizer.engine.core import Engine
@@ -18,16 +17,15 @@ TRADES_SHOWN = 200
 def status(engine: Engine) -> dict[str, Any]:
     """How the core stands."""
     halts, now_ns, ledger = engine.halts, engine.now_ns, engine.ledger
-    letters = [
-        item
-        for item in ledger.dead_letters.values()
-        if item.state in (LetterState.OPEN, LetterState.RETRYING)
-    ]
+    letters = ledger.open_letters()
     return {
         "run": engine.run,
         "kill_level": halts.kill_level,
         "journal": halts.journal,
         "paused": {scope: str(why) for scope, why in sorted(halts.paused.items())},
+        "paused_until_ns": dict(sorted(halts.paused_until.items())),
+        "controls": [{"said": rule.in_words(), "until_ns": rule.until_ns} for rule in engine.controls.rules],
+        "surfaces": {name: surface.gates(now_ns) for name, surface in sorted(engine.surfaces.items())},
         "naked": dict(sorted(halts.naked.items())),
         "breaches": [msgspec.to_builtins(item) for _key, item in sorted(engine.breaches.open.items())],
         "unreconciled": {"/".join(key): text for key, text in sorted(halts.unreconciled.items())},
@@ -35,6 +33,7 @@ def status(engine: Engine) -> dict[str, Any]:
             name: "fresh" if feed.fresh(now_ns) else feed.why or "silent"
             for name, feed in sorted(engine.market.feeds.items())
         },
+        "index": _indices(engine),
         "net_delta": {name: track[0] for name, track in sorted(engine.naked.items())},
         "working_orders": len(ledger.orders),
         "live_quotes": len(engine.exposure.live),
@@ -89,14 +88,18 @@ def inventory(engine: Engine) -> dict[str, Any]:
                 "numeraire": counted,
             }
         )
-    index = {name: engine.exposure.index(name) for name in sorted(engine.surfaces)}
     return {
         "positions": rows,
-        "index": {name: price for name, price in index.items() if price is not None},
+        "index": _indices(engine),
         "now_ns": engine.now_ns,
         "delta": engine.settings.delta_name,
         "net_delta": {name: engine.net_delta(name) for name in sorted(engine.surfaces)},
     }
+
+
+def _indices(engine: Engine) -> dict[str, float]:
+    found = {name: engine.exposure.index(name) for name in sorted(engine.surfaces)}
+    return {name: price for name, price in found.items() if price is not None}
 
 
 def _natural(instrument: Instrument) -> str:
@@ -149,6 +152,7 @@ def market_row(instrument: Instrument, book: Any, ticker: Any) -> dict[str, Any]
     row: dict[str, Any] = {
         "instrument": instrument.key,
         "kind": str(instrument.kind),
+        "underlying": instrument.underlying,
         "open": instrument.open,
         "bid": None,
         "ask": None,
