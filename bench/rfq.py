@@ -27,6 +27,7 @@ from bench.venue import encode
 SECRET = "0x" + "17" * 32
 PER_GROUP = 20
 GROUP_EVERY_S = 30.0
+FITTED_S = 0.1  # the surface is fitted in the background
 FIELDS = {
     "assetAddress": "asset_address",
     "chainId": "chain_id",
@@ -121,6 +122,7 @@ async def measure(bench: Bench, groups: int) -> dict[str, list[float]]:
     for group in range(-4, groups):
         await asyncio.sleep(GROUP_EVERY_S)
         bench.tickers()
+        await asyncio.sleep(FITTED_S)
         which = "ours" if group % 2 else "peer"
         if group >= 0:
             codec.sign_quote = signers[which]
@@ -143,7 +145,7 @@ async def measure(bench: Bench, groups: int) -> dict[str, list[float]]:
 
 def run(quick: bool) -> list[dict[str, Any]]:
     groups = 40 if quick else 100
-    settings = ResponderSettings(edge_usd=0.0, mark_distance_points=1e9, dummy_price=None)
+    settings = ResponderSettings(edge_usd=0.0, mark_distance_points=1e9, skew_delta_usd_per_coin=0.0)
     real = codec.sign_quote
 
     async def work(bench: Bench) -> dict[str, list[float]]:

@@ -12,10 +12,13 @@ from typing import Any
 
 import msgspec
 
+from atomizer.models.black import black76_price
 from atomizer.net.transport import Clock, Connection, Handler
 
 DERIBIT_URL, RYSK_URL = "ws://deribit.bench/ws/api/v2", "ws://rysk.bench"
 NS_PER_S = 10**9
+SCOPE = "account:read_write trade:read_write"
+FUNDS = {"balance": 1000, "equity": 1000, "initial_margin": 0}
 encode = msgspec.json.encode
 
 
@@ -96,18 +99,15 @@ class ScriptedVenues:
         plain: dict[str, Callable[[], Any]] = {
             "public/get_instruments": lambda: self._listing,
             "public/get_time": lambda: self._clock.now_ns() // 1_000_000,
-            "public/auth": lambda: {"access_token": "t", "expires_in": 900},
+            "public/auth": lambda: {"access_token": "t", "expires_in": 900, "scope": SCOPE},
             "public/subscribe": lambda: params["channels"],
             "private/subscribe": lambda: params["channels"],
             "private/get_open_orders": list,
             "private/get_positions": list,
             "private/get_user_trades_by_currency_and_time": lambda: {"trades": [], "has_more": False},
-            "private/get_account_summary": lambda: {
-                "currency": params["currency"],
-                "balance": 1000,
-                "equity": 1000,
-                "initial_margin": 0,
-            },
+            "private/get_transaction_log": lambda: {"logs": [], "continuation": None},
+            "private/get_account_summary": lambda: {"currency": params["currency"], **FUNDS},
+            "private/get_account_summaries": lambda: {"summaries": [{"currency": "ETH", **FUNDS}]},
         }
         return plain[method]() if method in plain else "ok"
 
@@ -183,8 +183,25 @@ def ticker_frame(listed: dict[str, Any], now_ns: int, index: float, vol: float =
         "best_ask_price": 0.051,
     }
     if listed["kind"] == "option":
-        data |= {"bid_iv": 100 * vol - 1, "ask_iv": 100 * vol + 1, "mark_iv": 100 * vol}
+        data |= option_quotes(listed, now_ns, index, vol)
     return push(f"ticker.{name}.100ms", data)
+
+
+def option_quotes(listed: dict[str, Any], now_ns: int, index: float, vol: float) -> dict[str, float]:
+    """A market a vol point either side of one vol, in coin: calls and puts agree with the forward."""
+    years = (listed["expiration_timestamp"] / 1000 - now_ns / NS_PER_S) / (365 * 86_400)
+    bid, ask = (
+        black76_price(index, listed["strike"], years, side, 1.0, listed["option_type"] == "call") / index
+        for side in (vol - 0.01, vol + 0.01)
+    )
+    return {
+        "bid_iv": 100 * vol - 1,
+        "ask_iv": 100 * vol + 1,
+        "mark_iv": 100 * vol,
+        "best_bid_price": bid,
+        "best_ask_price": ask,
+        "mark_price": 0.5 * (bid + ask),
+    }
 
 
 def index_frame(now_ns: int, index: float) -> bytes:
