@@ -427,7 +427,7 @@ class Engine:
 
     def _operator(self, event: ev.Operator) -> None:
         self.ledger.apply(event, self.now_ns)
-        if event.word in ("retry", "discard", "reconcile", "record", "execute", "withdraw"):
+        if event.word in ("retry", "discard", "reconcile", "record", "execute", "withdraw", "reverse"):
             self._asked(event)
             self._all_dirty()
             return
@@ -657,7 +657,9 @@ class Engine:
         self.markouts.emit_due(self)
         held: dict[str, tuple[float, float, float]] = {}
         for holding in self.ledger.position_sizes():
-            instrument = self.ledger.instruments[holding.instrument]
+            instrument = self.ledger.instruments.get(holding.instrument)
+            if instrument is None:
+                continue
             try:
                 held[instrument.key] = self.valuation(instrument)
             except NoPriceError:
