@@ -331,7 +331,7 @@ class Engine:
         self.slots.listed(instrument)
         surface = self.surfaces.get(instrument.underlying)
         if surface is not None and instrument.kind is Kind.OPTION and instrument.venue == surface.venue:
-            surface.list_option(instrument)
+            surface.list_option(instrument, self.now_ns)
 
     def _ticker(self, event: ev.Ticker) -> None:
         self.market.ticker(event, self.now_ns)

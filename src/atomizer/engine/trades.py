@@ -50,6 +50,7 @@ S = 1_000_000_000
 SETTLEMENT_MARGIN_NS = 60 * S
 ENDED_KEPT = 1_000  # RFQs that came to nothing and are remembered; the journal has all of them
 DEFAULT_BAND = 0.05
+UNANSWERED_NS = 120 * S  # longer than any venue waits for an answer
 # A manual request outlives these: what is missing may come before its own time is over.
 PASSING = frozenset(
     (
@@ -78,6 +79,7 @@ class Trades:
         self._unhedged: dict[str, dict[str, None]] = {}
         self._signed: dict[tuple[str, str], dict[str, None]] = {}
         self._requests: dict[str, None] = {}
+        self._waiting: dict[str, None] = {}  # RFQs that were not answered yet, oldest first
         self._questions: dict[str, None] = {}
         self._apply: dict[type, Callable[[Any], None]] = {
             Rfq: self._rfq,
@@ -122,6 +124,8 @@ class Trades:
             self._unhedged.setdefault(trade.underlying, {})[trade.trade_id] = None
         elif trade.underlying in self._unhedged:
             self._unhedged[trade.underlying].pop(trade.trade_id, None)
+        if trade.state is not TradeState.PENDING:
+            self._waiting.pop(trade.trade_id, None)
         scope = (trade.venue, trade.account)
         signed = self._signed.get(scope)
         if signed is None:
@@ -162,37 +166,39 @@ class Trades:
 
     # --- RFQs ---
 
-    def _rfq(self, rfq: Rfq) -> None:
-        if rfq.rfq_id in self.trades:
-            return
-        self.trades[rfq.rfq_id] = Trade(
-            trade_id=rfq.rfq_id,
-            source=f"{rfq.venue}_rfq",
-            venue=rfq.venue,
-            account=rfq.account,
-            instrument=rfq.instrument,
-            underlying=rfq.underlying,
-            side=rfq.side,
-            size=rfq.size,
+    def _new(
+        self,
+        trade_id: str,
+        source: str,
+        told: Rfq | SendQuote | RfqTrade | Fill,
+        underlying: str,
+        size: Decimal,
+    ) -> Trade:
+        """A trade first heard of in this record."""
+        trade = self.trades[trade_id] = Trade(
+            trade_id=trade_id,
+            source=source,
+            venue=told.venue,
+            account=told.account,
+            instrument=told.instrument,
+            underlying=underlying,
+            side=told.side,
+            size=size,
             asked_ns=self.now_ns,
             changed_ns=self.now_ns,
         )
+        return trade
+
+    def _rfq(self, rfq: Rfq) -> None:
+        if rfq.rfq_id not in self.trades:
+            self._new(rfq.rfq_id, f"{rfq.venue}_rfq", rfq, rfq.underlying, rfq.size)
+            self._waiting[rfq.rfq_id] = None
 
     def _quoted(self, quote: SendQuote) -> None:
         trade = self.trades.get(quote.rfq_id)
         if trade is None:
-            trade = self.trades[quote.rfq_id] = Trade(
-                trade_id=quote.rfq_id,
-                source=f"{quote.venue}_rfq",
-                venue=quote.venue,
-                account=quote.account,
-                instrument=quote.instrument,
-                underlying=quote.underlying,
-                side=quote.side,
-                size=Decimal(quote.terms.quantity_e18).scaleb(-18),
-                asked_ns=self.now_ns,
-                changed_ns=self.now_ns,
-            )
+            size = Decimal(quote.terms.quantity_e18).scaleb(-18)
+            trade = self._new(quote.rfq_id, f"{quote.venue}_rfq", quote, quote.underlying, size)
         trade.nonces.append(quote.nonce)
         trade.dies_ns = max(trade.dies_ns, quote.valid_until_s * S + SETTLEMENT_MARGIN_NS)
         if not trade.bookings:
@@ -222,25 +228,15 @@ class Trades:
             trade_id = told or f"{booking.venue}/{booking.account}/{booking.nonce}"
         trade = self.trades.get(trade_id)
         if trade is None:
-            trade = self.trades[trade_id] = self._found(trade_id, booking, f"{booking.venue}_rfq")
+            trade = self._found(trade_id, booking, f"{booking.venue}_rfq")
         trade.unmatched = trade.unmatched or unmatched
         self._booked(trade, booking)
 
     def _found(self, trade_id: str, booking: RfqTrade | Fill, source: str) -> Trade:
         """A trade first heard of by its booking."""
         instrument = self._ledger.instruments.get(booking.instrument)
-        return Trade(
-            trade_id=trade_id,
-            source=source,
-            venue=booking.venue,
-            account=booking.account,
-            instrument=booking.instrument,
-            underlying=instrument.underlying if instrument is not None else "",
-            side=booking.side,
-            size=booking.size,
-            asked_ns=self.now_ns,
-            changed_ns=self.now_ns,
-        )
+        underlying = instrument.underlying if instrument is not None else ""
+        return self._new(trade_id, source, booking, underlying, booking.size)
 
     # --- bookings ---
 
@@ -261,7 +257,7 @@ class Trades:
         if fill.recorded:
             trade = self.trades.get(fill.trade_id)
             if trade is None:
-                trade = self.trades[fill.trade_id] = self._found(fill.trade_id, fill, MANUAL)
+                trade = self._found(fill.trade_id, fill, MANUAL)
             self._booked(trade, fill)
             return
         trade_id = self._manual.of_order.get(fill.order_id)
@@ -303,6 +299,11 @@ class Trades:
 
     def _marks(self, marks: Marks) -> None:
         self._manual.lapse()
+        while self._waiting:
+            trade = self.trades[next(iter(self._waiting))]
+            if trade.asked_ns > self.now_ns - UNANSWERED_NS:
+                break
+            self.happens(trade, Happening.DIED, "not answered in time")
         for underlying in self._unhedged:
             track, hedge = marks.naked.get(underlying), self._ledger.hedges.get(underlying)
             if track is None or (hedge is not None and hedge.state == "failed"):
@@ -369,10 +370,13 @@ class Trades:
         self._signed.clear()
         self._requests.clear()
         self._questions.clear()
+        self._waiting.clear()
         self.trades = {item.trade_id: item for item in msgspec.convert(state.get("trades", []), list[Trade])}
         for trade in list(self.trades.values()):
             for nonce in trade.nonces:
                 self._of_nonce[trade.venue, trade.account, nonce] = trade.trade_id
+            if trade.state is TradeState.PENDING and trade.request is None:
+                self._waiting[trade.trade_id] = None
             self._manual.of_order.update(dict.fromkeys(trade.orders, trade.trade_id))
             self._of_booking.update(dict.fromkeys(trade.bookings, trade.trade_id))
             self.index(trade)
