@@ -16,6 +16,8 @@ from atomizer.net.transport import Clock, Connection, Handler
 
 DERIBIT_URL, RYSK_URL = "ws://deribit.bench/ws/api/v2", "ws://rysk.bench"
 NS_PER_S = 10**9
+SCOPE = "account:read_write trade:read_write"
+FUNDS = {"balance": 1000, "equity": 1000, "initial_margin": 0}
 encode = msgspec.json.encode
 
 
@@ -96,18 +98,15 @@ class ScriptedVenues:
         plain: dict[str, Callable[[], Any]] = {
             "public/get_instruments": lambda: self._listing,
             "public/get_time": lambda: self._clock.now_ns() // 1_000_000,
-            "public/auth": lambda: {"access_token": "t", "expires_in": 900},
+            "public/auth": lambda: {"access_token": "t", "expires_in": 900, "scope": SCOPE},
             "public/subscribe": lambda: params["channels"],
             "private/subscribe": lambda: params["channels"],
             "private/get_open_orders": list,
             "private/get_positions": list,
             "private/get_user_trades_by_currency_and_time": lambda: {"trades": [], "has_more": False},
-            "private/get_account_summary": lambda: {
-                "currency": params["currency"],
-                "balance": 1000,
-                "equity": 1000,
-                "initial_margin": 0,
-            },
+            "private/get_transaction_log": lambda: {"logs": [], "continuation": None},
+            "private/get_account_summary": lambda: {"currency": params["currency"], **FUNDS},
+            "private/get_account_summaries": lambda: {"summaries": [{"currency": "ETH", **FUNDS}]},
         }
         return plain[method]() if method in plain else "ok"
 

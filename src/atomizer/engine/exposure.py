@@ -117,7 +117,8 @@ class Exposure:
 
     def net(self, underlying: str, greek: str) -> float:
         """What is held: positions and coins, nothing that is only working or quoted."""
-        return self._by_greek(underlying)[greek].base
+        sums = self.sums.get(underlying)
+        return 0.0 if sums is None else sums[greek].base
 
     def _by_greek(self, underlying: str) -> dict[str, Sums]:
         found = self.sums.get(underlying)

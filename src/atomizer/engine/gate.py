@@ -368,6 +368,8 @@ class Gate:
                 f"{instrument.key}: {price:g} is beyond {self._settings.limits.collar:.1%} of the mark "
                 f"{standing.mark:g}",
             )
+        if replaced is not None and lots <= replaced.lots - replaced.booked:
+            return None
         more = lots - (replaced.owed if replaced is not None else 0)
         if more <= 0:
             return None

@@ -217,7 +217,7 @@ class SlotTable:
     # --- what differs ---
 
     def plan(self, now_ns: int) -> tuple[list[int], int]:
-        """Slots that differ, as codes for `planned`, cancels first, then in the order of the message budget;
+        """Slots that differ, as codes of the kernel, cancels first, then in the order of the message budget;
         and the time at which to look again."""
         if not self.slots:
             return [], NEVER
@@ -227,10 +227,6 @@ class SlotTable:
         if found > 1:
             codes.sort()
         return codes, wake_ns
-
-    def planned(self, code: int) -> tuple[Slot, int]:
-        """The slot and what it should do."""
-        return self.slots[code >> 8 & 0xFFFFFFFF], code & 0xFF
 
 
 class MessageBudget:
