@@ -117,17 +117,18 @@ class Gate:
             return NoQuote(reason=Reason.KILLED, text=f"kill level {halts.kill_level}; resume to quote again")
         if halts.journal != "ok":
             return NoQuote(reason=Reason.JOURNAL_FULL, text="the journal is on its reserve; free disk space")
-        paused = halts.paused.get(underlying) or halts.paused.get("")
+        paused = halts.paused and (halts.paused.get(underlying) or halts.paused.get(""))
         if paused:
             return NoQuote(reason=paused, text=f"{underlying or 'everything'} is paused: {paused}")
         if underlying in halts.naked:
             return NoQuote(reason=Reason.HEDGE_FAILED, text=halts.naked[underlying])
-        unsettled = halts.unreconciled.get((venue, account))
-        if unsettled is None:
-            hedge = self._hedges.get(underlying)
-            unsettled = halts.unreconciled.get((hedge.venue, hedge.account)) if hedge else None
-        if unsettled is not None:
-            return NoQuote(reason=Reason.NOT_RECONCILED, text=unsettled)
+        if halts.unreconciled:
+            unsettled = halts.unreconciled.get((venue, account))
+            if unsettled is None:
+                hedge = self._hedges.get(underlying)
+                unsettled = halts.unreconciled.get((hedge.venue, hedge.account)) if hedge else None
+            if unsettled is not None:
+                return NoQuote(reason=Reason.NOT_RECONCILED, text=unsettled)
         due = halts.quote_not_before_ns.get((venue, account), 0)
         if now_ns < due:
             wait = (due - now_ns) // 1_000_000_000

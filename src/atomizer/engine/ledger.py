@@ -68,7 +68,7 @@ _FILLED = EndReason.FILLED
 _BOOKED = Answer.FILL
 _HEDGE = Purpose.HEDGE
 _STATES = tuple(OrderState)
-_transition = kernels.order_transition
+_transition = kernels.transition
 OPENING = "opening"  # how the references of an account's opening moves begin; its cash comes last
 CLOCK_SLACK_NS = 1_000_000_000
 # How far the venue's clock may be from where we think it is: its request deadlines are judged by it.
@@ -157,6 +157,7 @@ class Ledger:
         self.read_ns: dict[tuple[str, str], int] = {}
         self.differences: dict[tuple[str, str, str], Difference] = {}
         self.trades = Trades(self)
+        self._told = self.trades.kinds
         self.dead_letters: dict[str, DeadLetter] = {}
         self.letters_dropped = 0
         self.foreign_orders: dict[str, OrderOpen] = {}
@@ -199,10 +200,12 @@ class Ledger:
     def apply(self, record: object, now_ns: int) -> None:
         """Fold one record; kinds that carry no state are ignored."""
         self.now_ns = now_ns
-        handler = self._apply.get(type(record))
+        kind = type(record)
+        handler = self._apply.get(kind)
         if handler is not None:
             handler(record)
-        self.trades.apply(record, now_ns)
+        if kind in self._told:
+            self.trades.apply(record, now_ns)
 
     # --- orders ---
 
@@ -210,10 +213,7 @@ class Ledger:
         total = order.lots
         if order.pend_lots > total:  # the largest total size that may be working
             total = order.pend_lots
-        state = _STATES[
-            # Plain integers: a kernel takes two hundred times longer to recognise an enumeration.
-            _transition(int(order.state), int(answer), order.booked, total, order.final_filled)
-        ]
+        state = _STATES[_transition(order.state, answer, order.booked, total, order.final_filled)]
         if state is _DONE and order.state is not _DONE:
             self.finished[order.order_id] = self.orders.pop(order.order_id)
             if order.end is None:

@@ -44,6 +44,7 @@ class Slot:
         "order",
         "refused",
         "side",
+        "size",
         "strategy",
         "target",
     )
@@ -54,6 +55,7 @@ class Slot:
         self.level = level
         self.side: Side = level.side
         self.instrument = instrument
+        self.size = math.nan  # whose lots are in the column
         self.target: Target | None = None
         self.order: Order | None = None
         self.immediate = False
@@ -110,7 +112,7 @@ class SlotTable:
     def listed(self, instrument: Instrument) -> None:
         """An instrument's listing changed: its slots go by the new terms."""
         for slot in self.of_instrument.get(instrument.key, ()):
-            slot.instrument = instrument
+            slot.instrument, slot.size = instrument, math.nan
 
     # --- targets in ---
 
@@ -134,11 +136,12 @@ class SlotTable:
             if slot.order is not None and slot.immediate:
                 continue  # it is on its way; the strategy restates when it is done
             instrument, number = slot.instrument, slot.number
-            ticks = instrument.grid.round_ticks(target.price, slot.side)
-            lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
+            self.want_px[number] = instrument.grid.round_ticks(target.price, slot.side)
+            if target.size != slot.size:
+                lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
+                self.want_qty[number] = lots if lots >= instrument.min_lots else 0
+                slot.size = target.size
             slot.target, slot.immediate = target, target.time_in_force is _IOC
-            self.want_px[number] = ticks
-            self.want_qty[number] = lots if lots >= instrument.min_lots else 0
             self.want_until[number] = min(now_ns + target.life_ns, NEVER)
             self.purpose[number] = target.purpose
         if len(mine) > len(targets):
@@ -158,7 +161,7 @@ class SlotTable:
 
     def _empty(self, slot: Slot) -> None:
         self.want_qty[slot.number] = 0
-        slot.target, slot.immediate = None, False
+        slot.target, slot.immediate, slot.size = None, False, math.nan
 
     # --- orders in ---
 

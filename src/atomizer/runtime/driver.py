@@ -206,11 +206,10 @@ class Driver:
             kind = type(command)
             if kind in SENT:
                 timed = timed or kind is PlaceOrder
-                known = by_venue.get(command.venue)
-                if known is None:
-                    by_venue[command.venue] = [command]
+                if command.venue in by_venue:
+                    by_venue[command.venue].append(command)
                 else:
-                    known.append(command)
+                    by_venue[command.venue] = [command]
             elif kind is RunJob:
                 self._worker.start(command, self._job_done)
         for venue, commands in by_venue.items():
