@@ -92,7 +92,8 @@ async def deribit_judge(
 async def deribit_truth(
     transport: Transport | None, url: str, client_id: str, client_secret: str, currency: str = "ETH"
 ) -> dict[str, Any]:
-    """What the venue says of the account: `positions`, `trades`, `open_orders`, `equity`, `balance`.
+    """What the venue says of the account: `positions`, `trades`, `open_orders`, `equity`, `balance`,
+    and `realised`: the balance with what this session realised, which moves it at the next settlement.
 
     Raises:
         JudgeError: the venue did not answer, or refused.
@@ -106,6 +107,7 @@ async def deribit_truth(
             "open_orders": await judge.open_orders(),
             "equity": Decimal(summary["equity"]),
             "balance": Decimal(summary["balance"]),
+            "realised": Decimal(summary["balance"]) + Decimal(summary["session_rpl"]),
         }
     finally:
         await judge.close()

@@ -42,7 +42,11 @@ class Scripted:
                 {"instrument_name": "ETH-12SEP25-4000-C", "size": 2.5, "direction": "buy"},
                 {"instrument_name": "BTC-PERPETUAL", "size": 0.0, "direction": "zero"},
             ],
-            "private/get_account_summary": lambda params: {"equity": 10.123456789, "balance": 10},
+            "private/get_account_summary": lambda params: {
+                "equity": 10.123456789,
+                "balance": 10,
+                "session_rpl": 0.25,
+            },
         }
 
     def accept(self, target: str, headers: Any) -> Scripted | None:
@@ -84,6 +88,7 @@ def test_truth_is_exact_signed_and_complete():
     assert [one["order_id"] for one in found["open_orders"]] == ["ETH-8", "ETH-9"]
     assert found["equity"] == Decimal("10.123456789")
     assert found["balance"] == 10
+    assert found["realised"] == Decimal("10.25")
     method, params = venue.asked[0]
     assert method == "public/auth"
     assert params == {"grant_type": "client_credentials", "client_id": "key", "client_secret": "hidden"}

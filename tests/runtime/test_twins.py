@@ -170,7 +170,7 @@ def test_process_runs_on_a_recorded_chain() -> None:
     with running("deribit", "--port", "0", "--chain", str(chain)) as (_, ready):
         listed = read(f"{ready['http']}/api/v2/public/get_instruments")["result"]
         assert {one["base_currency"] for one in listed} == {"BTC"}
-        assert len(listed) == 101
+        assert len(listed) == 103
 
 
 @pytest.mark.system

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from atomizer.sim import pricing
 from atomizer.sim.calendar import DAY_NS, first_expiry_ns, nearest_expiry_ns, option_name, utc
 from atomizer.sim.market import ListedOption, Market, UnknownUnderlyingError
-from atomizer.sim.paths import BLOCK
+from atomizer.sim.paths import BLOCK, Behaviour
+from atomizer.sim.spikes import Spikes
 
 START = 1_763_640_000_000_000_000
 STEP = 100_000_000
@@ -75,12 +76,32 @@ def test_default_moves_make_delta_dominate_an_option_over_five_minutes() -> None
     spot = [math.log(b.index / a.index) for a, b in itertools.pairwise(states)]
     level = [b.level - a.level for a, b in itertools.pairwise(states)]
     assert 0.002 < statistics.pstdev(spot) < 0.004
-    assert statistics.pstdev(state.level for state in states) == pytest.approx(0.001, rel=0.4)
+    assert 0.0005 < statistics.pstdev(state.level for state in states) < 0.005
     at_the_money = min(range(len(market.options)), key=lambda i: abs(market.options[i].strike - 4000))
     prices = market.prices(market.state(START))
     from_delta = abs(prices[pricing.DELTA, at_the_money]) * 4000 * statistics.pstdev(spot)
     from_vega = prices[pricing.VEGA, at_the_money] * 100 * statistics.pstdev(level)
-    assert from_delta > 4 * from_vega
+    assert from_delta > 2 * from_vega
+
+
+def test_shocks_of_the_implied_level_come_at_their_rate_either_way_and_fade() -> None:
+    behaviour = Behaviour(index=4000.0, vol=0.6)
+    hours = 20
+    spikes = Spikes(5, "ETH", behaviour, 0.1)
+    seen = [spikes.at(step) for step in range(hours * 36_000)]
+    jumps = [
+        (at, after - before)
+        for at, (before, after) in enumerate(itertools.pairwise(seen))
+        if abs(after - before) > 0.01
+    ]
+    assert len(jumps) == pytest.approx(behaviour.shocks_per_hour * hours, rel=0.15)
+    assert 0.35 < sum(size > 0 for _, size in jumps) / len(jumps) < 0.65
+    assert all(0.014 < abs(size) < 0.0301 for _, size in jumps)
+    alone = next(
+        at for (at, _), (after, _) in itertools.pairwise(jumps) if after - at > 1100 and abs(seen[at]) < 1e-4
+    )
+    assert seen[alone + 101] == pytest.approx(seen[alone + 1] / 2, rel=0.01)
+    assert [Spikes(5, "ETH", behaviour, 0.1).at(step) for step in (90_000, 50)] == [seen[90_000], seen[50]]
 
 
 def test_listed_chain_is_three_fridays_of_fifteen_strikes() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from atomizer.analysis.session import of_journal
-from atomizer.cli.demo import summary
+from atomizer.analysis.summary import summary
 from atomizer.runtime.demo import DemoPlan, run_in_virtual_time
 
 NAKED_SHARE = 0.02

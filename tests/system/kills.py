@@ -30,7 +30,7 @@ from atomizer.runtime.settings import Risk, Settings
 from atomizer.runtime.world import DERIBIT_PORT, HOST, RYSK_PORT, World, WorldPlan
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.faults import FaultSpec, FaultyApplication, parse_faults
-from atomizer.sim.rysk.settings import Acceptance, Behaviour, Faults
+from atomizer.sim.rysk.behaviour import Acceptance, Behaviour, Faults
 from tests.system.mortal import POINTS, Doom, Killed, Life, MortalTransport, journal_of
 from tests.system.verdict import Venues, Verdict, judge
 

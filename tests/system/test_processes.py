@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,8 @@ def assert_agrees(running: Stage) -> None:
     }
     assert {name: float(size) for name, size in seen["positions"].items()} == ours
     assert seen["open_orders"] == []
-    assert float(seen["balance"]) == float(ledger.accounts.balance("deribit", "deribit", "ETH"))
+    cash = Decimal(str(seen["balance"])) + Decimal(str(seen["session"]))
+    assert cash == ledger.accounts.balance("deribit", "deribit", "ETH")
 
 
 def killed_twice(directory: Path, seed: int) -> None:

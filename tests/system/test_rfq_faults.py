@@ -21,8 +21,8 @@ from atomizer.net.virtual import DEFAULT_START_NS, VirtualClock, run_virtual
 from atomizer.runtime.node import Node
 from atomizer.runtime.world import World, WorldPlan
 from atomizer.sim.deribit.twin import DeribitTwin
+from atomizer.sim.rysk.behaviour import Acceptance, Behaviour, RfqFault
 from atomizer.sim.rysk.scripted import ScriptedRfq
-from atomizer.sim.rysk.settings import Acceptance, Behaviour, RfqFault
 from atomizer.storage.journal import read
 
 pytestmark = pytest.mark.system

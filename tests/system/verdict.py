@@ -75,7 +75,7 @@ async def _deribit(verdict: Verdict, venues: Venues, ledger: Ledger) -> None:
     )
     verdict.same("deribit positions", _sizes(ledger, "deribit"), truth["positions"])
     cash = ledger.accounts.balance("deribit", "deribit", "ETH")
-    verdict.same("deribit balance", cash.normalize(), truth["balance"].normalize())
+    verdict.same("deribit balance", cash.normalize(), truth["realised"].normalize())
     verdict.same("deribit open orders", [], truth["open_orders"])
     state = await fetch(venues.transport, venues.deribit["http"], "/sim/state")
     for label, times in sorted(state["placements"].items()):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from atomizer.analysis.attribution import PARTS, Attribution
+from atomizer.analysis.economics import Economics
 from atomizer.domain.bookings import RfqTrade
 from atomizer.domain.commands import Marks, PlaceOrder, Refused, RunEnded, SendQuote
 from atomizer.domain.events import PositionReport, ReadBegun, ReadEnded
@@ -52,6 +53,7 @@ class Session:
     stats: dict[str, Any] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
     attribution: Attribution = field(default_factory=Attribution)
+    economics: Economics = field(default_factory=Economics)
     reads: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
     _open_read: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
     _rfq_ids: set[str] = field(default_factory=set)
@@ -63,6 +65,7 @@ class Session:
             return
         self.ledger.apply(record, ts_ns)
         self.attribution.feed(record, ts_ns)
+        self.economics.feed(record, ts_ns)
         if isinstance(record, Rfq):
             self.rfqs_received += 1
             self._rfq_ids.add(record.rfq_id)
@@ -108,6 +111,7 @@ class Session:
 
     def finish(self) -> None:
         """Count what the fold knows at the end."""
+        self.economics.finish()
         self.trades_won = sum(
             isinstance(booking, RfqTrade) and key not in self.ledger.accounts.reversed
             for key, booking in self.ledger.accounts.booked.items()
@@ -152,6 +156,10 @@ class Session:
         row["residual_bound"] = max(RESIDUAL_SHARE * parts.gross(), RESIDUAL_FLOOR_USD)
         row["currency"] = "USD"
         return row
+
+    def charged(self, pnl: dict[str, Any]) -> dict[str, float]:
+        """What was charged, paid and is still due, see `economics`; USD."""
+        return self.economics.report(pnl["total"], -(pnl["hedge"] + pnl["fees"]), self.last_marks_ns)
 
     def reconciliation(self) -> list[dict[str, Any]]:
         """Per venue what its last complete read and the fold disagree about."""

@@ -7,15 +7,10 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-
-if TYPE_CHECKING:
-    from atomizer.analysis.session import Session
-    from atomizer.runtime.world import VenueReport
 
 DEMO_ROOT = Path("data") / "demo"
 
@@ -28,9 +23,16 @@ DEMO_ROOT = Path("data") / "demo"
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Recorded option chain (CSV) that seeds the market.",
 )
-@click.option("--underlying", type=click.Choice(["ETH", "BTC"]), default="ETH", help="Without --chain.")
+@click.option("--underlying", default="ETH", show_default=True, help="Coins, e.g. ETH,BTC, without --chain.")
+@click.option("--staked", is_flag=True, help="A staked token per coin as well, worth 1.2 coins.")
 @click.option("--virtual", is_flag=True, help="Virtual time: as fast as the machine, repeatable to the byte.")
 @click.option("--edge", type=click.FloatRange(0.0), default=1.0, help="Multiple of the configured edge.")
+@click.option(
+    "--informed", type=click.FloatRange(0.0, 1.0), default=0.0, help="Share of takers who know what comes."
+)
+@click.option("--edges", default="", help="Several, e.g. 0,0.5,1,2,4: a table over --seeds. With --virtual.")
+@click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, help="With --edges.")
+@click.option("--processes", type=click.IntRange(1), help="With --edges. [default: one per processor]")
 @click.option("--no-hedge", is_flag=True, help="Win trades and leave their delta open.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on stdout.")
 @click.option(
@@ -43,17 +45,26 @@ def command(
     seed: int,
     chain: Path | None,
     underlying: str,
+    staked: bool,
     virtual: bool,
     edge: float,
+    informed: float,
+    edges: str,
+    seeds: int,
+    processes: int | None,
     no_hedge: bool,
     as_json: bool,
     data_dir: Path | None,
 ) -> int:
     """Answer option RFQs on a simulated Rysk and hedge what is won on a simulated Deribit.
 
+    \b
     Example: atomizer demo --duration 300 --seed 7 --virtual --json
+             atomizer demo --virtual --underlying ETH,BTC --staked
+             atomizer demo --virtual --duration 300 --edges 0,0.5,1,2,4 --seeds 20 --informed 0.3
     """
     from atomizer.runtime.demo import DemoPlan
+    from atomizer.runtime.twins import split_underlyings
 
     temporary = virtual and data_dir is None
     directory = Path(tempfile.mkdtemp(prefix="atomizer-")) if temporary else data_dir or _next_directory()
@@ -63,10 +74,14 @@ def command(
             seed=seed,
             directory=directory,
             chain=chain,
-            underlying=underlying,
+            underlyings=split_underlyings(underlying),
+            staked=staked,
             edge=edge,
+            informed=informed,
             hedge=not no_hedge,
         )
+        if edges:
+            return _sweep(plan, edges, seeds, processes, virtual=virtual, as_json=as_json)
         return _run(plan, virtual=virtual, as_json=as_json)
     finally:
         if temporary:
@@ -80,6 +95,7 @@ def _next_directory() -> Path:
 
 def _run(plan: Any, *, virtual: bool, as_json: bool) -> int:
     from atomizer.analysis.session import of_journal
+    from atomizer.analysis.summary import summary
     from atomizer.runtime.demo import run_in_real_time, run_in_virtual_time
 
     if virtual:
@@ -97,6 +113,31 @@ def _run(plan: Any, *, virtual: bool, as_json: bool) -> int:
     return 0
 
 
+def _sweep(plan: Any, edges: str, seeds: int, processes: int | None, *, virtual: bool, as_json: bool) -> int:
+    """The same demo at several edges over many seeds, a line per edge as it is done."""
+    from concurrent.futures import ProcessPoolExecutor
+
+    from atomizer.analysis.sweep import HEAD, line, sweep
+
+    if not virtual:
+        raise click.UsageError("--edges runs many seeds and needs --virtual")
+    try:
+        wanted = [float(part) for part in edges.split(",")]
+    except ValueError:
+        raise click.UsageError(f"--edges: expected numbers joined by commas, found {edges!r}") from None
+    arms = []
+    with ProcessPoolExecutor(processes) as executor:
+        if not as_json:
+            click.echo(HEAD)
+        for arm in sweep(plan, wanted, seeds, executor):
+            arms.append(arm.row())
+            if not as_json:
+                click.echo(line(arm))
+    if as_json:
+        click.echo(json.dumps({"duration_s": plan.duration_s, "seed": plan.seed, "arms": arms}))
+    return 0
+
+
 def _say(text: str) -> None:
     click.echo(text, err=True)
     sys.stderr.flush()
@@ -109,47 +150,6 @@ def _progress(status: dict[str, Any]) -> None:
         f"won {status.get('trades', 0)}  live signatures {status.get('live_quotes', 0)}  "
         f"net delta {net or 'none'}"
     )
-
-
-def summary(session: Session, reports: Sequence[VenueReport]) -> dict[str, Any]:
-    """The demo's one JSON object. Money in USD unless a currency stands beside it, delta in coins."""
-    from atomizer.analysis.session import VenueEquity
-
-    equity = {
-        report.venue: VenueEquity(
-            report.currency,
-            report.start,
-            report.end,
-            report.transfers,
-            1.0 if report.currency == "USD" else report.index,
-        )
-        for report in reports
-    }
-    return {
-        "rfqs_received": session.rfqs_received,
-        "quotes_sent": session.quotes_sent,
-        "quotes_refused": dict(sorted(session.quotes_refused.items())),
-        "trades_won": session.trades_won,
-        "hedges_sent": session.hedges_sent,
-        "hedges_filled": session.hedges_filled,
-        "dead_letters": session.dead_letters(),
-        "naked_delta": session.naked(),
-        "gross_delta_traded": session.gross_delta(),
-        "positions": session.positions(),
-        "pnl": session.pnl(equity),
-        "equity": {
-            name: {
-                "start": float(row.start),
-                "end": float(row.end),
-                "transfers": float(row.transfers),
-                "currency": row.currency,
-                "usd_rate": row.rate,
-            }
-            for name, row in equity.items()
-        },
-        "latency_us": session.stats.get("latency_us", {}),
-        "reconciliation": session.reconciliation(),
-    }
 
 
 def readable(result: dict[str, Any], plan: Any, *, virtual: bool) -> list[str]:

@@ -23,11 +23,13 @@ Faults are terms joined by commas, each acting on whole messages:
   cut=N/D         the connection is cut N times per D, without a goodbye
   freeze=N/D:L    the connection stands still for L, N times per D
   refuse=P        a new connection is refused with probability P
-up.loss or down.loss acts in one direction (up: to the venue); VENUE.name=value is the venue's own.
+up.loss or down.loss acts in one direction (up: to the venue); VENUE.name=value is the venue's own:
+rysk.informed=0.3 lets three of ten takers know the market's next two minutes (docs/venues/rysk-twin.md).
 
 \b
 Examples:
   atomizer sim deribit --port 9001 --seed 7
+  atomizer sim rysk --port 9003 --seed 7 --underlying ETH,BTC --fault rysk.informed=0.3
   atomizer sim deribit --port 0 --fault loss=0.02,delay=5..80ms,cut=1/30s,late=0.05:400ms
 
 Exit codes: 3 unusable options, 4 port in use, 130 or 143 after SIGINT or SIGTERM."""
@@ -38,7 +40,8 @@ Exit codes: 3 unusable options, 4 port in use, 130 or 143 after SIGINT or SIGTER
 @click.option("--port", type=click.IntRange(0, 65_535), required=True, help="Local port; 0 takes a free one.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Fixes the market and the order flow.")
 @click.option("--chain", type=click.Path(path_type=Path), help="Recorded option chain (CSV) to start from.")
-@click.option("--underlying", default="ETH", show_default=True, help="Coin, where no chain is given.")
+@click.option("--underlying", default="ETH", show_default=True, help="Coins, where no chain is given.")
+@click.option("--staked", is_flag=True, help="Rysk: list a staked token per coin too, worth 1.2 coins.")
 @click.option("--fault", default="", help="Faults to inject; see below.")
 @click.option("--key", default="", help="Client id (Deribit) of the first account.")
 @click.option("--secret", default="", help="Its secret; on Rysk the maker's private key.")
@@ -49,6 +52,7 @@ def command(
     seed: int,
     chain: Path | None,
     underlying: str,
+    staked: bool,
     fault: str,
     key: str,
     secret: str,
@@ -72,6 +76,7 @@ def command(
         now_ns=clock.now_ns(),
         chain=chain,
         underlying=underlying,
+        staked=staked,
         fault=fault,
         key=key,
         secret=secret,

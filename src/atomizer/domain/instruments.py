@@ -135,6 +135,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     except where `size_in_quote` (inverse futures: USD). `contract_size` converts one unit of size. A combo is
     traded as one and held as its `legs`. `settling`: closed because the venue settles or delivers right now.
     Fee rates are the venue's listed ones, as fractions (per notional; per coin for inverse options).
+    `per_token`: coins of underlying in one unit of size, where an option is on a token that is not worth one;
+    strike and size then count tokens.
     """
 
     key: str
@@ -157,6 +159,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     maker_fee: float = 0.0
     taker_fee: float = 0.0
     open: bool = True
+    per_token: Decimal = Decimal(1)
     settling: bool = False
     legs: tuple[Leg, ...] = ()
 

@@ -261,8 +261,9 @@ class Gate:
         if exposure.unpriced:
             name, why = next(iter(sorted(exposure.unpriced.items())))
             return NoQuote(reason=Reason.MARKET_DATA_MISSING, text=f"position {name} cannot be valued: {why}")
+        most_delta = limits.delta_coins(target.underlying_price)
         for greek, reason, limit, unit in (
-            ("delta", Reason.DELTA_LIMIT, limits.delta, target.delta),
+            ("delta", Reason.DELTA_LIMIT, most_delta, target.delta),
             ("gamma", Reason.GAMMA_LIMIT, limits.gamma, target.gamma),
             ("vega", Reason.VEGA_LIMIT, limits.vega, target.vega),
             ("notional", Reason.NOTIONAL_LIMIT, limits.notional, target.underlying_price),
@@ -403,8 +404,10 @@ class Gate:
         """A reducing order skips delta and notional; of gamma and vega it may push none beyond its limit."""
         reducing = self.reducing(instrument.underlying, unit.delta * side * size)
         limits = self._settings.limits
+        index = self._exposure.index(instrument.underlying)
+        most_delta = limits.delta_coins(index) if index else limits.delta
         for greek, reason, limit, per_unit in (
-            ("delta", Reason.DELTA_LIMIT, limits.delta, unit.delta),
+            ("delta", Reason.DELTA_LIMIT, most_delta, unit.delta),
             ("gamma", Reason.GAMMA_LIMIT, limits.gamma, unit.gamma),
             ("vega", Reason.VEGA_LIMIT, limits.vega, unit.vega),
             ("notional", Reason.NOTIONAL_LIMIT, limits.notional, abs(unit.notional) * side),

@@ -10,11 +10,12 @@ import msgspec
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Risk limits per underlying unless said otherwise; each counts positions, orders and signed quotes.
 
-    delta in coins; gamma as change of coin delta per 1 % move; vega in USD per vol point; notional in USD;
-    `position_size` per instrument in units of underlying.
+    delta in coins and in USD, the smaller of the two; gamma as change of coin delta per 1 % move; vega in USD
+    per vol point; notional in USD; `position_size` per instrument in units of underlying.
     """
 
     delta: float = 10.0
+    delta_usd: float = 1_500_000.0
     gamma: float = 50.0
     vega: float = 5_000.0
     notional: float = 5_000_000.0
@@ -23,6 +24,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     quotes_per_terms: int = 3
     quotes_per_taker: int = 20
     collar: float = 0.02
+
+    def delta_coins(self, index: float) -> float:
+        """The delta limit in coins of this index."""
+        return min(self.delta, self.delta_usd / index)
 
 
 class Freshness(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ from atomizer.config.load import plain
 from atomizer.domain.ports import Port
 from atomizer.engine.settings import (
     AccountSettings,
-    AllowedAsset,
     AllowedChain,
     EngineSettings,
     HedgeMarket,
@@ -26,6 +25,7 @@ from atomizer.runtime.settings import (
     responder_settings,
     rysk_url,
 )
+from atomizer.runtime.tokens import allowed_asset, answered_assets, underlyings
 from atomizer.strategies.delta_hedger import DeltaHedger
 from atomizer.strategies.manual_orders import ManualOrders
 from atomizer.strategies.rfq_responder import RfqResponder
@@ -44,10 +44,10 @@ HEDGER_NUMBER = 2
 ZERO_ADDRESS = "0x" + "0" * 40
 
 
-def hedge_market(settings: Settings) -> HedgeMarket:
-    """The market that prices and hedges the configured underlying."""
-    underlying = settings.rfq.underlying
-    name = settings.hedge.instrument or f"{underlying}-PERPETUAL"
+def hedge_market(settings: Settings, underlying: str) -> HedgeMarket:
+    """The market that prices and hedges one underlying."""
+    first = underlying == underlyings(settings)[0]
+    name = settings.hedge.instrument if first and settings.hedge.instrument else f"{underlying}-PERPETUAL"
     return HedgeMarket(
         underlying=underlying,
         venue="deribit",
@@ -55,6 +55,11 @@ def hedge_market(settings: Settings) -> HedgeMarket:
         instrument=f"deribit:{name}",
         index=f"{underlying.lower()}_usd",
     )
+
+
+def hedge_markets(settings: Settings) -> tuple[HedgeMarket, ...]:
+    """One per underlying of the tokens that are answered."""
+    return tuple(hedge_market(settings, underlying) for underlying in underlyings(settings))
 
 
 def engine_settings(settings: Settings) -> EngineSettings:
@@ -66,10 +71,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         domain_version=DOMAIN_VERSION,
         verifying_contract=rysk.verifying_contract.lower(),
         premium_tokens=(rysk.stable.lower(),),
-        assets=tuple(
-            AllowedAsset(address=address.lower(), underlying=settings.rfq.underlying)
-            for address in settings.rfq.asset_addresses
-        ),
+        assets=tuple(allowed_asset(asset) for asset in answered_assets(settings)),
     )
     return EngineSettings(
         limits=settings.risk.limits(),
@@ -83,7 +85,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
             AccountSettings(venue="rysk", account=rysk.account, numeraire=rysk.numeraire or "usd"),
         ),
         chains=(chain,),
-        hedge_markets=(hedge_market(settings),),
+        hedge_markets=hedge_markets(settings),
         longest_validity_s=round(settings.rfq.valid),
         check_every_ms=max(1, round(settings.risk.check_interval * 1000)),
     )
@@ -91,15 +93,15 @@ def engine_settings(settings: Settings) -> EngineSettings:
 
 def deribit_settings(settings: Settings) -> DeribitSettings:
     """The adapter's settings; in dry run without any key."""
-    section, underlying = settings.deribit, settings.rfq.underlying
+    section, coins = settings.deribit, underlyings(settings)
     return DeribitSettings(
         ws_url=deribit_url(settings),
         account=section.account,
         client_id=section.api_key,
         key=deribit_key(settings),
-        currencies=(underlying,),
-        books=(hedge_market(settings).instrument.partition(":")[2],),
-        option_underlyings=(underlying,),
+        currencies=coins,
+        books=tuple(market.instrument.partition(":")[2] for market in hedge_markets(settings)),
+        option_underlyings=coins,
         grant="client_signature" if section.use_ed25519 else "client_credentials",
     )
 
@@ -116,7 +118,7 @@ def deribit_key(settings: Settings) -> LoginKey | None:
 
 def rysk_port(settings: Settings, transport: Transport, clock: Clock, rng: random.Random) -> RyskPort:
     """The maker's port; without a key in dry run."""
-    section = settings.rysk
+    section, tokens = settings.rysk, answered_assets(settings)
     domain = quote_domain(section.chain_id, Address.parse(section.verifying_contract))
     key = None
     if settings.mode == "live" and section.private_key is not None:
@@ -126,9 +128,10 @@ def rysk_port(settings: Settings, transport: Transport, clock: Clock, rng: rando
             ws_url=rysk_url(settings),
             account=section.account,
             maker=section.maker_address or ZERO_ADDRESS,
-            assets=dict.fromkeys(
-                (address.lower() for address in settings.rfq.asset_addresses), settings.rfq.underlying
-            ),
+            assets={asset.address: asset.underlying for asset in tokens},
+            symbols={asset.address: asset.symbol for asset in tokens if asset.ratio is not None},
+            ratios={asset.address: asset.ratio for asset in tokens if asset.ratio is not None},
+            coins={asset.address: asset.decimals for asset in tokens if asset.decimals is not None},
             stables={section.stable.lower(): section.stable_decimals},
         ),
         DomainAllowList((domain,)),
@@ -150,7 +153,10 @@ def plan(
     **options: Any,
 ) -> NodePlan:
     """Compose a node. `options` are further fields of `NodePlan`."""
-    hedger = DeltaHedger(hedger_settings(settings), hedge_market(settings), HEDGER_NUMBER)
+    hedgers = [
+        DeltaHedger(hedger_settings(settings), market, HEDGER_NUMBER + place)
+        for place, market in enumerate(hedge_markets(settings))
+    ]
     deribit, rysk = deribit_settings(settings), rysk_port(settings, transport, clock, rng)
     ports: list[Port]
     if settings.mode == "live":
@@ -164,7 +170,7 @@ def plan(
         directory=settings.data_directory,
         engine=engine_settings(settings),
         ports=ports,
-        strategies=[hedger, ManualOrders()] if hedge else [ManualOrders()],
+        strategies=[*(hedgers if hedge else []), ManualOrders()],
         responders={"rysk": RfqResponder(responder_settings(settings))},
         capabilities={"deribit": DERIBIT, "rysk": RYSK},
         settings_shown=plain(settings),

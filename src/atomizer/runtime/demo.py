@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,18 @@ from atomizer.net.transport import HttpRequest, TransportError
 from atomizer.net.virtual import DEFAULT_START_NS, VirtualClock, run_virtual
 from atomizer.runtime.control import ControlError, Request, ask
 from atomizer.runtime.settings import Risk
-from atomizer.runtime.world import HEDGE_THRESHOLD_USD, VenueReport, World, WorldPlan, report_of, run_session
+from atomizer.runtime.world import (
+    HEDGE_THRESHOLD_USD,
+    VenueReport,
+    World,
+    WorldPlan,
+    asset_rows,
+    reports_of,
+    run_session,
+)
 from atomizer.sim.chain import Chain, load_chain
 from atomizer.sim.market import BEHAVIOURS
+from atomizer.sim.rysk.behaviour import Behaviour
 
 READY_TIMEOUT_S = 60.0
 READY_POLL_S = 0.2
@@ -41,31 +50,26 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """What to run. `edge` multiplies the configured edge."""
+    """What to run. `edge` multiplies the configured edge; `informed` of the takers know what comes."""
 
     duration_s: float
     seed: int
     directory: Path
     chain: Path | None = None
-    underlying: str = "ETH"
+    underlyings: tuple[str, ...] = ("ETH",)
+    staked: bool = False
     edge: float = 1.0
     hedge: bool = True
+    informed: float = 0.0
 
     def loaded_chain(self) -> Chain | None:
         return None if self.chain is None else load_chain(self.chain)
 
 
-def start_index(plan: DemoPlan, chain: Chain | None) -> float:
-    """The index the market starts at."""
-    return chain.spot if chain is not None else BEHAVIOURS[plan.underlying].index
-
-
-def limits_for(index: float) -> dict[str, float]:
-    """Limits and thresholds of the demo, in coins of this index."""
-    return {
-        "risk.max_delta": round(MAX_DELTA_USD / index, 6),
-        "hedge.delta_threshold": round(HEDGE_THRESHOLD_USD / index, 6),
-    }
+def most_coins(plan: DemoPlan, chain: Chain | None) -> float:
+    """The delta limit in coins of the cheapest underlying; in USD it is the same for all."""
+    indices = [chain.spot] if chain is not None else [BEHAVIOURS[name].index for name in plan.underlyings]
+    return round(MAX_DELTA_USD / min(indices), 6)
 
 
 # --- virtual time ---
@@ -74,17 +78,23 @@ def limits_for(index: float) -> dict[str, float]:
 def run_in_virtual_time(plan: DemoPlan) -> list[VenueReport]:
     """Run the whole demo in virtual time; the venues' equity at its end."""
     chain = plan.loaded_chain()
-    underlying = plan.underlying if chain is None else chain.underlying
 
     async def main(clock: VirtualClock) -> list[VenueReport]:
         world = World(
-            WorldPlan(seed=plan.seed, start_ns=DEFAULT_START_NS, chain=chain, underlying=underlying), clock
+            WorldPlan(
+                seed=plan.seed,
+                start_ns=DEFAULT_START_NS,
+                chain=chain,
+                underlyings=plan.underlyings,
+                staked=plan.staked,
+                rysk_changes={"behaviour": Behaviour(informed=plan.informed)},
+            ),
+            clock,
         )
         settings = world.settings(plan.directory)
-        limits = limits_for(start_index(plan, chain))
         settings = msgspec.structs.replace(
             settings,
-            risk=Risk(max_delta=limits["risk.max_delta"]),
+            risk=Risk(max_delta=most_coins(plan, chain), max_delta_usd=MAX_DELTA_USD),
             responder=msgspec.structs.replace(settings.responder, edge_scale=plan.edge),
         )
         return await run_session(world, settings, plan.duration_s, hedge=plan.hedge)
@@ -163,11 +173,10 @@ async def children() -> AsyncIterator[list[Child]]:
 
 
 def node_environment(
-    plan: DemoPlan, deribit: Mapping[str, Any], rysk: Mapping[str, Any], index: float
+    plan: DemoPlan, deribit: Mapping[str, Any], rysk: Mapping[str, Any], most: float
 ) -> dict[str, str]:
-    """The settings of the demo's node as environment variables."""
-    asset, stable = rysk["tokens"]["asset"], rysk["tokens"]["stable"]
-    limits = limits_for(index)
+    """The settings of the demo's node as environment variables; `most`: the delta limit in coins."""
+    stable = rysk["tokens"]["stable"]
     return {
         "ATOMIZER_NETWORK": "sim",
         "ATOMIZER_MODE": "live",
@@ -184,12 +193,34 @@ def node_environment(
         "ATOMIZER_RYSK__VERIFYING_CONTRACT": rysk["contract"],
         "ATOMIZER_RYSK__STABLE": stable["address"],
         "ATOMIZER_RYSK__STABLE_DECIMALS": str(stable["decimals"]),
-        "RFQ_ASSET_ADDRESSES": asset["address"],
-        "ATOMIZER_RFQ__UNDERLYING": asset["underlying"],
+        "ASSET_MAPPING_FILE": str(_asset_file(plan, rysk["tokens"]["assets"])),
         "QUOTE_VALID_DURATION": "10",
-        "ATOMIZER_RISK__MAX_DELTA": str(limits["risk.max_delta"]),
-        "ATOMIZER_HEDGE__DELTA_THRESHOLD": str(limits["hedge.delta_threshold"]),
+        "ATOMIZER_RISK__MAX_DELTA": str(most),
+        "ATOMIZER_RISK__MAX_DELTA_USD": str(MAX_DELTA_USD),
+        "ATOMIZER_HEDGE__DELTA_THRESHOLD": "0",
+        "ATOMIZER_HEDGE__DELTA_THRESHOLD_USD": str(HEDGE_THRESHOLD_USD),
     }
+
+
+def _asset_file(plan: DemoPlan, tokens: Sequence[Mapping[str, Any]]) -> Path:
+    """The asset table of the simulated tokens, beside the logs."""
+    path = _log_directory(plan) / "asset_mapping.json"
+    path.write_bytes(msgspec.json.encode(asset_rows(tokens)))
+    return path
+
+
+def _sim_arguments(plan: DemoPlan, venue: str, start_ns: int) -> list[str]:
+    """How one simulated venue is started; all share seed, start and coins."""
+    arguments = ["sim", venue, "--port", "0", "--seed", str(plan.seed), "--start", str(start_ns)]
+    if plan.chain is not None:
+        arguments += ["--chain", str(plan.chain)]
+    else:
+        arguments += ["--underlying", ",".join(plan.underlyings)]
+    if venue == "rysk" and plan.staked:
+        arguments.append("--staked")
+    if venue == "rysk" and plan.informed:
+        arguments += ["--fault", f"rysk.informed={plan.informed}"]
+    return arguments
 
 
 async def run_in_real_time(plan: DemoPlan, progress: Callable[[dict[str, Any]], None]) -> list[VenueReport]:
@@ -198,20 +229,16 @@ async def run_in_real_time(plan: DemoPlan, progress: Callable[[dict[str, Any]], 
     Raises:
         DemoError: a part did not start or ended too soon.
     """
-    chain = plan.loaded_chain()
-    sim_arguments = ["--port", "0", "--seed", str(plan.seed), "--start", str(time.time_ns())]
-    if plan.chain is not None:
-        sim_arguments += ["--chain", str(plan.chain)]
-    else:
-        sim_arguments += ["--underlying", plan.underlying]
+    chain, start_ns = plan.loaded_chain(), time.time_ns()
     async with children() as started:
         logs = _log_directory(plan)
         venues = [
-            await spawn(f"sim {name}", ["sim", name, *sim_arguments], logs) for name in ("deribit", "rysk")
+            await spawn(f"sim {name}", _sim_arguments(plan, name, start_ns), logs)
+            for name in ("deribit", "rysk")
         ]
         started += venues
         deribit, rysk = [await venue.ready() for venue in venues]
-        environment = node_environment(plan, deribit, rysk, start_index(plan, chain))
+        environment = node_environment(plan, deribit, rysk, most_coins(plan, chain))
         desk = await spawn("desk", ["desk", "--data-dir", str(plan.directory)], logs, environment)
         started.append(desk)
         node = await spawn("node", _node_arguments(plan), logs, environment)
@@ -221,7 +248,11 @@ async def run_in_real_time(plan: DemoPlan, progress: Callable[[dict[str, Any]], 
         await node.end()
         transport = SocketTransport()
         try:
-            return [await _equity(transport, told) for told in (deribit, rysk)]
+            takers = await _told(transport, rysk, "/sim/takers")
+            return [
+                *reports_of(await _told(transport, deribit, "/sim/equity")),
+                *reports_of(await _told(transport, rysk, "/sim/equity"), takers),
+            ]
         finally:
             await transport.aclose()
 
@@ -281,9 +312,11 @@ async def _watch(plan: DemoPlan, node: Child, progress: Callable[[dict[str, Any]
             progress({"elapsed_s": round(plan.duration_s - (end - loop.time())), **status})
 
 
-async def _equity(transport: SocketTransport, told: Mapping[str, Any]) -> VenueReport:
+async def _told(transport: SocketTransport, venue: Mapping[str, Any], page: str) -> dict[str, Any]:
+    """What a simulated venue tells judges on one of its pages."""
     try:
-        answer = await transport.request(told["http"], HttpRequest("GET", "/sim/equity"), 5.0)
+        answer = await transport.request(venue["http"], HttpRequest("GET", page), 5.0)
     except TransportError as error:
-        raise DemoError(f"{told['venue']}: its equity could not be read: {error}") from error
-    return report_of(msgspec.json.decode(answer.body))
+        raise DemoError(f"{venue['venue']}: {page} could not be read: {error}") from error
+    told: dict[str, Any] = msgspec.json.decode(answer.body)
+    return told

@@ -19,6 +19,7 @@ from atomizer.config.load import Loaded, load
 from atomizer.config.schema import Seconds
 from atomizer.config.secret import Secret
 from atomizer.engine.settings import Freshness, Limits
+from atomizer.runtime.tokens import answered_assets, token_faults
 from atomizer.strategies.delta_hedger import HedgerSettings
 from atomizer.strategies.rfq_responder import ResponderSettings
 
@@ -106,7 +107,11 @@ class MarketMaker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RfqSection(msgspec.Struct, frozen=True, kw_only=True):
-    """Answering RFQs: tokens whose options are answered, what they are, how long a signature lives."""
+    """Answering RFQs: tokens whose options are answered, how long a signature lives.
+
+    Without addresses every token of `assets` is answered; an address that `assets` does not describe is a
+    1:1 wrapper of `underlying`.
+    """
 
     asset_addresses: tuple[str, ...] = ()
     underlying: str = "ETH"
@@ -114,8 +119,17 @@ class RfqSection(msgspec.Struct, frozen=True, kw_only=True):
     min_liquidity_score: float = 0.5
 
 
+class Assets(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens and the coins they stand for, by address: a `file` (`asset_mapping.json`, or YAML) and a `table`
+    of the same form. A plain symbol is a 1:1 wrapper; a staked token says its ratio and where that is from.
+    """
+
+    file: Path | None = None
+    table: dict[str, Any] = {}
+
+
 class Hedge(msgspec.Struct, frozen=True, kw_only=True):
-    """Hedging: thresholds in coins of delta, `ratio` 1 is a full hedge.
+    """Hedging: thresholds in coins of delta (and in USD: the wider counts), `ratio` 1 is a full hedge.
 
     `instrument` is the hedge's name at the venue (empty: the underlying's perpetual); `cross_bps` how far
     through the touch an order may reach; past `alarm_ms` with more than `naked_stop` coins unhedged,
@@ -126,6 +140,7 @@ class Hedge(msgspec.Struct, frozen=True, kw_only=True):
     instrument: str = ""
     enable_delta: bool = True
     delta_threshold: Annotated[float, msgspec.Meta(ge=0)] = 0.1
+    delta_threshold_usd: Annotated[float, msgspec.Meta(ge=0)] = 0.0
     cross_bps: float = 10.0
     alarm_ms: int = 5_000
     naked_stop: float = 1.0
@@ -142,6 +157,7 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     max_delta: Annotated[float, SMALLEST_WINS] = 10.0
+    max_delta_usd: Annotated[float, SMALLEST_WINS] = 1_500_000.0
     max_gamma: Annotated[float, SMALLEST_WINS] = 50.0
     max_vega: Annotated[float, SMALLEST_WINS] = 5_000.0
     max_notional: Annotated[float, SMALLEST_WINS] = 5_000_000.0
@@ -155,6 +171,7 @@ class Risk(msgspec.Struct, frozen=True, kw_only=True):
     def limits(self) -> Limits:
         return Limits(
             delta=self.max_delta,
+            delta_usd=self.max_delta_usd,
             gamma=self.max_gamma,
             vega=self.max_vega,
             notional=self.max_notional,
@@ -178,6 +195,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rysk: Rysk = Rysk()
     derive: Derive = Derive()
     rfq: RfqSection = RfqSection()
+    assets: Assets = Assets()
     hedge: Hedge = Hedge()
     risk: Risk = Risk()
     freshness: Freshness = Freshness()
@@ -205,6 +223,7 @@ ALIASES: dict[str, str] = {
     "RYSK_MAKER_ADDRESS": "rysk.maker_address",
     "RYSK_WS_URL": "rysk.ws_url",
     "RFQ_ASSET_ADDRESSES": "rfq.asset_addresses",
+    "ASSET_MAPPING_FILE": "assets.file",
     "QUOTE_VALID_DURATION": "rfq.valid",
     "MIN_LIQUIDITY_SCORE": "rfq.min_liquidity_score",
     "MAX_POSITION_DELTA": "risk.max_delta",
@@ -243,6 +262,7 @@ def check(settings: Settings) -> None:
         ConfigError: every one that is broken.
     """
     faults = [*_venue_faults(settings), *_address_faults(settings), *_sending_faults(settings)]
+    faults += token_faults(settings) if not faults else []
     if faults:
         raise ConfigError(faults)
 
@@ -329,6 +349,7 @@ def hedger_settings(settings: Settings) -> HedgerSettings:
         enabled=hedge.enable_delta,
         ratio=hedge.ratio,
         threshold=hedge.delta_threshold,
+        threshold_usd=hedge.delta_threshold_usd,
         cross_bps=hedge.cross_bps,
         alarm_ms=hedge.alarm_ms,
         naked_stop=hedge.naked_stop,
@@ -361,8 +382,8 @@ def _endpoint_faults(settings: Settings) -> Iterator[str]:
 
 def _signing_faults(settings: Settings) -> Iterator[str]:
     rysk = settings.rysk
-    if not settings.rfq.asset_addresses:
-        yield "rfq.asset_addresses: expected at least one token address, found none; set RFQ_ASSET_ADDRESSES"
+    if not answered_assets(settings):
+        yield "rfq.asset_addresses: expected at least one token, found none; set it or assets.file"
     for key, address in (("rysk.verifying_contract", rysk.verifying_contract), ("rysk.stable", rysk.stable)):
         if not _ADDRESS.fullmatch(address):
             yield f"{key}: expected 0x and 40 hexadecimal digits, found {address!r}; copy it from the venue"

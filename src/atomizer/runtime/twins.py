@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -43,24 +43,29 @@ class TwinOptions:
     seed: int
     start_ns: int
     chain: Chain | None = None
-    underlying: str = "ETH"
+    underlyings: tuple[str, ...] = ("ETH",)
+    staked: bool = False
     key: str = ""
     secret: str = field(default="", repr=False)
     venue_faults: dict[str, str] = field(default_factory=dict)
 
-    def market(self) -> Market:
-        """The market of these options.
+    def markets(self) -> tuple[Market, ...]:
+        """The markets of these options, one per underlying; a chain's own where one is given.
 
         Raises:
             ConfigError: a coin without a generated market.
         """
+        if self.chain is not None:
+            return (Market(self.seed, self.start_ns, chain=self.chain),)
         try:
-            return Market(self.seed, self.start_ns, chain=self.chain, underlying=self.underlying)
+            return tuple(
+                Market(self.seed, self.start_ns, underlying=underlying) for underlying in self.underlyings
+            )
         except UnknownUnderlyingError as error:
             raise ConfigError([str(error)]) from error
 
 
-def _deribit(options: TwinOptions, market: Market, clock: Clock) -> Twin:
+def _deribit(options: TwinOptions, markets: Sequence[Market], clock: Clock) -> Twin:
     from atomizer.sim.deribit import Credential, DeribitTwin, DeribitTwinSettings
     from atomizer.sim.deribit.settings import DEFAULT_CREDENTIALS
     from atomizer.sim.deribit.terms import TermError, with_terms
@@ -73,29 +78,30 @@ def _deribit(options: TwinOptions, market: Market, clock: Clock) -> Twin:
         settings = with_terms(settings, options.venue_faults)
     except TermError as error:
         raise ConfigError([str(error)]) from error
-    return DeribitTwin([market], settings, clock)
+    return DeribitTwin(markets, settings, clock)
 
 
-def _rysk(options: TwinOptions, market: Market, clock: Clock) -> Twin:
+def _rysk(options: TwinOptions, markets: Sequence[Market], clock: Clock) -> Twin:
+    behaviour = importlib.import_module("atomizer.sim.rysk.behaviour")
     rysk = importlib.import_module("atomizer.sim.rysk.settings")
     twin = importlib.import_module("atomizer.sim.rysk.twin")
     changes: dict[str, Any] = {}
     try:
         if options.secret:
             changes["maker"] = rysk.maker_of(options.secret)
-        settings = rysk.default_settings(market.underlying, options.seed, **changes)
         if options.venue_faults:
             spec = ",".join(f"{name}={text}" for name, text in options.venue_faults.items())
-            behaviour = rysk.merged(settings.behaviour, rysk.parse_spec(spec))
-            settings = rysk.default_settings(market.underlying, options.seed, behaviour=behaviour, **changes)
-    except rysk.SettingsError as error:
+            changes["behaviour"] = behaviour.merged(behaviour.Behaviour(), behaviour.parse_spec(spec))
+        underlyings = [market.underlying for market in markets]
+        settings = rysk.default_settings(underlyings, options.seed, staked=options.staked, **changes)
+    except behaviour.SettingsError as error:
         raise ConfigError([str(error)]) from error
-    built: Twin = twin.RyskTwin(market, settings, clock)
+    built: Twin = twin.RyskTwin(markets, settings, clock)
     return built
 
 
 # Module that must be there, and what builds the venue. Modules are imported when their venue is asked for.
-VENUES: dict[str, tuple[str, Callable[[TwinOptions, Market, Clock], Twin]]] = {
+VENUES: dict[str, tuple[str, Callable[[TwinOptions, Sequence[Market], Clock], Twin]]] = {
     "deribit": ("atomizer.sim.deribit.twin", _deribit),
     "rysk": ("atomizer.sim.rysk.twin", _rysk),
 }
@@ -122,7 +128,7 @@ def require_built(venue: str) -> None:
         raise VenueNotBuiltError([f"venue {venue!r} is not built; expected one of {', '.join(built)}"])
 
 
-def build_twin(venue: str, options: TwinOptions, clock: Clock, market: Market | None = None) -> Twin:
+def build_twin(venue: str, options: TwinOptions, clock: Clock) -> Twin:
     """A simulated venue that has not started.
 
     Raises:
@@ -133,7 +139,7 @@ def build_twin(venue: str, options: TwinOptions, clock: Clock, market: Market | 
         raise VenueNotBuiltError(
             [f"venue {venue!r} is not built; expected one of {', '.join(built_venues())}"]
         )
-    return VENUES[venue][1](options, market or options.market(), clock)
+    return VENUES[venue][1](options, options.markets(), clock)
 
 
 def read_options(
@@ -144,11 +150,14 @@ def read_options(
     now_ns: int,
     chain: Path | None,
     underlying: str,
+    staked: bool = False,
     fault: str,
     key: str,
     secret: str,
 ) -> tuple[TwinOptions, FaultSpec]:
-    """Check what a user gave. Without a start the market began at midnight UTC, for every venue alike.
+    """Check what a user gave; `underlying` may list several.
+
+    Without a start the market began at midnight UTC, for every venue alike.
 
     Raises:
         ConfigError: one of them cannot be used.
@@ -164,7 +173,21 @@ def read_options(
     except (FaultSpecError, ChainError) as error:
         raise ConfigError([str(error)]) from error
     begin = now_ns - now_ns % DAY_NS if start_ns is None else start_ns
-    return TwinOptions(seed, begin, recorded, underlying, key, secret, own), network
+    return TwinOptions(
+        seed, begin, recorded, split_underlyings(underlying), staked, key, secret, own
+    ), network
+
+
+def split_underlyings(text: str) -> tuple[str, ...]:
+    """`ETH,BTC` as coins, each once, in the order given.
+
+    Raises:
+        ConfigError: none, or one twice.
+    """
+    found = tuple(part.strip().upper() for part in text.split(",") if part.strip())
+    if not found or len(set(found)) < len(found):
+        raise ConfigError([f"underlying: expected coins such as ETH,BTC, each once, found {text!r}"])
+    return found
 
 
 def split_faults(venue: str, text: str) -> tuple[FaultSpec, dict[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -22,13 +22,14 @@ from atomizer.net.memory import Latency, MemoryNetwork, MemoryServer
 from atomizer.net.transport import Application, Clock
 from atomizer.runtime.compose import plan
 from atomizer.runtime.node import Node
-from atomizer.runtime.settings import Deribit, Hedge, RfqSection, Rysk, Settings
+from atomizer.runtime.settings import Assets, Deribit, Hedge, RfqSection, Rysk, Settings
 from atomizer.sim.chain import Chain
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.deribit.twin import DeribitTwin
 from atomizer.sim.market import Market
 from atomizer.sim.rysk.settings import RyskTwinSettings, default_settings
 from atomizer.sim.rysk.twin import RyskTwin
+from atomizer.sim.rysk.views import token_rows
 
 DERIBIT_PORT, RYSK_PORT = 9001, 9003
 HOST = "127.0.0.1"
@@ -37,12 +38,15 @@ HEDGE_THRESHOLD_USD = 20.0
 
 @dataclass(frozen=True, slots=True)
 class WorldPlan:
-    """One world. `wrap` may put a fault injector around a venue's application, by venue name."""
+    """One world. `staked` lists a staked token per coin on Rysk too.
+
+    `wrap` may put a fault injector around a venue's application, by venue name."""
 
     seed: int
     start_ns: int
     chain: Chain | None = None
-    underlying: str = "ETH"
+    underlyings: tuple[str, ...] = ("ETH",)
+    staked: bool = False
     latency: Latency = field(default_factory=lambda: Latency(0.001, 0.000_5))
     deribit: DeribitTwinSettings = field(default_factory=DeribitTwinSettings)
     rysk_changes: dict[str, Any] = field(default_factory=dict)
@@ -55,13 +59,20 @@ class World:
     def __init__(self, world: WorldPlan, clock: Clock) -> None:
         self.plan = world
         self.clock = clock
-        self.market = Market(world.seed, world.start_ns, chain=world.chain, underlying=world.underlying)
-        self.network = MemoryNetwork(random.Random(world.seed), world.latency, world.latency)  # noqa: S311
-        self.deribit = DeribitTwin([self.market], world.deribit, clock)
-        self.rysk_settings: RyskTwinSettings = default_settings(
-            world.underlying, world.seed, **world.rysk_changes
+        self.markets = (
+            (Market(world.seed, world.start_ns, chain=world.chain),)
+            if world.chain is not None
+            else tuple(Market(world.seed, world.start_ns, underlying=name) for name in world.underlyings)
         )
-        self.rysk = RyskTwin(self.market, self.rysk_settings, clock)
+        self.network = MemoryNetwork(random.Random(world.seed), world.latency, world.latency)  # noqa: S311
+        self.deribit = DeribitTwin(self.markets, world.deribit, clock)
+        self.rysk_settings: RyskTwinSettings = default_settings(
+            [market.underlying for market in self.markets],
+            world.seed,
+            staked=world.staked,
+            **world.rysk_changes,
+        )
+        self.rysk = RyskTwin(self.markets, self.rysk_settings, clock)
         self._servers: list[MemoryServer] = []
 
     async def open(self) -> None:
@@ -80,9 +91,10 @@ class World:
         await self.rysk.stop()
         await self.deribit.stop()
 
-    def hedge_threshold(self) -> float:
-        """Coins worth about twenty dollars: two contracts of the coarsest perpetual."""
-        return round(HEDGE_THRESHOLD_USD / self.market.state(self.clock.now_ns()).index, 6)
+    @property
+    def market(self) -> Market:
+        """The first underlying's."""
+        return self.markets[0]
 
     def settings(self, directory: Path, **changes: Any) -> Settings:
         """Settings of a node that trades on this world's venues."""
@@ -108,10 +120,9 @@ class World:
                 stable_decimals=rysk.stable_decimals,
                 numeraire="usd",
             ),
-            rfq=RfqSection(
-                asset_addresses=(rysk.asset.address,), underlying=rysk.asset.underlying, valid=Seconds(10)
-            ),
-            hedge=Hedge(delta_threshold=self.hedge_threshold()),
+            rfq=RfqSection(underlying=rysk.asset.underlying, valid=Seconds(10)),
+            assets=Assets(table=asset_rows(token_rows(rysk))),
+            hedge=Hedge(delta_threshold=0.0, delta_threshold_usd=HEDGE_THRESHOLD_USD),
         )
         return msgspec.structs.replace(made, **changes)
 
@@ -130,9 +141,23 @@ class World:
         return Node(made, self.clock)
 
 
+def asset_rows(listed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A simulated Rysk's tokens as entries of the asset table."""
+    rows: dict[str, Any] = {}
+    for token in listed:
+        row = {name: token[name] for name in ("symbol", "underlying", "decimals")}
+        if Decimal(token["ratio"]) != 1:
+            row |= {"kind": "staked", "ratio": token["ratio"], "ratio_source": "the simulation"}
+        rows[token["address"]] = row
+    return rows
+
+
 @dataclass(frozen=True, slots=True)
 class VenueReport:
-    """A twin's own account of equity at the end of a session."""
+    """A twin's own account of equity at the end of a session, in one of its currencies.
+
+    `takers` is what a twin says of those who asked it, where it has any.
+    """
 
     venue: str
     currency: str
@@ -140,18 +165,25 @@ class VenueReport:
     end: Decimal
     transfers: Decimal
     index: float
+    takers: dict[str, Any] = field(default_factory=dict)
 
 
-def report_of(raw: dict[str, Any]) -> VenueReport:
-    """From what a twin's `equity()` or `GET /sim/equity` gives."""
-    return VenueReport(
-        venue=raw["venue"],
-        currency=raw["currency"],
-        start=Decimal(raw["start"]),
-        end=Decimal(raw["equity"]),
-        transfers=Decimal(raw["transfers"]),
-        index=float(raw["index"]),
-    )
+def reports_of(raw: dict[str, Any], takers: dict[str, Any] | None = None) -> list[VenueReport]:
+    """From what a twin's `equity()` or `GET /sim/equity` gives: the first currency, others that moved."""
+    rows = raw.get("currencies") or [raw]
+    return [
+        VenueReport(
+            venue=raw["venue"],
+            currency=row["currency"],
+            start=Decimal(row["start"]),
+            end=Decimal(row["equity"]),
+            transfers=Decimal(row["transfers"]),
+            index=float(row["index"]),
+            takers=takers or {},
+        )
+        for place, row in enumerate(rows)
+        if place == 0 or Decimal(row["start"]) != Decimal(row["equity"])
+    ]
 
 
 async def run_session(
@@ -169,6 +201,6 @@ async def run_session(
     await asyncio.wait({running}, timeout=duration_s)
     node.stop()
     await running
-    reports = [report_of(world.deribit.equity()), report_of(world.rysk.equity())]
+    reports = reports_of(world.deribit.equity()) + reports_of(world.rysk.equity(), world.rysk.takers())
     await world.close()
     return reports

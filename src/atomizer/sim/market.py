@@ -23,6 +23,7 @@ from atomizer.sim.calendar import (
 )
 from atomizer.sim.chain import Chain
 from atomizer.sim.paths import Behaviour, Paths, Step
+from atomizer.sim.spikes import Spikes
 
 MAX_SEED = 2**63
 YEAR_NS = 365 * DAY_NS
@@ -61,13 +62,13 @@ class MarketState:
 
     __slots__ = ("_market", "basis", "index", "jumped", "level", "skew", "step", "ts_ns")
 
-    def __init__(self, market: Market, step: int, values: Step) -> None:
+    def __init__(self, market: Market, step: int, values: Step, shock: float) -> None:
         carry = values.carry
         self._market = market
         self.step = step
         self.ts_ns = market.start_ns + step * market.step_ns
         self.index = math.exp(carry.log_index)
-        self.level = carry.level
+        self.level = carry.level + shock
         self.skew = carry.skew
         self.basis = carry.basis
         self.jumped = values.jumped
@@ -156,6 +157,7 @@ class Market:
         self._expiry_ns = np.array([option.expiry_ns for option in self.options], dtype=np.int64)
         self._calls = np.array([option.is_call for option in self.options])
         self._paths = Paths(seed, self.underlying, self.behaviour, self.step_ns / SECOND_NS)
+        self._spikes = Spikes(seed, self.underlying, self.behaviour, self.step_ns / SECOND_NS)
         self._state = self._make(0)
         self._priced_step = -1
         self._prices = np.zeros((pricing.ROWS, len(self.options)))
@@ -201,23 +203,28 @@ class Market:
         return 0.005 + 0.0025 * min(deviations, 4.0)
 
     def _make(self, step: int) -> MarketState:
-        return MarketState(self, step, self._paths.at(step))
+        return MarketState(self, step, self._paths.at(step), self._spikes.at(step))
 
     def _generated_options(self) -> tuple[ListedOption, ...]:
-        """Three Fridays, fifteen strikes each, calls and puts."""
+        """Three Fridays."""
         first = first_expiry_ns(self.start_ns)
-        options = []
-        for expiry_ns in (first, first + WEEK_NS, first + 3 * WEEK_NS):
-            tau = (expiry_ns - self.start_ns) / YEAR_NS
-            index, vol = self.behaviour.index, self.behaviour.vol
-            step = _round_step(index * vol * math.sqrt(tau) * 5.0 / 14.0)
-            middle = round(index / step)
-            for offset in range(-7, 8):
-                for is_call in (True, False):
-                    strike = (middle + offset) * step
-                    if strike > 0:
-                        options.append(_listed(self.underlying, expiry_ns, strike, is_call=is_call))
-        return tuple(options)
+        return tuple(
+            option
+            for expiry_ns in (first, first + WEEK_NS, first + 3 * WEEK_NS)
+            for option in self.chain_of(expiry_ns, self.start_ns, self.behaviour.index)
+        )
+
+    def chain_of(self, expiry_ns: int, listed_ns: int, index: float) -> tuple[ListedOption, ...]:
+        """What is listed for an expiry at a moment with this index: fifteen strikes, calls and puts."""
+        tau = (expiry_ns - listed_ns) / YEAR_NS
+        step = _round_step(index * self.behaviour.vol * math.sqrt(tau) * 5.0 / 14.0)
+        middle = round(index / step)
+        return tuple(
+            _listed(self.underlying, expiry_ns, (middle + offset) * step, is_call=is_call)
+            for offset in range(-7, 8)
+            for is_call in (True, False)
+            if (middle + offset) * step > 0
+        )
 
 
 def _behaviour(underlying: str, chain: Chain | None) -> Behaviour:

@@ -28,7 +28,9 @@ WAKING = (Fill, RfqTrade, CashMove, PositionMove, Reversal, OrderEnded, OrderNot
 
 
 class HedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`threshold` and `naked_stop` in coins; `cross_bps`: how far through the touch an order may reach.
+    """`threshold` and `naked_stop` in coins; of `threshold` and `threshold_usd` the wider counts.
+
+    `cross_bps`: how far through the touch an order may reach.
 
     `ratio` 1.0 hedges everything. Past `alarm_ms` with more than `naked_stop` unhedged, quoting on the
     underlying stops until the delta is back in the band.
@@ -37,6 +39,7 @@ class HedgerSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     ratio: float = 1.0
     threshold: float = 0.05
+    threshold_usd: float = 0.0
     cross_bps: float = 10.0
     check_ms: int = 250
     retry_ms: int = 100
@@ -75,9 +78,10 @@ class DeltaHedger:
         if not engine.opened or self.market.underlying in engine.exposure.unknown:
             return None
         delta = engine.net_delta(self.market.underlying)
-        self._alarm(engine, delta)
+        threshold = self._threshold(engine)
+        self._alarm(engine, delta, threshold)
         excess = delta * self.settings.ratio
-        if abs(excess) <= self.settings.threshold:
+        if abs(excess) <= threshold:
             return {}
         return self._order(engine, delta, excess)
 
@@ -105,10 +109,16 @@ class DeltaHedger:
             )
         }
 
-    def _alarm(self, engine: Engine, delta: float) -> None:
+    def _threshold(self, engine: Engine) -> float:
+        """Coins; without an index the configured ones alone."""
+        index = engine.exposure.index(self.market.underlying)
+        in_usd = self.settings.threshold_usd / index if index else 0.0
+        return max(self.settings.threshold, in_usd)
+
+    def _alarm(self, engine: Engine, delta: float, threshold: float) -> None:
         """A hedge that does not come stops quoting on the underlying and says what is naked."""
         underlying, naked = self.market.underlying, engine.halts.naked
-        if abs(delta) <= max(self.settings.naked_stop, self.settings.threshold):
+        if abs(delta) <= max(self.settings.naked_stop, threshold):
             self._naked_since_ns = None
             naked.pop(underlying, None)
             return

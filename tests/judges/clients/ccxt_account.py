@@ -26,6 +26,7 @@ async def account(given):
             },
             "open_orders": [row["id"] for row in orders],
             "balance": balance["info"]["balance"],
+            "session": balance["info"]["session_rpl"],
         }
     finally:
         await client.close()

@@ -12,12 +12,28 @@ from atomizer.net.memory import MemoryNetwork, MemoryServer
 from atomizer.net.transport import Connection, HttpRequest
 from atomizer.net.virtual import VirtualClock, run_virtual
 from atomizer.sim.deribit import DeribitTwin, DeribitTwinSettings
+from atomizer.sim.deribit.underlyings import Underlying
 from atomizer.sim.market import Market
 
 START = 1_763_640_000_000_000_000
 URL = "ws://127.0.0.1:8001/ws/api/v2"
 HTTP = "http://127.0.0.1:8001"
 PERP = "ETH-PERPETUAL"
+
+
+class Standing:
+    """A clock that stands still."""
+
+    def __init__(self, at_ns: int) -> None:
+        self.at_ns = at_ns
+
+    def now_ns(self) -> int:
+        return self.at_ns
+
+
+def listed(market: Market) -> Underlying:
+    """What a venue lists on a market at its start, without a venue."""
+    return Underlying(market, Standing(START), 0, None, lambda *_: 0)
 
 
 class RefusedError(Exception):
@@ -123,6 +139,7 @@ def run(
     settings: DeribitTwinSettings | None = None,
     market: Market | None = None,
     markets: Sequence[Market] = (),
+    start_ns: int = START,
 ) -> None:
     """Run a scenario against a fresh venue."""
 
@@ -135,7 +152,7 @@ def run(
         await world.twin.stop()
         await world.server.stop()
 
-    run_virtual(main, START)
+    run_virtual(main, start_ns)
 
 
 def on_grid(price: float, tick: float = 0.05) -> float:

@@ -8,13 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from atomizer.sim.deribit.accounts import Account, Marks, Position, Wallet, value
-from atomizer.sim.deribit.listings import Listing, list_instruments
+from atomizer.sim.deribit.accounts import Account, Marks, Wallet, value
+from atomizer.sim.deribit.booking import Booking, Fill
+from atomizer.sim.deribit.fees import Fees
+from atomizer.sim.deribit.listings import Listing
+from atomizer.sim.deribit.positions import Position
 from atomizer.sim.market import Market
-from tests.sim.deribit.client import PERP, START, World, run
+from tests.sim.deribit.client import PERP, START, World, listed, run
 
 MARKET = Market(7, START)
-LISTINGS = list_instruments(MARKET)
+LISTINGS = listed(MARKET).listings
 OPTION = next(o.name for o in MARKET.options if o.strike == 4000 and o.is_call)
 
 
@@ -27,13 +30,25 @@ def account() -> Account:
 
 
 def cash(mine: Account) -> Decimal:
-    return mine.wallets["ETH"].balance
+    """Balance and what futures made."""
+    return mine.wallets["ETH"].balance + sum(
+        (p.session for p in mine.positions.values() if not p.is_option), Decimal(0)
+    )
+
+
+def fill(
+    mine: Account, listing: Listing, side: int, amount: Decimal, price: Decimal, fee: Decimal
+) -> Decimal:
+    """Book a fill at the marks it was made at."""
+    marks = Marks(float(price), {PERP: float(price), OPTION: float(price)}, {PERP: 1.0, OPTION: 0.5})
+    booking = Booking(lambda: 1, lambda _: marks, Fees(()))
+    return booking.fill(mine, Fill(listing, side, amount, price, fee, {}))
 
 
 def test_inverse_round_trip_pays_the_difference_of_reciprocals() -> None:
     mine = account()
-    mine.fill(perp(), 1, Decimal(10_000), Decimal(4000), Decimal("0.00125"))
-    realised = mine.fill(perp(), -1, Decimal(10_000), Decimal(4100), Decimal("0.00121951"))
+    fill(mine, perp(), 1, Decimal(10_000), Decimal(4000), Decimal("0.00125"))
+    realised = fill(mine, perp(), -1, Decimal(10_000), Decimal(4100), Decimal("0.00121951"))
     assert realised == Decimal("0.06097561")  # 10000/4000 - 10000/4100
     assert cash(mine) == Decimal(100) + Decimal("0.06097561") - Decimal("0.00246951")
     assert mine.position(perp()).size == 0
@@ -42,8 +57,8 @@ def test_inverse_round_trip_pays_the_difference_of_reciprocals() -> None:
 
 def test_inverse_short_earns_when_the_price_falls_and_flips_through_zero() -> None:
     mine = account()
-    mine.fill(perp(), -1, Decimal(4000), Decimal(4000), Decimal(0))
-    realised = mine.fill(perp(), 1, Decimal(6000), Decimal(3200), Decimal(0))
+    fill(mine, perp(), -1, Decimal(4000), Decimal(4000), Decimal(0))
+    realised = fill(mine, perp(), 1, Decimal(6000), Decimal(3200), Decimal(0))
     assert realised == Decimal("0.25")  # 4000/3200 - 4000/4000
     position = mine.position(perp())
     assert (position.size, position.average) == (Decimal(2000), Decimal(3200))
@@ -58,13 +73,13 @@ def test_inverse_average_is_harmonic() -> None:
 
 def test_option_premium_moves_cash_and_the_position_is_worth_its_mark() -> None:
     mine = account()
-    mine.fill(LISTINGS[OPTION], 1, Decimal(10), Decimal("0.0365"), Decimal("0.003"))
+    fill(mine, LISTINGS[OPTION], 1, Decimal(10), Decimal("0.0365"), Decimal("0.003"))
     assert cash(mine) == Decimal(100) - Decimal("0.365") - Decimal("0.003")
     marks = Marks(4000.0, {OPTION: 0.04, PERP: 4000.0}, {OPTION: 0.5, PERP: 1.0})
     now = value(mine, "ETH", marks)
     assert now.equity == Decimal("100.03200000")
     assert now.options_delta == pytest.approx(10 * (0.5 - 0.04))
-    realised = mine.fill(LISTINGS[OPTION], -1, Decimal(10), Decimal("0.04"), Decimal("0.003"))
+    realised = fill(mine, LISTINGS[OPTION], -1, Decimal(10), Decimal("0.04"), Decimal("0.003"))
     assert realised == Decimal("0.03500000")
     assert cash(mine) == Decimal("100.029")
 
@@ -84,7 +99,7 @@ def test_equity_of_the_perpetual_is_the_sum_of_its_fills_against_the_mark(
     exact = Decimal(0)
     for side, usd, ticks in fills:
         price = Decimal(ticks) / 20
-        mine.fill(perp(), side, Decimal(usd), price, Decimal(0))
+        fill(mine, perp(), side, Decimal(usd), price, Decimal(0))
         exact += side * usd * (1 / price - 1 / Decimal(4000))
     marks = Marks(4000.0, {PERP: 4000.0}, {PERP: 1.0})
     gap = value(mine, "ETH", marks).equity - Decimal(100) - exact
@@ -103,7 +118,9 @@ def test_equity_of_the_perpetual_is_the_sum_of_its_fills_against_the_mark(
 def test_fees_are_the_listed_ones_and_capped_on_cheap_options(
     name: str, price: str, amount: str, maker: bool, fee: str
 ) -> None:
-    assert LISTINGS[name].fee(Decimal(price), Decimal(amount), maker=maker) == Decimal(fee)
+    listing = LISTINGS[name]
+    rate = Fees(()).rate(account(), listing, maker=maker)
+    assert listing.fee(Decimal(price), Decimal(amount), rate) == Decimal(fee)
 
 
 def test_books_of_a_round_trip_on_the_wire_add_up() -> None:
@@ -120,8 +137,8 @@ def test_books_of_a_round_trip_on_the_wire_add_up() -> None:
         for trade in bought["trades"] + sold["trades"]:
             cash += Decimal(str(trade["profit_loss"])) - Decimal(str(trade["fee"]))
         summary = await client.call("private/get_account_summary", currency="ETH", extended=True)
-        assert Decimal(str(summary["balance"])) == cash
-        assert summary["equity"] == summary["balance"]
+        assert Decimal(str(summary["balance"])) + Decimal(str(summary["session_rpl"])) == cash
+        assert (Decimal(str(summary["equity"])), summary["session_upl"]) == (cash, 0.0)
         realised = sum(Decimal(str(trade["profit_loss"])) for trade in sold["trades"])
         assert abs(realised - (entry - exit_)) <= Decimal("3e-8")
         _, equity = await world.get("/sim/equity")
@@ -159,7 +176,8 @@ def test_summary_of_other_currencies_is_empty_and_the_list_names_the_coin() -> N
         log = await client.call(
             "private/get_transaction_log", currency="ETH", start_timestamp=0, end_timestamp=2**41
         )
-        assert log == {"logs": [], "continuation": None}
+        assert [(row["type"], row["change"]) for row in log["logs"]] == [("deposit", 500.0)]
+        assert log["continuation"] is None
 
     run(scenario)
 

@@ -7,11 +7,10 @@ import math
 import pytest
 
 from atomizer.sim.deribit.books import BUY, SELL, VenueBook
-from atomizer.sim.deribit.flow import Flow
-from atomizer.sim.deribit.listings import Listing, list_instruments
+from atomizer.sim.deribit.underlyings import Underlying
 from atomizer.sim.market import Market
 from atomizer.sim.matching import Mode
-from tests.sim.deribit.client import PERP, START
+from tests.sim.deribit.client import START, Standing
 
 STEP = 100_000_000
 
@@ -22,7 +21,8 @@ class Ledger:
     def __init__(self, market: Market) -> None:
         self.taken: list[tuple[int, int]] = []
         self.number = 0
-        self.flow = Flow(market, 5, self.trade)
+        self.underlying = Underlying(market, Standing(START), 0, 5, self.trade)
+        self.flow = self.underlying.flow
 
     def trade(self, book: VenueBook, side: int, ticks: int, lots: int, mode: Mode) -> int:
         self.number += 1
@@ -33,14 +33,10 @@ class Ledger:
         return self.number
 
 
-def listing(market: Market, name: str) -> Listing:
-    return list_instruments(market)[name]
-
-
 def test_takers_reach_a_distance_with_exponentially_falling_frequency() -> None:
     market = Market(7, START)
     ledger = Ledger(market)
-    book = VenueBook(listing(market, PERP))
+    book = VenueBook(ledger.underlying.perpetual)
     state = market.state(START)
     for _ in range(20_000):
         ledger.flow.take(book, state, 0.5)
@@ -56,7 +52,7 @@ def test_takers_reach_a_distance_with_exponentially_falling_frequency() -> None:
 def test_perpetual_holds_several_hundred_thousand_usd_within_a_few_basis_points() -> None:
     market = Market(7, START)
     ledger = Ledger(market)
-    book = VenueBook(listing(market, PERP))
+    book = VenueBook(ledger.underlying.perpetual)
     for step in range(200):
         state = market.state(START + step * STEP)
         ledger.flow.refresh(book, state)
@@ -73,7 +69,7 @@ def test_perpetual_holds_several_hundred_thousand_usd_within_a_few_basis_points(
 def test_option_makers_quote_around_fair_on_the_grid() -> None:
     market = Market(7, START)
     ledger = Ledger(market)
-    listings = [one for one in list_instruments(market).values() if one.option]
+    listings = ledger.underlying.options
     state = market.state(START)
     touch = ledger.flow.touch(state, listings[0])
     for one in listings:
@@ -92,7 +88,7 @@ def test_option_makers_quote_around_fair_on_the_grid() -> None:
 def test_kept_option_book_shows_the_same_touch_as_one_nobody_looks_at() -> None:
     market = Market(7, START)
     ledger = Ledger(market)
-    one = next(x for x in list_instruments(market).values() if x.option and x.option.strike == 4000)
+    one = next(x for x in ledger.underlying.options if x.option and x.option.strike == 4000)
     state = market.state(START)
     touch = ledger.flow.touch(state, one)
     book = VenueBook(one)

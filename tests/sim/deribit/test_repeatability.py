@@ -67,7 +67,10 @@ def check(world: World) -> None:
         assert bought == {name: position.size for name, position in account.positions.items()}
         assert account.wallets["ETH"].fees == fees
         realised = sum(Decimal(str(trade["profit_loss"])) for trade in account.trades)
-        assert account.wallets["ETH"].balance == account.wallets["ETH"].deposit + realised - fees
+        session = sum(position.session for position in account.positions.values())
+        funding = sum(position.funding for position in account.positions.values())
+        wallet = account.wallets["ETH"]
+        assert wallet.balance + session == wallet.deposit + realised + funding - fees
         for order in account.orders.values():
             filled = [t for t in account.trades if t["order_id"] == order.order_id]
             assert sum(Decimal(str(t["amount"])) for t in filled) == order.filled_lots * order.listing.lot

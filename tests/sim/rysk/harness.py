@@ -11,8 +11,9 @@ from typing import Any
 from atomizer.net.memory import MemoryNetwork
 from atomizer.net.virtual import VirtualClock, run_virtual
 from atomizer.sim.market import Market
+from atomizer.sim.rysk.behaviour import Behaviour
 from atomizer.sim.rysk.scripted import ScriptedRfq
-from atomizer.sim.rysk.settings import Behaviour, RyskTwinSettings, default_settings
+from atomizer.sim.rysk.settings import RyskTwinSettings, default_settings
 from atomizer.sim.rysk.twin import RyskTwin
 from tests.independent.rysk_client import RyskJudge, RyskSigner, rysk_judge
 from tests.independent.wire import Wire, dial, exact_json
@@ -33,7 +34,7 @@ class Scene:
         self.settings = settings
         self.clients = clients
         self.market = Market(settings.seed, clock.now_ns(), underlying=settings.asset.underlying)
-        self.twin = RyskTwin(self.market, settings, clock)
+        self.twin = RyskTwin([self.market], settings, clock)
         self.network = MemoryNetwork(random.Random(settings.seed))
         self.signer = RyskSigner(settings.maker.private_key, settings.chain_id, settings.contract)
         self.maker: RyskJudge

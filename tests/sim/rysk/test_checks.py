@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from atomizer.sim.rysk.settings import FOREIGN, Behaviour
+from atomizer.sim.rysk.behaviour import Behaviour
+from atomizer.sim.rysk.settings import FOREIGN
 from tests.independent.rysk_client import RyskSigner
 from tests.independent.wire import JudgeError
 from tests.sim.rysk.harness import E18, Scene, play

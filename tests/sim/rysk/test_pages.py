@@ -9,18 +9,8 @@ from typing import Any
 import pytest
 
 from atomizer.net.transport import HttpRequest, TransportError
-from atomizer.sim.rysk.settings import (
-    Acceptance,
-    Behaviour,
-    Faults,
-    SettingsError,
-    asset_for,
-    default_settings,
-    maker_of,
-    merged,
-    parse_spec,
-    simulated_maker,
-)
+from atomizer.sim.rysk.behaviour import Acceptance, Behaviour, Faults, SettingsError, merged, parse_spec
+from atomizer.sim.rysk.settings import asset_for, default_settings, maker_of, simulated_maker
 from tests.independent.rysk_client import RyskSigner, rysk_truth
 from tests.independent.wire import JudgeError, ask, dial, exact_json, fetch
 from tests.sim.rysk.harness import HTTP, WS, Scene, play

@@ -9,7 +9,8 @@ import pytest
 from atomizer.net.sockets import SocketTransport
 from atomizer.net.virtual import WallClock
 from atomizer.sim.market import Market
-from atomizer.sim.rysk.settings import Acceptance, Behaviour, default_settings
+from atomizer.sim.rysk.behaviour import Acceptance, Behaviour
+from atomizer.sim.rysk.settings import default_settings
 from atomizer.sim.rysk.twin import RyskTwin
 from tests.independent.rysk_client import RyskSigner, rysk_judge, rysk_state, rysk_truth
 from tests.independent.wire import dial, exact_json, fetch
@@ -26,7 +27,7 @@ async def trade() -> None:
         acceptance=Acceptance.ALWAYS, rivals=0, decision_delay_s=0.01, settlement_delay_s=0.01
     )
     settings = default_settings("ETH", behaviour=behaviour, window_s=0.1)
-    twin = RyskTwin(Market(1, clock.now_ns()), settings, clock)
+    twin = RyskTwin([Market(1, clock.now_ns())], settings, clock)
     twin.start(clients=False)
     transport = SocketTransport()
     server = await transport.serve("127.0.0.1", 0, twin)
@@ -34,7 +35,7 @@ async def trade() -> None:
     signer = RyskSigner(line["credentials"]["private_key"], line["chain_id"], line["contract"])
     judge = await rysk_judge(None, line["ws"], signer.address)
     rfqs = await dial(None, f"{line['ws']}rfqs/{line['tokens']['asset']['address']}")
-    option = twin._market.options[0]
+    option = twin._valuer.markets["ETH"].options[0]
     body = {
         "strike": str(option.strike),
         "expiry_s": option.expiry_ns // 10**9,

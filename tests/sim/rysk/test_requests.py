@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from atomizer.sim.rysk.behaviour import Acceptance, Behaviour, Faults, RfqFault
 from atomizer.sim.rysk.messages import encode
 from atomizer.sim.rysk.pushes import TRAPS
-from atomizer.sim.rysk.settings import FOREIGN, Acceptance, Behaviour, Faults, RfqFault
+from atomizer.sim.rysk.settings import FOREIGN
 from tests.independent.wire import JudgeError, Wire, exact_json
 from tests.sim.rysk.harness import E18, Scene, play
 
@@ -192,8 +193,12 @@ def test_generated_flow_is_what_it_claims():
     count = len(rfqs)
     assert 1080 < count < 1320
     buys = sum(rfq.get("isTakerBuy", False) for rfq in rfqs)
-    assert 0.07 < buys / count < 0.13
-    assert 0.15 < sum(rfq["isPut"] for rfq in rfqs) / count < 0.25
+    assert 0.40 < buys / count < 0.50
+    puts = [
+        sum(rfq["isPut"] for rfq in rfqs if rfq.get("isTakerBuy", False) is side) for side in (True, False)
+    ]
+    assert 0.85 < puts[0] / buys < 0.95
+    assert 0.05 < puts[1] / (count - buys) < 0.15
     sizes = [int(rfq["quantity"]) for rfq in rfqs]
     assert (min(sizes), max(sizes)) == (E18 // 10, 20 * E18)
     assert len({rfq["taker"] for rfq in rfqs}) == 6

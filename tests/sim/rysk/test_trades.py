@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from atomizer.sim.rysk.settings import Behaviour, ConfirmationShape, Faults
+from atomizer.sim.rysk.behaviour import Behaviour, ConfirmationShape, Faults
 from tests.independent.rysk_client import OptionId, rysk_equity, rysk_state, rysk_truth
 from tests.independent.wire import JudgeError
 from tests.sim.rysk.harness import E18, HTTP, WS, Scene, play

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 
-from atomizer.sim.rysk.settings import Behaviour
+from atomizer.sim.rysk.behaviour import Behaviour
 from tests.independent.wire import JudgeError, exact_json
 from tests.sim.rysk.harness import Scene, play
 

@@ -4,69 +4,127 @@ from __future__ import annotations
 
 from typing import Any
 
+from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.calls import Call, Method
 from atomizer.sim.deribit.channels import KINDS
+from atomizer.sim.deribit.errors import DeribitError
+from atomizer.sim.deribit.positions import Position
 from atomizer.sim.deribit.public_methods import listing_of, read_currency
-from atomizer.sim.deribit.reports import empty_portfolio, portfolio, position_report, positions
+from atomizer.sim.deribit.reports import empty_portfolio, position_report, positions
+
+MAIN = 1
+SUBACCOUNT_PORTFOLIO = (
+    "additional_reserve",
+    "available_funds",
+    "available_withdrawal_funds",
+    "balance",
+    "equity",
+    "initial_margin",
+    "maintenance_margin",
+    "margin_balance",
+    "spot_reserve",
+)
 
 
 def get_positions(call: Call) -> list[dict[str, Any]]:
     call.require("trade", write=False)
     currency, kind = read_currency(call, "any"), call.params.choice("kind", KINDS, "any")
-    return positions(call.account, call.twin.exchange.marks, currency, kind)
+    return positions(account_asked(call), call.twin.exchange.marks, currency, kind)
 
 
 def get_position(call: Call) -> dict[str, Any]:
     call.require("trade", write=False)
     listing = listing_of(call)
-    return position_report(call.account.position(listing), call.twin.exchange.marks(listing.settlement))
+    position = call.account.positions.get(listing.name) or Position(listing)
+    return position_report(position, call.twin.exchange.marks(listing.settlement))
+
+
+def account_asked(call: Call) -> Account:
+    """The account of the key, or the one that the main account names.
+
+    Raises:
+        DeribitError: not the main account, or no such account.
+    """
+    if not call.params.has("subaccount_id"):
+        return call.account
+    number = call.params.integer("subaccount_id")
+    if call.account.number not in (MAIN, number):
+        raise DeribitError("forbidden", "only the main account sees others", "subaccount_id")
+    for account in call.twin.exchange.accounts.values():
+        if account.number == number:
+            return account
+    raise DeribitError("not_found", f"no account {number}", "subaccount_id")
 
 
 def get_account_summary(call: Call) -> dict[str, Any]:
     call.require("account", write=False)
-    return _summary(call, read_currency(call, None)) | _identity(call)
+    currency, account = read_currency(call, None), account_asked(call)
+    if currency == "any":
+        currency = next(iter(account.wallets))
+    return _summary(call, account, currency) | _identity(call, account)
 
 
 def get_account_summaries(call: Call) -> dict[str, Any]:
     call.require("account", write=False)
-    return {"summaries": [_summary(call, one) for one in call.account.wallets], **_identity(call)}
+    account = account_asked(call)
+    return {"summaries": [_summary(call, account, one) for one in account.wallets]} | _identity(call, account)
 
 
-def _summary(call: Call, currency: str) -> dict[str, Any]:
-    account, exchange = call.account, call.twin.exchange
-    if currency == "any":
-        currency = next(iter(account.wallets))
+def _summary(call: Call, account: Account, currency: str) -> dict[str, Any]:
+    exchange = call.twin.exchange
     if currency not in account.wallets:
         return empty_portfolio(currency)
-    body = portfolio(account, currency, exchange.marks(currency))
+    body = exchange.portfolio(account, currency)
     body["limits"] = call.twin.limits.describe()
-    body["fees"] = [
-        {
-            "kind": kind,
-            "index_name": underlying.index_name,
-            "value": {
-                "default": {
-                    "type": "relative" if kind == "future" else "fixed",
-                    "maker": float(listing.maker_fee),
-                    "taker": float(listing.taker_fee),
-                }
-            },
-        }
-        for underlying in exchange.underlyings.values()
-        if currency == underlying.coin
-        for kind, listing in (("future", underlying.perpetual), ("option", underlying.options[0]))
-    ]
+    if call.params.flag("extended"):
+        listings = [one for one in exchange.listings.values() if currency in one.currencies]
+        own = exchange.fees.describe(account, listings)
+        if own:  # only accounts with rates of their own have this member
+            body["fees"] = own
     return body
 
 
-def _identity(call: Call) -> dict[str, Any]:
+def get_subaccounts(call: Call) -> list[dict[str, Any]]:
+    """Every account of the venue; a subaccount sees itself alone."""
+    call.require("account", write=False)
+    exchange, with_portfolio = call.twin.exchange, call.params.flag("with_portfolio")
+    found = exchange.accounts.values() if call.account.number == MAIN else [call.account]
+    bodies = []
+    for account in found:
+        body: dict[str, Any] = {
+            "id": account.number,
+            "username": account.name,
+            "system_name": account.name,
+            "type": "main" if account.number == MAIN else "subaccount",
+            "email": f"{account.name}@example.com",
+            "is_password": True,
+            "login_enabled": True,
+            "receive_notifications": False,
+            "security_keys_enabled": False,
+            "security_keys_assignments": [],
+            "margin_model": account.margin_model,
+        }
+        if with_portfolio:
+            body["portfolio"] = {
+                currency.lower(): {
+                    key: value
+                    for key, value in exchange.portfolio(account, currency).items()
+                    if key in SUBACCOUNT_PORTFOLIO
+                }
+                | {"currency": currency.lower()}
+                for currency in account.wallets
+            }
+        bodies.append(body)
+    return bodies
+
+
+def _identity(call: Call, account: Account) -> dict[str, Any]:
     if not call.params.flag("extended"):
         return {}
-    account = call.account
     return {
         "id": account.number,
         "username": account.name,
-        "type": "main",
+        "type": "main" if account.number == MAIN else "subaccount",
         "email": f"{account.name}@example.com",
         "system_name": account.name,
         "mmp_enabled": True,
@@ -77,39 +135,10 @@ def _identity(call: Call) -> dict[str, Any]:
     }
 
 
-def get_transaction_log(call: Call) -> dict[str, Any]:
-    """Trades as log rows; the simulation has no other money movements."""
-    call.require("account", write=False)
-    start, end = call.params.integer("start_timestamp"), call.params.integer("end_timestamp")
-    currency, count = read_currency(call, None), call.params.integer("count", 100)
-    skip = call.params.integer("continuation", 0)
-    rows = [
-        {
-            "id": number,
-            "type": "trade",
-            "timestamp": trade["timestamp"],
-            "currency": trade["fee_currency"],
-            "instrument_name": trade["instrument_name"],
-            "trade_id": trade["trade_id"],
-            "order_id": trade["order_id"],
-            "side": f"open {trade['direction']}",
-            "price": trade["price"],
-            "amount": trade["amount"],
-            "commission": trade["fee"],
-            "profit_as_cashflow": False,
-        }
-        for number, trade in enumerate(call.account.trades, start=1)
-        if start <= trade["timestamp"] <= end and trade["fee_currency"] == currency
-    ]
-    page = rows[skip : skip + count]
-    more = skip + count if skip + count < len(rows) else None
-    return {"logs": page, "continuation": more}
-
-
 METHODS: dict[str, Method] = {
     "private/get_positions": get_positions,
     "private/get_position": get_position,
     "private/get_account_summary": get_account_summary,
     "private/get_account_summaries": get_account_summaries,
-    "private/get_transaction_log": get_transaction_log,
+    "private/get_subaccounts": get_subaccounts,
 }

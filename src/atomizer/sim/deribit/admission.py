@@ -6,17 +6,20 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from atomizer.sim.deribit.accounts import Account, margins, value
+from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.books import VenueBook
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.listings import Listing
+from atomizer.sim.deribit.margins import requirement, spending
 from atomizer.sim.deribit.orders import Order, Wish
 
 if TYPE_CHECKING:
     from atomizer.sim.deribit.exchange import Exchange
 
-# The perpetual refuses limit prices further than this from its mark.
+# Futures and spot refuse limit prices further than this from their mark.
 PRICE_BAND = 0.10
+# How far a market order on a combo reaches, in ticks.
+COMBO_REACH = 50
 
 
 class Admission:
@@ -34,12 +37,16 @@ class Admission:
             )
 
     def check_price(self, wish: Wish) -> None:
-        if wish.ticks is None or wish.listing.option is not None:
+        """Futures and spot stay near their marks; a combo leaves every leg a price."""
+        listing = wish.listing
+        if wish.ticks is None or listing.option is not None:
             return
-        mark, price = (
-            self._exchange.marks(wish.listing.settlement).mark[wish.listing.name],
-            wish.listing.price(wish.ticks),
-        )
+        price = listing.price(wish.ticks)
+        if listing.is_combo:
+            if wish.ticks < listing.lowest_ticks:
+                raise DeribitError("price_too_low", "below one tick for each leg", "price")
+            return
+        mark = self._exchange.underlying(listing).marks().mark[listing.name]
         if wish.side > 0 and price > mark * (1.0 + PRICE_BAND):
             raise DeribitError("price_too_high", f"above the band around {mark}", "price")
         if wish.side < 0 and price < mark * (1.0 - PRICE_BAND):
@@ -66,20 +73,30 @@ class Admission:
             raise DeribitError("other_reject", "no liquidity on the other side", "type")
         if wish.order_type == "market_limit":
             return best[0]
-        reach = int(best[0] * PRICE_BAND)
-        return max(best[0] + wish.side * reach, 1)
+        reach = max(int(abs(best[0]) * PRICE_BAND), COMBO_REACH if wish.listing.is_combo else 0)
+        return max(best[0] + wish.side * reach, wish.listing.lowest_ticks)
 
     def check_margin(self, account: Account, listing: Listing, extra: Order | None) -> None:
-        """Refuse what raises the initial margin beyond what the account has."""
-        currency = listing.settlement
-        marks = self._exchange.marks(currency)
-        needed, _ = margins(account, currency, marks, extra)
-        if needed <= value(account, currency, marks).margin_balance:
+        """Refuse what raises the initial margin, or what spot orders spend, beyond what the account has."""
+        if listing.kind == "spot":
+            self._check_spot(account, listing, extra)
             return
-        held, _ = margins(account, currency, marks)
-        if extra is not None and self._reduces(account, extra) and needed <= held:
+        exchange, currency = self._exchange, listing.settlement
+        marks, underlying = exchange.marks(currency), exchange.underlying(listing)
+        now = exchange.funds(account, currency)
+        needed = requirement(account, currency, marks, underlying, extra).initial
+        if needed + now.spot_reserve <= now.balance:
+            return
+        if extra is not None and self._reduces(account, extra) and needed <= now.margin.initial:
             return
         raise DeribitError("not_enough_funds", f"needs {needed:.8f} {currency} of initial margin")
+
+    def _check_spot(self, account: Account, listing: Listing, extra: Order | None) -> None:
+        """What open spot orders hold must be free in both currencies."""
+        for currency in (listing.coin, listing.quote):
+            more = spending(extra, currency) if extra is not None else 0.0
+            if (more or extra is None) and self._exchange.funds(account, currency).available < more:
+                raise DeribitError("not_enough_funds", f"needs {more:.8f} {currency}")
 
     @staticmethod
     def _reduces(account: Account, order: Order) -> bool:

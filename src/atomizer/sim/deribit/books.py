@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from decimal import Decimal
 from typing import Any
 
 from atomizer.sim.deribit.listings import Listing
@@ -33,6 +34,10 @@ class VenueBook:
         self.last_ticks = 0
         self.tick_direction = 1
         self.volume = 0.0
+        self.state = "open"
+        self.state_ms = 0
+        self.settlement_price: Decimal | None = None
+        self.delivery_price: Decimal | None = None
 
     def touch(self) -> None:
         """Something in the book changed."""
@@ -131,12 +136,11 @@ class BookFeed:
 def grouped(book: VenueBook, group: int, depth: int, now_ms: int) -> dict[str, Any]:
     """The message of `book.{instrument}.{group}.{depth}.{interval}`; group 0 is ungrouped.
 
-    A group counts in USD on the perpetual and in the coarse step on options; bids round down, asks up.
+    A group counts in USD on futures and spot and in the coarse step on options; bids round down, asks up.
     """
     listing = book.listing
-    width = (
-        max(round(group / float(listing.tick)), 1) if listing.option is None else group * listing.step_ticks
-    )
+    in_usd = listing.kind in ("future", "future_combo", "spot")
+    width = max(round(group / float(listing.tick)), 1) if in_usd else group * listing.step_ticks
     sides = []
     for side in (BUY, SELL):
         levels: dict[int, int] = {}

@@ -12,9 +12,9 @@ KINDS = ("future", "option", "spot", "future_combo", "option_combo", "any")
 CURRENCIES = ("BTC", "ETH", "SOL", "USDC", "USDT", "EURR", "any")
 GROUPS = ("none", "1", "2", "5", "10", "25", "100", "250")
 DEPTHS = ("1", "10", "20")
-USER_FEEDS = ("orders", "trades", "changes")
-# Channels that are granted and say nothing here: no lock, access list or combos are simulated.
-QUIET_USER = ("lock", "access_log", "combo_trades")
+USER_FEEDS = ("orders", "trades", "changes", "combo_trades")
+# Channels that are granted and say nothing here: no account lock or access list is simulated.
+QUIET_USER = ("lock", "access_log")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ def parse_channel(name: str, listings: Mapping[str, Listing], indices: Collectio
     if head == "trades" and _scoped(rest, listings):
         return Channel(name, head, ".".join(rest[:-1]), rest[-1])
     if head in ("deribit_price_index", "deribit_volatility_index") and len(rest) == 1 and rest[0] in indices:
+        return Channel(name, head, rest[0])
+    if head == "estimated_expiration_price" and len(rest) == 1 and rest[0] in indices:
         return Channel(name, head, rest[0])
     if head == "markprice" and len(rest) == 2 and rest[0] == "options" and rest[1] in indices:
         return Channel(name, "markprice", rest[1])

@@ -83,6 +83,10 @@ class Entrance:
         """Into the book as it came, if nobody ended it meanwhile."""
         if not order.is_bumped:
             return
+        if self._exchange.books[order.listing.name].state != OPEN:
+            self._exchange.withdraw(order, "settlement")
+            self.bump.notice()
+            return
         order.state = OPEN
         book = self._exchange.live_book(order.listing)
         placed = self.enter(book, order)

@@ -7,20 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Protocol
 
 from atomizer.net.transport import Clock
-from atomizer.sim.deribit.accounts import Account, Marks, Wallet
+from atomizer.sim.deribit.accounts import Account, Marks, Wallet, value
 from atomizer.sim.deribit.admission import Admission
+from atomizer.sim.deribit.booking import Booking
 from atomizer.sim.deribit.books import VenueBook
 from atomizer.sim.deribit.entrance import Entrance
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.executions import Executions
+from atomizer.sim.deribit.fees import Fees
 from atomizer.sim.deribit.guards import Guards
 from atomizer.sim.deribit.listings import NS_PER_MS, Listing
+from atomizer.sim.deribit.margins import Funds, funds
 from atomizer.sim.deribit.orders import Order, QuoteTag, Wish
 from atomizer.sim.deribit.quoting import MassQuotes
+from atomizer.sim.deribit.reports import portfolio
 from atomizer.sim.deribit.settings import DeribitTwinSettings
+from atomizer.sim.deribit.settlement import Settlement
+from atomizer.sim.deribit.states import OPEN, States
 from atomizer.sim.deribit.underlyings import Underlying
 from atomizer.sim.market import Market
 from atomizer.sim.matching import ANONYMOUS, Mode, Outcome, Placed, SelfTrade
@@ -40,6 +47,14 @@ class Listener(Protocol):
     def traded(self, listing: Listing, trade: dict[str, Any]) -> None: ...
 
     def book_changed(self, book: VenueBook) -> None: ...
+
+    def combo_traded(self, account: Account, listing: Listing, trade: dict[str, Any]) -> None: ...
+
+    def state_changed(self, listing: Listing, state: str) -> None: ...
+
+    def lock_changed(self, index_name: str, *, locked: bool) -> None: ...
+
+    def money_moved(self, account: Account) -> None: ...
 
     def mmp_triggered(self, account: Account, status: dict[str, Any]) -> None: ...
 
@@ -66,18 +81,35 @@ class Exchange:
             for position, market in enumerate(markets)
         }
         self.first = next(iter(self.underlyings.values()))
-        self.listings = {
-            name: listing for one in self.underlyings.values() for name, listing in one.listings.items()
-        }
-        self.books = {name: VenueBook(listing) for name, listing in self.listings.items()}
+        # Everything ever listed: what an expiry takes away stays known as archived.
+        self.listings: dict[str, Listing] = {}
+        self.books: dict[str, VenueBook] = {}
+        for one in self.underlyings.values():
+            self._know(list(one.expired.values()), "archivized")
+            self._know(list(one.listings.values()), OPEN)
+        self.locked: dict[str, None] = {}
+        self.fees = Fees(settings.fees)
+        self.booking = Booking(lambda: self.now_ms, self.marks, self.fees)
         names = dict.fromkeys(credential.account for credential in settings.credentials)
         self.accounts = {
             name: Account(name, number, self._wallets(), margin_model=settings.margin_model)
             for number, name in enumerate(names, start=1)
         }
+        self.house = Account("house", ANONYMOUS, {one: Wallet(one, Decimal(0)) for one in self._wallets()})
+        for account in self.accounts.values():
+            self.booking.open(account)
         self._orders: dict[int, Order] = {}
         self._next_order = FIRST_ORDER
-        self._executions = Executions(clock, self.underlying)
+        self._executions = Executions(clock, self.books, self.underlying, self.booking)
+        self.states = States(
+            self.books,
+            self.orders_on,
+            self.withdraw,
+            self.release,
+            self._listener.state_changed,
+            lambda: self.now_ms,
+        )
+        self.settlement = Settlement(self, settings.settlement_pause_s, settings.archive_s)
         self.admission = Admission(self)
         self.entrance = Entrance(self, settings)
         self.guards = Guards(lambda: self.now_ms, self.underlyings, self.cancel, listener.mmp_triggered)
@@ -105,6 +137,68 @@ class Exchange:
     def step_ns(self) -> int:
         return self.first.market.step_ns
 
+    @property
+    def everybody(self) -> list[Account]:
+        """Every account, the anonymous one last."""
+        return [*self.accounts.values(), self.house]
+
+    def advance(self) -> None:
+        """What time alone brings: funding, then settlement and delivery where they are due."""
+        for underlying in self.underlyings.values():
+            underlying.funding.advance(self.now_ns)
+        self.settlement.advance()
+
+    def money_moved(self) -> None:
+        """Every account was settled."""
+        for account in self.accounts.values():
+            self._listener.money_moved(account)
+
+    # --- instruments ---
+
+    def _know(self, listings: Sequence[Listing], state: str) -> None:
+        for listing in listings:
+            self.listings[listing.name] = listing
+            book = self.books[listing.name] = VenueBook(listing)
+            book.state = state
+
+    def list_new(self, listings: Sequence[Listing]) -> None:
+        """Open books for new instruments and announce them."""
+        self._know(listings, OPEN)
+        for listing in listings:
+            self._listener.state_changed(listing, OPEN)
+
+    def set_state(self, listing: Listing, state: str) -> None:
+        """An operator's hand: lock, halt, deactivate or open an instrument."""
+        self.states.set(listing, state)
+
+    def lock(self, underlying: Underlying, *, locked: bool) -> None:
+        """Lock or unlock a coin's index with every book on it."""
+        if locked:
+            self.locked[underlying.index_name] = None
+        else:
+            self.locked.pop(underlying.index_name, None)
+        before, after = (OPEN, "locked") if locked else ("locked", OPEN)
+        for listing in underlying.listings.values():
+            if self.books[listing.name].state == before:
+                self.states.set(listing, after)
+        self._listener.lock_changed(underlying.index_name, locked=locked)
+
+    def orders_on(self, listing: Listing) -> list[Order]:
+        """Open orders of accounts on an instrument."""
+        return [
+            order
+            for account in self.accounts.values()
+            for order in account.open_orders.values()
+            if order.listing is listing
+        ]
+
+    def withdraw(self, order: Order, reason: str) -> None:
+        """End an open order whatever holds it: the venue's own doing."""
+        book = self.books[order.listing.name]
+        book.matching.cancel(order.matching_id)
+        self.end(order, "cancelled", reason)
+        self.report(book, order)
+
     def underlying(self, listing: Listing) -> Underlying:
         """The coin that an instrument is on."""
         return self.underlyings[listing.coin]
@@ -113,6 +207,23 @@ class Exchange:
         """What positions that settle in `currency` are valued with."""
         found = self.underlyings.get(currency)
         return found.marks() if found else DOLLARS
+
+    def funds(self, account: Account, currency: str) -> Funds:
+        """What an account may use in a currency now."""
+        marks = self.marks(currency)
+        now = value(account, currency, marks)
+        return funds(account, currency, now, marks, self.underlyings.get(currency))
+
+    def portfolio(self, account: Account, currency: str) -> dict[str, Any]:
+        """An account in a currency as the venue describes it."""
+        return portfolio(account, currency, self.marks(currency), self.underlyings.get(currency))
+
+    def by_index(self, name: str) -> Underlying | None:
+        """The coin of an index, in dollars or USDC; None where there is none such."""
+        for underlying in self.underlyings.values():
+            if name in (underlying.index_name, underlying.spot.index):
+                return underlying
+        return None
 
     def listing(self, name: str) -> Listing:
         listing = self.listings.get(name)
@@ -132,7 +243,7 @@ class Exchange:
     def live_book(self, listing: Listing) -> VenueBook:
         """The book with its makers in place."""
         book = self.books[listing.name]
-        if not book.live:
+        if not book.live and book.state == OPEN:
             book.live = True
             underlying = self.underlying(listing)
             underlying.flow.refresh(book, underlying.state())
@@ -159,6 +270,7 @@ class Exchange:
         Raises:
             DeribitError: refused; nothing rests.
         """
+        self.states.require_open(wish.listing)
         self.admission.check_deadline(valid_until_ms)
         wish = self.admission.reduced(account, wish)
         book = self.live_book(wish.listing)
@@ -188,6 +300,7 @@ class Exchange:
         Raises:
             DeribitError: refused; the order stays, except that a rejected post-only edit cancels it.
         """
+        self.states.require_open(wish.listing)
         self.admission.check_deadline(valid_until_ms)
         if not order.is_open:
             raise DeribitError("not_open_order", f"order is {order.state}", "order_id")
@@ -236,7 +349,7 @@ class Exchange:
     def anonymous_tick(self, elapsed_s: float) -> None:
         """Makers and takers of every live book act once."""
         for book in self.books.values():
-            if not book.live:
+            if not book.live or book.state != OPEN:
                 continue
             if not book.watchers and not book.own_orders:
                 self.release(book)
@@ -307,8 +420,10 @@ class Exchange:
         for fill in placed.fills:
             maker = self._orders.get(fill.order_id)
             public = self._executions.public(book, side, fill.ticks, fill.lots)
-            for order, liquidity in ((taker, "T"), (maker, "M")):
+            for order, way, liquidity in ((taker, side, "T"), (maker, -side, "M")):
                 if order is None:
+                    if taker is not None or maker is not None:
+                        self._executions.house(self.house, book.listing, way, public)
                     continue
                 order.filled_lots += fill.lots
                 order.paid += fill.ticks * fill.lots
@@ -321,13 +436,22 @@ class Exchange:
                 tally = tallies.setdefault(order.account, Tally([], []))
                 if order not in tally.orders:
                     tally.orders.append(order)
-                tally.trades.append(self._executions.own(order, public, fill.ticks, fill.lots, liquidity))
-            self._listener.traded(book.listing, public)
+                own = self._executions.own(order, public, liquidity)
+                tally.trades += own
+                if book.listing.is_combo:
+                    combo = self._executions.combo(order, public, own)
+                    self._listener.combo_traded(order.account, book.listing, combo)
+            self._tell_trade(book.listing, public)
         if announce:
             self.count_own(book)
             self._announce(book, tallies)
             self.guards.act()
         return tallies
+
+    def _tell_trade(self, listing: Listing, public: dict[str, Any]) -> None:
+        self._listener.traded(listing, public)
+        for leg in public.get("legs", ()):
+            self._listener.traded(self.listings[leg["instrument_name"]], leg)
 
     def _announce(self, book: VenueBook, tallies: dict[Account, Tally]) -> None:
         for account, tally in tallies.items():

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from atomizer.sim import pricing
 from atomizer.sim.deribit.books import BUY, SELL, VenueBook
-from atomizer.sim.deribit.listings import OPTION_TICK, Listing
+from atomizer.sim.deribit.columns import OptionColumns
+from atomizer.sim.deribit.listings import LARGEST_TICKS, OPTION_TICK, Listing
 from atomizer.sim.market import Market, MarketState
 from atomizer.sim.matching import Mode
 
@@ -28,8 +29,11 @@ SIZE_MIX = 2_654_435_761  # Knuth's multiplicative hash: sizes look random but b
 
 
 @dataclass(frozen=True, slots=True)
-class PerpetualFlow:
-    """Makers and takers of the perpetual. Distances in basis points, sizes in USD, rates per side."""
+class FutureFlow:
+    """Makers and takers of a future or a spot pair; the defaults are the perpetual's.
+
+    Distances in basis points, sizes in USD, rates per side.
+    """
 
     half_spread: float = 0.25
     spacing: float = 0.6
@@ -49,6 +53,12 @@ class OptionFlow:
     taker_rate: float = 0.02
     taker_distance: float = 0.7
     taker_coins: float = 4.0
+
+
+DATED = FutureFlow(half_spread=0.8, spacing=1.5, levels=8, level_usd=40_000.0, taker_rate=0.1)
+SPOT = FutureFlow(half_spread=1.0, spacing=2.0, levels=8, level_usd=20_000.0, taker_rate=0.1)
+# Makers of combos stand this many ticks from fair.
+COMBO_TICKS = 5
 
 
 class Touch(NamedTuple):
@@ -113,37 +123,46 @@ class Flow:
     """The anonymous participants of one venue. `trade` places their orders in the venue's matching."""
 
     def __init__(
-        self, market: Market, seed: int, trade: Callable[[VenueBook, int, int, int, Mode], int]
+        self,
+        market: Market,
+        columns: OptionColumns,
+        fair: Callable[[Listing, MarketState], float],
+        seed: int,
+        trade: Callable[[VenueBook, int, int, int, Mode], int],
     ) -> None:
         self._market = market
+        self._columns = columns
+        self._fair = fair
         self._trade = trade
         self._random = random.Random(seed)  # noqa: S311 - a simulated market, not a secret
         self._salt = self._random.getrandbits(32)
-        self.perpetual = PerpetualFlow()
+        self.perpetual = FutureFlow()
         self.option = OptionFlow()
-        opening = market.state(market.start_ns)
-        count = len(market.options)
-        self._half_spreads = np.array([market.half_spread(option, opening) for option in market.options])
-        self._strikes = np.array([option.strike for option in market.options])
-        self._expiry_ns = np.array([option.expiry_ns for option in market.options], dtype=np.int64)
-        self._calls = np.array([option.is_call for option in market.options])
-        self._ticks = np.zeros((2, count), np.int64)
-        self._vols = np.zeros((2, count))
+        self._ticks = np.zeros((2, 0), np.int64)
+        self._vols = np.zeros((2, 0))
         self._touch_step = -1
         self._sizes: dict[tuple[int, int], int] = {}
 
+    def _future_flow(self, listing: Listing) -> FutureFlow:
+        if listing.kind == "spot":
+            return SPOT
+        return self.perpetual if listing.is_perpetual else DATED
+
     def touch(self, state: MarketState, listing: Listing) -> Touch:
         """Best prices of all options; `listing` gives the options' common grid."""
-        if state.step != self._touch_step:
-            taus = np.maximum(self._expiry_ns - state.ts_ns, 0) / (pricing.YEAR_S * 1e9)
+        columns = self._columns
+        if state.step != self._touch_step or self._ticks.shape[1] != len(columns.options):
+            if self._ticks.shape[1] != len(columns.options):
+                self._ticks = np.zeros((2, len(columns.options)), np.int64)
+                self._vols = np.zeros((2, len(columns.options)))
             _touch(
                 state.index,
                 float(OPTION_TICK),
-                self._market.prices(state),
-                self._half_spreads,
-                self._strikes,
-                taus,
-                self._calls,
+                columns.prices(state),
+                columns.half_spreads,
+                columns.strikes,
+                columns.taus(state),
+                columns.calls,
                 listing.band_ticks,
                 listing.step_ticks,
                 self._ticks,
@@ -162,8 +181,9 @@ class Flow:
 
     def _size(self, listing: Listing, ticks: int) -> int:
         share = ((ticks * SIZE_MIX ^ self._salt ^ listing.number * 40_503) & 0xFFFF) / 0xFFFF
-        if listing.option is None:
-            size = self.perpetual.level_usd * (0.4 + 1.2 * share)
+        if not _in_coins(listing):
+            usd = self._future_flow(listing).level_usd * (0.4 + 1.2 * share)
+            size = usd / self._market.behaviour.index if listing.kind == "spot" else usd
         else:
             cheaper = min(4000.0 / self._market.behaviour.index, 1.0)
             size = self.option.level_coins * (0.3 + 1.4 * share) * cheaper
@@ -191,26 +211,28 @@ class Flow:
     def take(self, book: VenueBook, state: MarketState, elapsed_s: float) -> None:
         """Let takers arrive during `elapsed_s`."""
         listing, random_ = book.listing, self._random
-        rate = (self.perpetual if listing.option is None else self.option).taker_rate
+        if listing.is_combo:
+            return
+        flow = self.option if listing.option else self._future_flow(listing)
         for side in (BUY, SELL):
-            if random_.random() >= rate * elapsed_s:
+            if random_.random() >= flow.taker_rate * elapsed_s:
                 continue
             distance = random_.expovariate(1.0)
             ticks = self._reach(listing, side, distance, state)
             if ticks < 1:
                 continue
-            if listing.option is None:
-                lots = random_.expovariate(1.0 / self.perpetual.taker_usd) / float(listing.lot)
-            else:
-                lots = random_.expovariate(1.0 / self.option.taker_coins) / float(listing.lot)
+            mean = flow.taker_coins if isinstance(flow, OptionFlow) else flow.taker_usd
+            if listing.kind == "spot":
+                mean /= self._market.behaviour.index
+            lots = random_.expovariate(1.0 / mean) / float(listing.lot)
             self._trade(book, side, ticks, max(round(lots), 1), Mode.IMMEDIATE)
             book.touch()
 
     def _reach(self, listing: Listing, side: int, distance: float, state: MarketState) -> int:
         """The worst price a taker accepts, in ticks; `distance` is in mean distances."""
         if listing.option is None:
-            away = distance * self.perpetual.taker_distance * BASIS_POINT
-            price = state.perpetual * (1.0 + side * away)
+            away = distance * self._future_flow(listing).taker_distance * BASIS_POINT
+            price = self._fair(listing, state) * (1.0 + side * away)
         else:
             price = self._option_price(listing, side * distance * self.option.taker_distance, state)
         return int(_to_grid(price / float(listing.tick), listing.band_ticks, listing.step_ticks, side))
@@ -219,15 +241,19 @@ class Flow:
         """Coin price at fair vol plus a number of usual half spreads."""
         option = listing.option
         assert option is not None
-        prices = self._market.prices(state)
-        vol = max(prices[pricing.VOL, listing.row] + half_spreads * self._half_spreads[listing.row], 0.01)
+        prices, spreads = self._columns.prices(state), self._columns.half_spreads
+        vol = max(prices[pricing.VOL, listing.row] + half_spreads * spreads[listing.row], 0.01)
         forward, tau = prices[pricing.FORWARD, listing.row], state.tau(option.expiry_ns)
         return float(pricing.black(forward, option.strike, vol, tau, option.is_call)) / state.index
 
     def _ladder(self, listing: Listing, side: int, state: MarketState) -> list[int]:
         """Prices, best first, where makers want to rest."""
+        if listing.is_combo:
+            ticks = self._fair(listing, state) / float(listing.tick) - side * COMBO_TICKS
+            at = int(_to_grid(ticks, LARGEST_TICKS, 1, side))
+            return [at] if at >= listing.lowest_ticks else []
         if listing.option is None:
-            return self._perpetual_ladder(listing, side, state)
+            return self._future_ladder(listing, side, state)
         touch = self.touch(state, listing)
         best = int((touch.bid if side == BUY else touch.ask)[listing.row])
         if best < 1:
@@ -240,11 +266,16 @@ class Flow:
                 ladder.append(ticks)
         return ladder
 
-    def _perpetual_ladder(self, listing: Listing, side: int, state: MarketState) -> list[int]:
+    def _future_ladder(self, listing: Listing, side: int, state: MarketState) -> list[int]:
         """The best price follows fair value; deeper ones stand on fixed prices, so they rest for long."""
-        flow, tick = self.perpetual, float(listing.tick)
-        fair = state.perpetual
+        flow, tick = self._future_flow(listing), float(listing.tick)
+        fair = self._fair(listing, state)
         best = int(_to_grid((fair - side * fair * flow.half_spread * BASIS_POINT) / tick, 0, 1, side))
         spacing = max(round(self._market.behaviour.index * flow.spacing * BASIS_POINT / tick), 1)
         behind = (best - 1) // spacing * spacing if side == BUY else -(-(best + 1) // spacing) * spacing
         return [best, *(behind - side * step * spacing for step in range(flow.levels - 1))]
+
+
+def _in_coins(listing: Listing) -> bool:
+    """Whether its size is thought of as options are."""
+    return listing.option is not None or listing.kind == "option_combo"

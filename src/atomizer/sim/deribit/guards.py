@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from atomizer.sim import pricing
-from atomizer.sim.deribit.accounts import Account, coin
+from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.listings import Listing
 from atomizer.sim.deribit.orders import Order, QuoteTag, Wish
+from atomizer.sim.deribit.positions import coin
 from atomizer.sim.deribit.protection import Guard, MmpConfig, Protection
 from atomizer.sim.deribit.underlyings import Underlying
 
@@ -28,12 +28,21 @@ class Exposure(NamedTuple):
 
 def exposure(listing: Listing, underlying: Underlying, ticks: int) -> Exposure:
     """What one unit carries now: an inverse future's dollars are coins at the price."""
+    marks = underlying.marks()
+    if listing.kind == "spot":
+        return Exposure(1.0, 1.0, 0.0)
+    if listing.is_combo:
+        delta = sum(leg.ratio * marks.delta[leg.listing.name] for leg in listing.legs)
+        vega = sum(
+            leg.ratio * marks.greeks[leg.listing.name].vega for leg in listing.legs if leg.listing.option
+        )
+        return Exposure(1.0, delta - marks.mark[listing.name], vega)
     if listing.option is None:
         coins = 1.0 / listing.price(ticks)
         return Exposure(coins, coins, 0.0)
-    marks = underlying.marks()
-    vega = float(underlying.market.prices(underlying.state())[pricing.VEGA][listing.row])
-    return Exposure(1.0, marks.delta[listing.name] - marks.mark[listing.name], vega)
+    return Exposure(
+        1.0, marks.delta[listing.name] - marks.mark[listing.name], marks.greeks[listing.name].vega
+    )
 
 
 class Guards:

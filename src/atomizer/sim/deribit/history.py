@@ -26,7 +26,7 @@ MAX_ORDERS = 10_000
 
 def matches(order: Order, currency: str, kind: str) -> bool:
     """Whether an order is of a currency and a kind; `any` is."""
-    return currency in ("any", order.listing.currency) and kind in ("any", order.listing.kind)
+    return currency in ("any", *order.listing.currencies) and kind in ("any", order.listing.kind)
 
 
 def of_type(call: Call) -> bool:
@@ -122,7 +122,7 @@ def get_user_trades_by_currency(call: Call) -> dict[str, Any]:
     currency, kind = read_currency(call, "any"), call.params.choice("kind", KINDS, "any")
 
     def chosen(listing: Listing) -> bool:
-        return currency in ("any", listing.currency) and kind in ("any", listing.kind)
+        return currency in ("any", *listing.currencies) and kind in ("any", listing.kind)
 
     found = _trades(call, lambda trade: chosen(exchange.listings[trade["instrument_name"]]))
     return page_of(call, found, "desc")

@@ -16,9 +16,10 @@ from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.books import BookFeed, VenueBook, grouped
 from atomizer.sim.deribit.channels import Channel
 from atomizer.sim.deribit.exchange import Exchange
+from atomizer.sim.deribit.funding import rate_of
 from atomizer.sim.deribit.listings import Listing
 from atomizer.sim.deribit.orders import Order
-from atomizer.sim.deribit.reports import portfolio, position_report
+from atomizer.sim.deribit.reports import estimated_expiration, position_report
 from atomizer.sim.deribit.tickers import Tickers
 from atomizer.sim.deribit.underlyings import Underlying
 from atomizer.sim.deribit.volatility import volatility_index
@@ -138,8 +139,11 @@ class Hub:
         if channel.feed == "quote":
             return _encode(self._quote(exchange.listings[channel.scope]))
         if channel.feed == "perpetual":
-            index = exchange.underlying(exchange.listings[channel.scope]).index()
-            return _encode({"timestamp": exchange.now_ms, "interest": 0.0, "index_price": index})
+            state = exchange.underlying(exchange.listings[channel.scope]).state()
+            interest = {"interest": rate_of(state), "index_price": round(state.index, 4)}
+            return _encode({"timestamp": exchange.now_ms} | interest)
+        if channel.feed == "estimated_expiration_price":
+            return _encode(estimated_expiration(self._indexed(channel.scope), exchange.now_ns))
         if channel.feed == "deribit_price_index":
             index = self._indexed(channel.scope).index()
             return _encode({"index_name": channel.scope, "price": index, "timestamp": exchange.now_ms})
@@ -162,7 +166,9 @@ class Hub:
 
     def _indexed(self, index_name: str) -> Underlying:
         """The coin of an index; the channel was granted, so there is one."""
-        return next(one for one in self.exchange.underlyings.values() if one.index_name == index_name)
+        found = self.exchange.by_index(index_name)
+        assert found is not None
+        return found
 
     def _mark_prices(self, index_name: str) -> list[dict[str, Any]]:
         exchange, underlying = self.exchange, self._indexed(index_name)
@@ -211,9 +217,14 @@ class Hub:
                 self._happened(account.name, f"user.orders.{scope}", [order], many=False)
         self._portfolios.add(account.name)
 
-    def user_trades(self, account: Account, listing: Listing, trades: list[dict[str, Any]]) -> None:
-        for scope in listing.scopes():
-            self._happened(account.name, f"user.trades.{scope}", trades, many=True)
+    def user_trades(self, account: Account, trades: list[dict[str, Any]]) -> None:
+        """Each trade on its own instrument's channels: those of a combo are on its legs."""
+        by_name: dict[str, list[dict[str, Any]]] = {}
+        for trade in trades:
+            by_name.setdefault(trade["instrument_name"], []).append(trade)
+        for name, found in by_name.items():
+            for scope in self.exchange.listings[name].scopes():
+                self._happened(account.name, f"user.trades.{scope}", found, many=True)
         self._portfolios.add(account.name)
 
     def mmp_triggered(self, account: Account, status: dict[str, Any]) -> None:
@@ -222,13 +233,38 @@ class Hub:
             if topic is not None:
                 topic.say(_encode(status))
 
+    def combo_traded(self, account: Account, listing: Listing, trade: dict[str, Any]) -> None:
+        for scope in listing.scopes():
+            self._happened(account.name, f"user.combo_trades.{scope}", [trade], many=True)
+
+    def state_changed(self, listing: Listing, state: str) -> None:
+        data = {"timestamp": self.exchange.now_ms, "state": state, "instrument_name": listing.name}
+        for scope in listing.scopes()[1:]:
+            topic = self._topics.get((f"instrument.state.{scope}", ""))
+            if topic is not None:
+                topic.say(_encode(data))
+
+    def lock_changed(self, index_name: str, *, locked: bool) -> None:
+        topic = self._topics.get(("platform_state", ""))
+        if topic is not None:
+            topic.say(_encode({"price_index": index_name, "locked": locked}))
+
+    def money_moved(self, account: Account) -> None:
+        """Its portfolio is told with the next step."""
+        self._portfolios.add(account.name)
+
     def account_changed(
         self, account: Account, listing: Listing, orders: list[dict[str, Any]], trades: list[dict[str, Any]]
     ) -> None:
         """Tell user.changes; positions ride with trades."""
         positions = []
         if trades:
-            positions = [position_report(account.position(listing), self.exchange.marks(listing.settlement))]
+            names = dict.fromkeys(trade["instrument_name"] for trade in trades)
+            positions = [
+                position_report(account.position(one), self.exchange.marks(one.settlement))
+                for one in map(self.exchange.listings.__getitem__, names)
+                if one.kind != "spot"
+            ]
         change = {
             "instrument_name": listing.name,
             "trades": trades,
@@ -266,7 +302,9 @@ class Hub:
             if topic.pending:
                 self._flush(topic)
             elif channel.feed == "ticker":
-                if slow or options_due or self.exchange.listings[channel.scope].option is None:
+                listing = self.exchange.listings[channel.scope]
+                gone = self.exchange.books[listing.name].state == "archivized"
+                if not gone and (slow or options_due or listing.option is None):
                     topic.say(self.tickers.data(self.exchange.listings[channel.scope]))
             elif channel.feed == "incremental_ticker":
                 self._say_increment(topic)
@@ -275,7 +313,8 @@ class Hub:
             elif channel.feed == "grouped":
                 self._say_if_changed(topic)
             elif channel.feed in ("deribit_price_index", "perpetual") or (
-                slow and channel.feed in ("markprice", "deribit_volatility_index")
+                slow
+                and channel.feed in ("markprice", "deribit_volatility_index", "estimated_expiration_price")
             ):
                 data = self._current(channel)
                 assert data is not None
@@ -322,7 +361,7 @@ class Hub:
         asked = topic.channel.scope.upper()
         for currency in account.wallets:
             if asked in (currency, "ANY"):
-                topic.say(_encode(portfolio(account, currency, self.exchange.marks(currency))))
+                topic.say(_encode(self.exchange.portfolio(account, currency)))
 
 
 def later(delay_ms: int, call: Callable[[], None]) -> None:

@@ -177,8 +177,7 @@ class Order:
         quote: QuoteTag | None = None,
     ) -> None:
         self.matching_id = matching_id
-        prefix = "" if wish.listing.currency == "BTC" else f"{wish.listing.currency}-"
-        self.order_id = f"{prefix}{matching_id}"
+        self.order_id = f"{wish.listing.prefix}{matching_id}"
         self.account = account
         self.wish = wish
         self.listing = wish.listing

@@ -12,6 +12,7 @@ from atomizer.sim.deribit.channels import CURRENCIES, KINDS
 from atomizer.sim.deribit.errors import DeribitError, invalid_params
 from atomizer.sim.deribit.exchange import USDC
 from atomizer.sim.deribit.listings import Listing
+from atomizer.sim.deribit.states import ARCHIVIZED
 
 DEPTHS = (1, 5, 10, 20, 50, 100, 1000, 10000)
 MAX_COUNT = 1000
@@ -22,8 +23,12 @@ def get_time(call: Call) -> int:
     return call.twin.exchange.now_ms
 
 
-def status(call: Call) -> dict[str, Any]:  # noqa: ARG001 - methods share one shape
-    return {"locked": False, "locked_indices": []}
+def status(call: Call) -> dict[str, Any]:
+    """Which indices are locked: all, some (`partial`), or none."""
+    exchange = call.twin.exchange
+    locked = list(exchange.locked)
+    everything = len(locked) == len(exchange.underlyings)
+    return {"locked": everything or ("partial" if locked else False), "locked_indices": locked}
 
 
 def get_currencies(call: Call) -> list[dict[str, Any]]:
@@ -60,21 +65,27 @@ def _selected(call: Call) -> list[Listing]:
     """Instruments of `currency` and `kind`; either missing means any."""
     currency = read_currency(call, "any")
     kind = call.params.choice("kind", KINDS, "any")
+    gone = call.params.flag("expired")
+    exchange = call.twin.exchange
     return [
         listing
-        for listing in call.twin.exchange.listings.values()
-        if kind in ("any", listing.kind) and currency in ("any", listing.currency)
+        for listing in exchange.listings.values()
+        if kind in ("any", listing.kind)
+        and currency in ("any", *listing.currencies)
+        and (exchange.books[listing.name].state == ARCHIVIZED) is gone
     ]
 
 
 def get_instruments(call: Call) -> list[dict[str, Any]]:
-    if call.params.flag("expired"):
-        return []
-    return [listing.render() for listing in _selected(call)]
+    return [_rendered(call, listing) for listing in _selected(call)]
+
+
+def _rendered(call: Call, listing: Listing) -> dict[str, Any]:
+    return listing.render(call.twin.exchange.books[listing.name].state)
 
 
 def get_instrument(call: Call) -> dict[str, Any]:
-    return listing_of(call).render()
+    return _rendered(call, listing_of(call))
 
 
 def listing_of(call: Call) -> Listing:
@@ -107,13 +118,13 @@ def _summary(call: Call, listing: Listing) -> dict[str, Any]:
     body = {
         "instrument_name": listing.name,
         "base_currency": listing.currency,
-        "quote_currency": listing.currency if listing.option else "USD",
+        "quote_currency": listing.quote,
         "bid_price": data["best_bid_price"] or None,
         "ask_price": data["best_ask_price"] or None,
         "mid_price": None,
         "mark_price": data["mark_price"],
         "last": data["last_price"],
-        "open_interest": 0.0,
+        "open_interest": data["open_interest"],
         "volume": data["stats"]["volume"],
         "volume_usd": None,
         "high": None,
@@ -133,10 +144,11 @@ def _summary(call: Call, listing: Listing) -> dict[str, Any]:
 
 def get_index_price(call: Call) -> dict[str, float]:
     name = call.params.text("index_name")
-    for underlying in call.twin.exchange.underlyings.values():
-        if underlying.index_name == name:
-            return {"index_price": underlying.index(), "estimated_delivery_price": underlying.index()}
-    raise DeribitError("not_found", f"unknown index {name}", "index_name")
+    underlying = call.twin.exchange.by_index(name)
+    if underlying is None:
+        raise DeribitError("not_found", f"unknown index {name}", "index_name")
+    estimate = underlying.estimated_delivery(underlying.next_expiry_ns)
+    return {"index_price": underlying.index(), "estimated_delivery_price": estimate}
 
 
 def get_last_trades(call: Call) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from atomizer.sim.deribit.accounts import value
 from atomizer.sim.deribit.books import BUY, SELL
 from atomizer.sim.deribit.calls import Call, Held, Method
 from atomizer.sim.deribit.channels import CURRENCIES, KINDS
 from atomizer.sim.deribit.errors import DeribitError, invalid_params
+from atomizer.sim.deribit.history import matches
 from atomizer.sim.deribit.orders import Order
 from atomizer.sim.deribit.params import Params
 from atomizer.sim.deribit.protection import MmpConfig
@@ -118,7 +118,12 @@ def cancel_quotes(call: Call) -> Any:
     call.require("trade", write=True)
     _require_cod(call)
     chosen = _chooser(call)
-    found = [order for order in call.account.open_orders.values() if order.quote and chosen(order)]
+    states = call.twin.exchange.states
+    found = [
+        order
+        for order in call.account.open_orders.values()
+        if order.quote and chosen(order) and states.cancellable(order.listing)
+    ]
     for order in found:
         call.twin.exchange.cancel(order, USER_REQUEST)
     if call.params.flag("freeze_quotes"):
@@ -151,7 +156,7 @@ def _chooser(call: Call) -> Callable[[Order], bool]:
     kind = params.choice("kind", KINDS, "any") if sort == "instrument_kind" else "any"
     if sort == "currency" and not params.has("currency"):
         raise invalid_params("currency", "value required")
-    return lambda order: kind in ("any", order.listing.kind) and currency in ("any", order.listing.currency)
+    return lambda order: matches(order, currency, kind)
 
 
 def set_mmp_config(call: Call) -> list[dict[str, Any]]:
@@ -176,7 +181,7 @@ def set_mmp_config(call: Call) -> list[dict[str, Any]]:
     old = before.config if before else None
     exchange.guards.configure(account, config)
     currency = next(one.settlement for one in exchange.listings.values() if one.index == index)
-    if config.interval_s and value(account, currency, exchange.marks(currency)).available < 0:
+    if config.interval_s and exchange.funds(account, currency).available < 0:
         exchange.guards.configure(account, old or MmpConfig(index, group, 0, 0))
         raise DeribitError("not_enough_funds", "the group's margin cannot be held", "max_quote_quantity")
     return [guard.config.render() for guard in exchange.guards.of(account).selected(index, group)]

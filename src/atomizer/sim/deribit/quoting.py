@@ -152,6 +152,7 @@ class MassQuotes:
         ticks = standing.ticks if asked.price is None and standing else listing.ticks(_given(asked.price))
         lots = standing.left_lots if asked.amount is None and standing else listing.lots(_given(asked.amount))
         made = _wish(listing, side, ticks, lots, asked)
+        self._exchange.states.require_open(listing)
         self._exchange.admission.check_price(made)
         self._exchange.guards.admit(account, made, ticks, tag)
         self._check_book(account, tag, made, ticks)

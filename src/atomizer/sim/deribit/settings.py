@@ -36,8 +36,19 @@ class Tier:
     burst: int
 
 
+@dataclass(frozen=True, slots=True)
+class FeeOverride:
+    """Rates of one account for `perpetual`, `future`, `option` or `spot`: a volume tier, or a rebate."""
+
+    account: str
+    kind: str
+    maker: Decimal
+    taker: Decimal
+
+
 STANDARD_MARGIN = ("segregated_sm", "cross_sm")
-MARGIN_MODELS = (*STANDARD_MARGIN, "segregated_pm", "cross_pm")
+PORTFOLIO_MODELS = ("segregated_pm", "cross_pm")
+MARGIN_MODELS = (*STANDARD_MARGIN, *PORTFOLIO_MODELS)
 BUMPED_CANCELS = ("ioc", "gone")
 QUOTE_ERRORS = ("stays_together", "stays_alone", "goes_together", "goes_alone")
 TIERS = {1: Tier(30, 100), 2: Tier(20, 50), 3: Tier(10, 30), 4: Tier(5, 20)}
@@ -66,7 +77,11 @@ class DeribitTwinSettings:
         quote_errors: what a refused side of a mass quote means for the resting quote of that side (`stays`,
             `goes`) and for the other side (`together`: refused as well, `alone`). The venue's article says
             `goes_alone`, its release note of 25 November 2025 `stays_together`.
-        margin_model: of every account; under `segregated_sm` and `cross_sm` options cannot be quoted in mass.
+        fees: rates of accounts that do not pay what the instruments say.
+        settlement_pause_s: how long books stay in `settlement` at 08:00 UTC.
+        archive_s: time from a delivery until its instruments are archived.
+        margin_model: of every account until it chooses another; under `segregated_sm` and `cross_sm`
+            options cannot be quoted in mass.
     """
 
     credentials: tuple[Credential, ...] = DEFAULT_CREDENTIALS
@@ -85,6 +100,9 @@ class DeribitTwinSettings:
     bumped_cancel: str = "ioc"
     quote_errors: str = "stays_together"
     margin_model: str = "segregated_sm"
+    fees: tuple[FeeOverride, ...] = ()
+    settlement_pause_s: float = 5.0
+    archive_s: float = 60.0
 
     def opening(self, currency: str) -> Decimal:
         """What every account starts with in a currency."""

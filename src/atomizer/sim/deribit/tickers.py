@@ -5,7 +5,9 @@ from __future__ import annotations
 from atomizer.sim import pricing
 from atomizer.sim.deribit.books import BUY, SELL
 from atomizer.sim.deribit.exchange import Exchange
-from atomizer.sim.deribit.listings import OPTION_TICK, Listing, underlying_index
+from atomizer.sim.deribit.funding import rate_of
+from atomizer.sim.deribit.listings import OPTION_TICK, Listing, future_name
+from atomizer.sim.deribit.states import ARCHIVIZED, OPEN
 from atomizer.sim.deribit.underlyings import Underlying
 from atomizer.sim.market import MarketState
 
@@ -19,23 +21,25 @@ class Tickers:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._live: dict[str, tuple[int, int, bytes]] = {}
-        self._chains: dict[str, tuple[int, list[bytes]]] = {}
+        self._chains: dict[str, tuple[int, dict[str, bytes]]] = {}
 
     def data(self, listing: Listing) -> bytes:
         """The ticker object of one instrument as JSON."""
         book, underlying = self._exchange.books[listing.name], self._exchange.underlying(listing)
         state = underlying.state()
+        if book.state == ARCHIVIZED:
+            return self._archived(listing, underlying).encode()
         if listing.option is not None and not book.live:
-            step, chain = self._chains.get(listing.coin, (-1, []))
-            if state.step != step:
+            step, chain = self._chains.get(listing.coin, (-1, {}))
+            if state.step != step or listing.name not in chain:
                 chain = self._write_chain(underlying, state)
                 self._chains[listing.coin] = state.step, chain
-            return chain[listing.row]
+            return chain[listing.name]
         cached = self._live.get(listing.name)
         if cached is not None and cached[:2] == (state.step, book.change_id):
             return cached[2]
         text = (
-            self._perpetual(listing, underlying)
+            self._linear(listing, underlying, state)
             if listing.option is None
             else self._live_option(listing, underlying, state)
         )
@@ -47,6 +51,8 @@ class Tickers:
         """(bid, bid amount, ask, ask amount), zeros where a side is empty."""
         exchange = self._exchange
         book = exchange.books[listing.name]
+        if book.state != OPEN:
+            return 0.0, 0.0, 0.0, 0.0
         if book.live or listing.option is None:
             book = exchange.live_book(listing)
             found: list[float] = []
@@ -64,54 +70,77 @@ class Tickers:
             listing.amount(self._exchange.underlying(listing).flow.size_at(listing, ticks)) if ticks else 0.0
         )
 
-    def _statistics(self, listing: Listing) -> str:
+    def _statistics(self, listing: Listing, underlying: Underlying) -> str:
+        """State, last and settlement prices, volume; what it would be delivered at."""
         book = self._exchange.books[listing.name]
         last = str(listing.price(book.last_ticks)) if book.last_ticks else "null"
+        settled = "null" if book.settlement_price is None else str(book.settlement_price)
+        delivered = f'"delivery_price":{book.delivery_price},' if book.delivery_price is not None else ""
+        estimate = underlying.estimated_delivery(listing.expiry_ns)
         return (
-            f'"last_price":{last},"settlement_price":null,"open_interest":0.0,'
+            f'"state":"{book.state}","estimated_delivery_price":{estimate:.4f},{delivered}'
+            f'"last_price":{last},"settlement_price":{settled},"open_interest":{self._interest(listing)},'
             f'"stats":{{"volume":{book.volume},"volume_usd":null,"low":null,"high":null,"price_change":null}},'
         )
 
+    def _interest(self, listing: Listing) -> float:
+        """Open interest: what all long positions add up to, the house's included."""
+        found = (account.positions.get(listing.name) for account in self._exchange.everybody)
+        return float(sum(position.size for position in found if position is not None and position.size > 0))
+
     def _index(self, underlying: Underlying) -> str:
-        index = underlying.index()
-        now = self._exchange.now_ms
+        return f'"timestamp":{self._exchange.now_ms},"index_price":{underlying.index():.4f},'
+
+    def _archived(self, listing: Listing, underlying: Underlying) -> str:
+        """What is left of an instrument that has been delivered."""
         return (
-            f'"timestamp":{now},"state":"open","index_price":{index:.4f},'
-            f'"estimated_delivery_price":{index:.4f},'
+            f'{{"instrument_name":"{listing.name}",{self._index(underlying)}'
+            f'{self._statistics(listing, underlying)}"best_bid_price":0.0,"best_bid_amount":0.0,'
+            '"best_ask_price":0.0,"best_ask_amount":0.0,"mark_price":0.0,"min_price":0.0,"max_price":0.0}'
         )
 
-    def _perpetual(self, listing: Listing, underlying: Underlying) -> str:
-        mark = underlying.perpetual_mark()
+    def _linear(self, listing: Listing, underlying: Underlying, state: MarketState) -> str:
+        """Futures, spot and combos: everything without a strike."""
+        mark = underlying.marks().mark[listing.name]
         bid, bid_amount, ask, ask_amount = self.touch(listing)
+        band = abs(mark) * 0.1
+        funding = ""
+        if listing.is_perpetual:
+            interest = underlying.funding
+            funding = (
+                f',"funding_8h":{interest.last_8h(self._exchange.now_ms)!r},'
+                f'"current_funding":{rate_of(state)!r},"interest_value":{interest.interest!r}'
+            )
         return (
-            f'{{"instrument_name":"{listing.name}",{self._index(underlying)}{self._statistics(listing)}'
+            f'{{"instrument_name":"{listing.name}",{self._index(underlying)}'
+            f"{self._statistics(listing, underlying)}"
             f'"best_bid_price":{bid},"best_bid_amount":{bid_amount},'
-            f'"best_ask_price":{ask},"best_ask_amount":{ask_amount},"mark_price":{mark:.4f},'
-            f'"min_price":{mark * 0.9:.2f},"max_price":{mark * 1.1:.2f},'
-            '"funding_8h":0.0,"current_funding":0.0,"interest_value":0.0}'
+            f'"best_ask_price":{ask},"best_ask_amount":{ask_amount},"mark_price":{mark},'
+            f'"min_price":{mark - band:.4f},"max_price":{mark + band:.4f}{funding}}}'
         )
 
-    def _write_chain(self, underlying: Underlying, state: MarketState) -> list[bytes]:
+    def _write_chain(self, underlying: Underlying, state: MarketState) -> dict[str, bytes]:
         """Every option of a coin as if nobody looked at its book."""
         tick = float(OPTION_TICK)
-        prices = underlying.market.prices(state).tolist()
-        touch = underlying.flow.touch(state, underlying.options[0])
+        prices = underlying.columns.prices(state).tolist()
+        options = underlying.options
+        touch = underlying.flow.touch(state, options[0])
+        bids, asks = touch.bid.tolist(), touch.ask.tolist()
+        bid_vols, ask_vols = touch.bid_vol.tolist(), touch.ask_vol.tolist()
         index = self._index(underlying)
-        written = []
-        for listing, bid, ask, bid_vol, ask_vol in zip(
-            underlying.options,
-            touch.bid.tolist(),
-            touch.ask.tolist(),
-            touch.bid_vol.tolist(),
-            touch.ask_vol.tolist(),
-            strict=True,
-        ):
+        written = {}
+        for listing in options:
+            row = listing.row
+            quoted = self._exchange.books[listing.name].state == OPEN
+            bid, ask = (bids[row], asks[row]) if quoted else (0, 0)
+            bid_vol, ask_vol = (bid_vols[row], ask_vols[row]) if quoted else (0.0, 0.0)
             prices_text = (
                 f'"best_bid_price":{bid * tick:.4f},"best_bid_amount":{self._amount(listing, bid)},'
                 f'"best_ask_price":{ask * tick:.4f},"best_ask_amount":{self._amount(listing, ask)},'
                 f'"bid_iv":{100.0 * bid_vol:.2f},"ask_iv":{100.0 * ask_vol:.2f},'
             )
-            written.append(self._option(listing, state, prices, index, prices_text).encode())
+            text = self._option(listing, underlying, state, prices, index, prices_text)
+            written[listing.name] = text.encode()
         return written
 
     def _live_option(self, listing: Listing, underlying: Underlying, state: MarketState) -> str:
@@ -129,18 +158,23 @@ class Tickers:
             f'"best_ask_price":{ask},"best_ask_amount":{ask_amount},'
             f'"bid_iv":{100.0 * (bid_vol or 0.0):.2f},"ask_iv":{100.0 * (ask_vol or 0.0):.2f},'
         )
-        prices = underlying.market.prices(state).tolist()
-        return self._option(listing, state, prices, self._index(underlying), prices_text)
+        prices = underlying.columns.prices(state).tolist()
+        return self._option(listing, underlying, state, prices, self._index(underlying), prices_text)
 
     def _option(
-        self, listing: Listing, state: MarketState, prices: list[list[float]], index: str, touch: str
+        self,
+        listing: Listing,
+        underlying: Underlying,
+        state: MarketState,
+        prices: list[list[float]],
+        index: str,
+        touch: str,
     ) -> str:
         row = listing.row
-        assert listing.option is not None
         mark = prices[pricing.USD][row] / state.index
         return (
-            f'{{"instrument_name":"{listing.name}",{index}{self._statistics(listing)}{touch}'
-            f'"underlying_index":"{underlying_index(listing.option)}","interest_rate":0.0,'
+            f'{{"instrument_name":"{listing.name}",{index}{self._statistics(listing, underlying)}{touch}'
+            f'"underlying_index":"{future_name(listing.coin, listing.expiry_ns)}","interest_rate":0.0,'
             f'"mark_price":{mark:.6f},"min_price":0.0001,"max_price":{max(2.0 * mark, MIN_MAX_PRICE):.4f},'
             f'"underlying_price":{prices[pricing.FORWARD][row]:.4f},'
             f'"mark_iv":{100.0 * prices[pricing.VOL][row]:.2f},'

@@ -100,6 +100,7 @@ def cancel(call: Call) -> dict[str, Any]:
     order = own_order(call.account, call.params.text("order_id"))
     if not order.is_open:
         raise DeribitError("not_open_order", f"order is {order.state}", "order_id")
+    call.twin.exchange.states.require_cancellable(order.listing)
     call.twin.exchange.cancel(order, USER_REQUEST)
     if order.is_bumped:
         raise DeribitError("not_open_order", "in the speed bump: it will not rest, but may trade", "order_id")
@@ -132,9 +133,14 @@ def cancel_by_label(call: Call) -> Any:
 
 
 def _cancel_where(call: Call, chosen: Callable[[Order], bool]) -> Any:
-    """Cancel; the count, or with `detailed` what each book's orders became."""
+    """Cancel what its instrument's state lets go; the count, or with `detailed` the orders of each book."""
     call.require("trade", write=True)
-    found = [o for o in call.account.open_orders.values() if chosen(o) and of_type(call)]
+    states = call.twin.exchange.states
+    found = [
+        order
+        for order in call.account.open_orders.values()
+        if chosen(order) and of_type(call) and states.cancellable(order.listing)
+    ]
     for order in found:
         call.twin.exchange.cancel(order, USER_REQUEST)
     if call.params.flag("freeze_quotes"):

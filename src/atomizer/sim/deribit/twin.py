@@ -16,7 +16,10 @@ import msgspec
 from atomizer.net.transport import Clock, Handler, HttpRequest, HttpResponse
 from atomizer.sim.deribit import (
     account_methods,
+    combo_methods,
     history,
+    margin_methods,
+    money_methods,
     public_methods,
     quote_methods,
     session_methods,
@@ -45,6 +48,9 @@ METHODS: dict[str, Method] = {
     **public_methods.METHODS,
     **trading_methods.METHODS,
     **account_methods.METHODS,
+    **combo_methods.METHODS,
+    **money_methods.METHODS,
+    **margin_methods.METHODS,
     **quote_methods.METHODS,
     **history.METHODS,
     **volatility.METHODS,
@@ -124,6 +130,7 @@ class DeribitTwin:
         if step != self._last_step:
             elapsed = min(max(step - self._last_step, 1), 10) * step_ns * 1e-9
             self._last_step = step
+            exchange.advance()
             exchange.anonymous_tick(elapsed)
             self.hub.tick(step, self._option_steps)
         passed = max(exchange.now_ns - exchange.start_ns, 0) % step_ns
@@ -270,10 +277,23 @@ class DeribitTwin:
                 later(trade_ms, lambda: hub.account_changed(account, listing, [], told_trades))
         later(order_ms, lambda: hub.orders_changed(account, listing, told))
         if told_trades:
-            later(trade_ms, lambda: hub.user_trades(account, listing, told_trades))
+            later(trade_ms, lambda: hub.user_trades(account, told_trades))
 
     def mmp_triggered(self, account: Account, status: dict[str, Any]) -> None:
         later(self.settings.order_push_delay_ms, lambda: self.hub.mmp_triggered(account, status))
+
+    def combo_traded(self, account: Account, listing: Listing, trade: dict[str, Any]) -> None:
+        told = dict(trade)
+        later(self.settings.trade_push_delay_ms, lambda: self.hub.combo_traded(account, listing, told))
+
+    def state_changed(self, listing: Listing, state: str) -> None:
+        self.hub.state_changed(listing, state)
+
+    def lock_changed(self, index_name: str, *, locked: bool) -> None:
+        self.hub.lock_changed(index_name, locked=locked)
+
+    def money_moved(self, account: Account) -> None:
+        self.hub.money_moved(account)
 
     def traded(self, listing: Listing, trade: dict[str, Any]) -> None:
         self.hub.traded(listing, trade)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from atomizer.domain.rfq import OnchainTerms
-from atomizer.sim.rysk.settings import Acceptance, RfqFault
+from atomizer.sim.rysk.behaviour import Acceptance, RfqFault
+from atomizer.sim.rysk.rivals import Rival
 
 
 class Stage(StrEnum):
@@ -31,13 +32,15 @@ class LiveQuote:
     nonce: int
     price_e18: int
     valid_until_s: int
+    received_ns: int
     signature: str = ""
     is_rival: bool = False
 
 
 @dataclass(slots=True)
 class Auction:
-    """One RFQ. `trap` names what is wrong with its terms, where something is on purpose."""
+    """One RFQ. `trap` names what is wrong with its terms, where something is on purpose; `informed`: its
+    taker knows the market's future; `rivals`: those who have quoted so far."""
 
     rfq_id: str
     number: int
@@ -47,8 +50,10 @@ class Auction:
     closes_ns: int
     acceptance: Acceptance | None = None
     trap: RfqFault | None = None
+    informed: bool = False
     stage: Stage = Stage.OPEN
     quotes: list[LiveQuote] = field(default_factory=list)
+    rivals: list[Rival] = field(default_factory=list)
     best: LiveQuote | None = None
     on_closed: Callable[[Auction], None] | None = None
 

@@ -88,7 +88,7 @@ class QuoteChecks:
             raise RpcError(
                 Fault.TERMS, f"chainId: expected {self._settings.chain_id}, found {message.chain_id}"
             )
-        if message.asset not in (self._settings.stable, self._settings.asset.address):
+        if message.asset != self._settings.stable and self._settings.asset_at(message.asset) is None:
             raise RpcError(Fault.TERMS, f"asset: {message.asset} cannot be deposited here")
         if message.amount == 0:
             raise RpcError(Fault.MALFORMED, "amount: expected more than zero")

@@ -1,4 +1,4 @@
-"""Seeded clients and rival makers: what is asked, for how much it is sold, what others bid.
+"""Seeded clients: what is asked, when, and for how much it is traded.
 
 Every draw comes from a stream named by (seed, purpose, number), so what client 17 asks does not depend on
 how anybody answered client 16. Two runs that quote differently still meet the same requests.
@@ -13,17 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from atomizer.sim.market import ListedOption, Market, MarketState
-from atomizer.sim.rysk.fair import NS_PER_S, FairValue
-from atomizer.sim.rysk.settings import PRICE_UNIT, QUANTITY_UNIT, STRIKE_UNIT, Behaviour, TwinAsset
+from atomizer.sim.rysk.behaviour import Behaviour
+from atomizer.sim.rysk.fair import NS_PER_S, FairValue, Terms
+from atomizer.sim.rysk.informed import best_moment
+from atomizer.sim.rysk.settings import QUANTITY_UNIT, STRIKE_UNIT, TwinAsset
 
 WEEK_S = 7 * 86_400
 MIN_TENOR_S = 86_400
 MAX_DEVIATIONS = 1.5
 STRIKE_RANGE = (0.25, 4.0)
-RIVAL_EARLIEST = 0.05
-RIVAL_LATEST = 0.9
-RIVAL_SPREAD_OF_WIDTHS = 0.8
-PRICE_GRID_E18 = PRICE_UNIT // 10**4
+INFORMED_CANDIDATES = 4
 
 
 class Stream(IntEnum):
@@ -39,6 +38,9 @@ class Stream(IntEnum):
     MALFORMED = 8
     EXECUTE_ALL = 9
     FOREIGN = 10
+    INFORMED = 11
+    DELIVERY = 12
+    DELIVERY_FAILED = 13
 
 
 class Streams:
@@ -52,22 +54,16 @@ class Streams:
 
 
 class Request(NamedTuple):
-    """What a client asks for, before it becomes a push."""
+    """What a client asks for, before it becomes a push. Strike and quantity count tokens."""
 
+    asset: str
     strike_e8: int
     expiry_s: int
     is_put: bool
     quantity_e18: int
     is_taker_buy: bool
     taker: int
-
-
-class RivalQuote(NamedTuple):
-    """One rival's answer: seconds after the push, USD distance from fair in widths, standard normal noise."""
-
-    delay_s: float
-    widths: float
-    maker: int
+    informed: bool = False
 
 
 def draw_request(
@@ -83,53 +79,93 @@ def draw_request(
     suitable = [option for option in market.options if _suitable(option, state, now_ns)]
     if not suitable:
         return None
-    wants_put = bool(random.random() < behaviour.put_share)
-    kind = [option for option in suitable if option.is_call is not wants_put] or suitable
-    option = kind[int(random.integers(len(kind)))]
-    strike_e8 = round(option.strike * STRIKE_UNIT)
+    buys = bool(random.random() < behaviour.taker_buy_share)
+    wants_put = bool(random.random() < (behaviour.buyer_put_share if buys else behaviour.put_share))
+    option = _one_of(random, suitable, is_call=not wants_put)
+    strike = option.strike
     expiry_s = option.expiry_ns // NS_PER_S
     if random.random() < behaviour.off_strike_share:
-        strike_e8 = _between_strikes(random, market, option)
+        strike = _between_strikes(random, market, option)
     if random.random() < behaviour.off_expiry_share:
         expiry_s = _between_expiries(random, market, expiry_s)
     return Request(
-        strike_e8=strike_e8,
+        asset=asset.address,
+        strike_e8=_per_token(strike, asset),
         expiry_s=expiry_s,
         is_put=not option.is_call,
         quantity_e18=_size(random, asset),
-        is_taker_buy=bool(random.random() < behaviour.taker_buy_share),
+        is_taker_buy=buys,
         taker=int(random.integers(takers)),
     )
 
 
-def draw_rivals(random: np.random.Generator, behaviour: Behaviour, window_s: float) -> list[RivalQuote]:
-    """Which rivals answer, when, and how far from fair they stand."""
-    quotes = []
-    for maker in range(behaviour.rivals):
-        answers = random.random() < behaviour.rival_answers
-        delay_s = window_s * random.uniform(RIVAL_EARLIEST, RIVAL_LATEST)
-        widths = math.exp(RIVAL_SPREAD_OF_WIDTHS * random.standard_normal())
-        if answers:
-            quotes.append(RivalQuote(delay_s, widths, maker))
-    return quotes
+def draw_informed(
+    random: np.random.Generator,
+    behaviour: Behaviour,
+    asset: TwinAsset,
+    market: Market,
+    now_ns: int,
+    takers: int,
+    settles_s: float,
+) -> tuple[float, Request] | None:
+    """What one who knows the future asks for, and in how many seconds.
 
-
-def rival_price(quote: RivalQuote, behaviour: Behaviour, fair: FairValue, *, is_taker_buy: bool) -> int:
-    """A rival's price, 1e18 USD per coin, on its grid of a hundredth of a cent; zero or less: no quote."""
-    width = quote.widths * fair.width(behaviour.rival_vol_points, behaviour.rival_bps)
-    price = fair.usd + width if is_taker_buy else fair.usd - width
-    return round(price * PRICE_UNIT / PRICE_GRID_E18) * PRICE_GRID_E18
+    Of a few options the one it gains most on, of two sizes the larger.
+    """
+    state = market.state(now_ns)
+    suitable = [option for option in market.options if _suitable(option, state, now_ns)]
+    if not suitable:
+        return None
+    looked_at = [
+        _one_of(random, suitable, is_call=bool(random.random() < 0.5)) for _ in range(INFORMED_CANDIDATES)
+    ]
+    insight, option = max(
+        (
+            best_moment(
+                market,
+                Terms(option.strike, option.expiry_ns, option.is_call),
+                now_ns,
+                patience_s=behaviour.informed_patience_s,
+                horizon_s=behaviour.informed_horizon_s,
+                settles_s=settles_s,
+            ),
+            option,
+        )
+        for option in looked_at
+    )
+    request = Request(
+        asset=asset.address,
+        strike_e8=_per_token(option.strike, asset),
+        expiry_s=option.expiry_ns // NS_PER_S,
+        is_put=not option.is_call,
+        quantity_e18=max(_size(random, asset), _size(random, asset)),
+        is_taker_buy=insight.buys,
+        taker=int(random.integers(takers)),
+        informed=True,
+    )
+    return insight.wait_s, request
 
 
 def reservation(
     random: np.random.Generator, behaviour: Behaviour, fair: FairValue, *, is_taker_buy: bool
 ) -> float:
-    """The worst price, USD per coin, at which this client still trades.
+    """The worst price, USD per unit, at which this client still trades.
 
     Exponentially far from fair: the chance that a quote is taken falls by e per `width` of distance.
     """
     distance = random.exponential(fair.width(behaviour.client_vol_points, behaviour.client_bps))
     return fair.usd + distance if is_taker_buy else fair.usd - distance
+
+
+def _one_of(random: np.random.Generator, options: list[ListedOption], *, is_call: bool) -> ListedOption:
+    """One of this kind, of the other where there is none."""
+    kind = [option for option in options if option.is_call is is_call] or options
+    return kind[int(random.integers(len(kind)))]
+
+
+def _per_token(strike: float, asset: TwinAsset) -> int:
+    """A strike per coin as one per token, 1e8 USD."""
+    return round(strike * float(asset.ratio) * STRIKE_UNIT)
 
 
 def _suitable(option: ListedOption, state: MarketState, now_ns: int) -> bool:
@@ -144,7 +180,7 @@ def _suitable(option: ListedOption, state: MarketState, now_ns: int) -> bool:
     return -0.5 * deviation <= out <= MAX_DEVIATIONS * deviation
 
 
-def _between_strikes(random: np.random.Generator, market: Market, option: ListedOption) -> int:
+def _between_strikes(random: np.random.Generator, market: Market, option: ListedOption) -> float:
     """A strike between this one and the next listed one, rounded to a whole USD where there is room."""
     strikes = sorted(
         {
@@ -155,10 +191,10 @@ def _between_strikes(random: np.random.Generator, market: Market, option: Listed
     )
     at = strikes.index(option.strike)
     if at + 1 == len(strikes):
-        return round(option.strike * STRIKE_UNIT)
+        return option.strike
     gap = strikes[at + 1] - option.strike
     strike = option.strike + gap * random.uniform(0.2, 0.8)
-    return round(strike) * STRIKE_UNIT if gap > 2.0 else round(strike * STRIKE_UNIT)
+    return float(round(strike)) if gap > 2.0 else strike
 
 
 def _between_expiries(random: np.random.Generator, market: Market, expiry_s: int) -> int:

@@ -12,24 +12,17 @@ import numpy as np
 
 from atomizer.domain.rfq import OnchainTerms
 from atomizer.net.transport import Clock
-from atomizer.sim.market import Market
 from atomizer.sim.rysk.agenda import Agenda
 from atomizer.sim.rysk.auction import Auction, LiveQuote, Stage
-from atomizer.sim.rysk.clients import (
-    Request,
-    RivalQuote,
-    Stream,
-    Streams,
-    draw_request,
-    draw_rivals,
-    reservation,
-    rival_price,
-)
-from atomizer.sim.rysk.fair import NS_PER_S, FairValue, Terms, fair_value
+from atomizer.sim.rysk.behaviour import Acceptance, RfqFault
+from atomizer.sim.rysk.clients import Request, Stream, Streams, draw_informed, draw_request, reservation
+from atomizer.sim.rysk.fair import NS_PER_S, FairValue, Valuer
+from atomizer.sim.rysk.informed import accepts, later_value
 from atomizer.sim.rysk.messages import result_frame
 from atomizer.sim.rysk.pushes import TRAPS, malformed_frame, outbid_notice, rfq_frame, spoiled
+from atomizer.sim.rysk.rivals import Rival, draw_rivals
 from atomizer.sim.rysk.scripted import ScriptedRfq
-from atomizer.sim.rysk.settings import PRICE_UNIT, STRIKE_UNIT, Acceptance, RfqFault, RyskTwinSettings
+from atomizer.sim.rysk.settings import PRICE_UNIT, RyskTwinSettings, TwinAsset
 from atomizer.sim.rysk.settlement import Settlement
 from atomizer.sim.rysk.sockets import Sockets
 
@@ -46,14 +39,14 @@ class AuctionHouse:
     def __init__(
         self,
         settings: RyskTwinSettings,
-        market: Market,
+        valuer: Valuer,
         clock: Clock,
         agenda: Agenda,
         sockets: Sockets,
         settlement: Settlement,
     ) -> None:
         self._settings = settings
-        self._market = market
+        self._valuer = valuer
         self._clock = clock
         self._agenda = agenda
         self._sockets = sockets
@@ -67,6 +60,7 @@ class AuctionHouse:
         self.auctions: dict[str, Auction] = {}
         self.pushed: Counter[str] = Counter()
         self.stages: Counter[str] = Counter()
+        self.heard: Counter[tuple[bool, str]] = Counter()
 
     # --- arrivals ---
 
@@ -75,33 +69,58 @@ class AuctionHouse:
         self._agenda.after(self._gap_s(), self._arrive)
 
     def _gap_s(self) -> float:
-        return float(self._arrivals.exponential(self.behaviour.rfq_interval_s))
+        """Clients come to every token at the same rate."""
+        tokens = len(self._settings.assets)
+        return float(self._arrivals.exponential(self.behaviour.rfq_interval_s / tokens))
 
     def _arrive(self) -> None:
         self._generated += 1
         number = self._generated
-        settings = self._settings
-        request = draw_request(
-            self._streams.of(Stream.REQUEST, number),
-            self.behaviour,
-            settings.asset,
-            self._market,
-            self._clock.now_ns(),
-            settings.takers,
-        )
-        if request is not None:
-            taker = self.taker_address(request.taker)
-            faults = self._drawn_faults(self._streams.of(Stream.RFQ_FAULT, number))
-            self._launch(number, request, taker, faults, rivals=True, acceptance=None)
+        informed = self._streams.of(Stream.INFORMED, number)
+        if informed.random() < self.behaviour.informed:
+            self._arrive_informed(number, informed)
+        else:
+            random = self._streams.of(Stream.REQUEST, number)
+            asset = self._one_asset(random)
+            now_ns, takers = self._clock.now_ns(), self._settings.takers
+            market = self._valuer.market(asset.address)
+            request = draw_request(random, self.behaviour, asset, market, now_ns, takers)
+            if request is not None:
+                self._ask(number, request)
         self._agenda.after(self._gap_s(), self._arrive)
+
+    def _arrive_informed(self, number: int, random: np.random.Generator) -> None:
+        asset = self._one_asset(random)
+        settles_s = self._settings.window_s + self.behaviour.settlement_delay_s
+        drawn = draw_informed(
+            random,
+            self.behaviour,
+            asset,
+            self._valuer.market(asset.address),
+            self._clock.now_ns(),
+            self._settings.takers,
+            settles_s,
+        )
+        if drawn is not None:
+            wait_s, request = drawn
+            self._agenda.after(wait_s, partial(self._ask, number, request))
+
+    def _one_asset(self, random: np.random.Generator) -> TwinAsset:
+        assets = self._settings.assets
+        return assets[int(random.integers(len(assets)))] if len(assets) > 1 else assets[0]
+
+    def _ask(self, number: int, request: Request) -> None:
+        taker = self.taker_address(request.taker, informed=request.informed)
+        faults = self._drawn_faults(self._streams.of(Stream.RFQ_FAULT, number))
+        self._launch(number, request, taker, faults, rivals=True, acceptance=None)
 
     def _drawn_faults(self, random: np.random.Generator) -> tuple[RfqFault, ...]:
         faults = self.behaviour.faults
         return tuple(fault for fault in RfqFault if random.random() < getattr(faults, fault.value))
 
-    def taker_address(self, number: int) -> str:
-        """A simulated client's address."""
-        return self._address(f"taker {number}")
+    def taker_address(self, number: int, *, informed: bool = False) -> str:
+        """A simulated client's address; those who know the future have addresses of their own."""
+        return self._address(f"informed taker {number}" if informed else f"taker {number}")
 
     def _address(self, label: str) -> str:
         text = f"atomizer simulation {label} {self._settings.seed}"
@@ -113,7 +132,7 @@ class AuctionHouse:
         self._scripted += 1
         return self._launch(
             number,
-            order.request(),
+            order.request(self._settings),
             order.taker.lower() or self.taker_address(0),
             order.faults,
             rivals=order.rivals,
@@ -150,6 +169,7 @@ class AuctionHouse:
                 opened_ns=now_ns,
                 closes_ns=now_ns + round(self._settings.window_s * NS_PER_S),
                 acceptance=acceptance,
+                informed=request.informed,
                 trap=next((fault for fault in faults if fault in TRAPS), None),
                 on_closed=on_closed,
             )
@@ -161,9 +181,9 @@ class AuctionHouse:
         settings = self._settings
         return OnchainTerms(
             chain_id=settings.chain_id,
-            asset=settings.asset.address,
+            asset=request.asset,
             premium_token=settings.stable,
-            collateral_token=settings.stable if request.is_put else settings.asset.address,
+            collateral_token=settings.stable if request.is_put else request.asset,
             strike_e8=request.strike_e8,
             quantity_e18=request.quantity_e18,
             expiry_s=request.expiry_s,
@@ -175,7 +195,8 @@ class AuctionHouse:
         self._keep(auction)
         for fault in faults:
             self.pushed[fault.value] += 1
-        settings, asset = self._settings, self._settings.asset
+        settings = self._settings
+        asset = settings.asset_at(auction.terms.asset) or settings.asset
         if RfqFault.MALFORMED in faults:
             random = self._streams.of(Stream.MALFORMED, auction.number)
             frame = malformed_frame(random, auction, asset, settings.contract)
@@ -190,10 +211,9 @@ class AuctionHouse:
             else:
                 self._sockets.push_rfq(asset.address, frame)
         if rivals and auction.trap is None:
-            for rival in draw_rivals(
-                self._streams.of(Stream.RIVALS, auction.number), self.behaviour, settings.window_s
-            ):
-                self._agenda.after(rival.delay_s, partial(self._rival, auction, rival))
+            random = self._streams.of(Stream.RIVALS, auction.number)
+            for rival in draw_rivals(random, self.behaviour, settings.window_s):
+                self._agenda.after(rival.delay_s, partial(self._rival_opens, auction, rival))
         self._agenda.after(settings.window_s, partial(self._close, auction))
 
     def _keep(self, auction: Auction) -> None:
@@ -211,33 +231,61 @@ class AuctionHouse:
                 mine = auction.best_of(maker)
                 if maker != quote.maker and mine is not None:
                     self._sockets.push_maker(maker, result_frame("", outbid_notice(auction, mine)))
+        self._wake_rivals(auction)
         return best
 
-    def _rival(self, auction: Auction, rival: RivalQuote) -> None:
-        fair = self.fair(auction.terms)
-        price = rival_price(rival, self.behaviour, fair, is_taker_buy=auction.terms.is_taker_buy)
+    def _rival_opens(self, auction: Auction, rival: Rival) -> None:
+        auction.rivals.append(rival)
+        price = rival.opening(self.fair(auction.terms), is_taker_buy=auction.terms.is_taker_buy)
         if price > 0:
-            self.offer(
-                auction,
-                LiveQuote(
-                    rfq_id=auction.rfq_id,
-                    maker=self._address(f"rival {rival.maker}"),
-                    nonce=auction.number,
-                    price_e18=price,
-                    valid_until_s=auction.closes_ns // NS_PER_S + self._settings.max_validity_s,
-                    is_rival=True,
-                ),
-            )
+            self._rival_quote(auction, rival, price)
+
+    def _wake_rivals(self, auction: Auction) -> None:
+        """Those who were outbid think for a moment and may improve while the window is open."""
+        best = auction.best
+        for rival in auction.rivals:
+            outbid = best is not None and best.maker != self._rival_address(rival)
+            if outbid and not rival.waiting and auction.stage is Stage.OPEN:
+                rival.waiting = True
+                self._agenda.after(rival.reaction_s, partial(self._rival_improves, auction, rival))
+
+    def _rival_improves(self, auction: Auction, rival: Rival) -> None:
+        rival.waiting = False
+        best = auction.best
+        if auction.stage is not Stage.OPEN or best is None or best.maker == self._rival_address(rival):
+            return
+        buys = auction.terms.is_taker_buy
+        price = rival.improved(self.fair(auction.terms), best.price_e18, is_taker_buy=buys)
+        if price is not None:
+            self._rival_quote(auction, rival, price)
+
+    def _rival_address(self, rival: Rival) -> str:
+        return self._address(f"rival {rival.maker}")
+
+    def _rival_quote(self, auction: Auction, rival: Rival, price_e18: int) -> None:
+        self.offer(
+            auction,
+            LiveQuote(
+                rfq_id=auction.rfq_id,
+                maker=self._rival_address(rival),
+                nonce=auction.number,
+                price_e18=price_e18,
+                valid_until_s=auction.closes_ns // NS_PER_S + self._settings.max_validity_s,
+                received_ns=self._clock.now_ns(),
+                is_rival=True,
+            ),
+        )
 
     def fair(self, terms: OnchainTerms) -> FairValue:
         """The generator's value of these terms now."""
-        option = Terms(terms.strike_e8 / STRIKE_UNIT, terms.expiry_s * NS_PER_S, not terms.is_put)
-        return fair_value(self._market, option, self._clock.now_ns())
+        return self._valuer.fair(terms, self._clock.now_ns())
 
     # --- decisions ---
 
     def _close(self, auction: Auction) -> None:
         auction.stage = Stage.DECIDING
+        self.heard[auction.informed, "rfqs"] += 1
+        self.heard[auction.informed, "quoted"] += self._settings.maker.address in auction.makers()
         if auction.on_closed is not None:
             auction.on_closed(auction)
         acceptance = auction.acceptance or self.behaviour.acceptance
@@ -248,6 +296,8 @@ class AuctionHouse:
         elif acceptance != Acceptance.WAIT:
             random = self._streams.of(Stream.DECISION, auction.number)
             delay_s = float(random.exponential(self.behaviour.decision_delay_s))
+            if auction.informed:
+                delay_s = 0.0
             if random.random() < self.behaviour.faults.last_second:
                 left_ns = auction.best.valid_until_s * NS_PER_S - self._clock.now_ns()
                 delay_s = left_ns / NS_PER_S - LAST_SECOND_S
@@ -264,10 +314,20 @@ class AuctionHouse:
             self.execute(auction, best)
 
     def _acceptable(self, auction: Auction, quote: LiveQuote, random: np.random.Generator) -> bool:
-        buys = auction.terms.is_taker_buy
+        buys, price = auction.terms.is_taker_buy, quote.price_e18 / PRICE_UNIT
+        if auction.informed:
+            return accepts(price, self._later(auction.terms), buys=buys)
         limit = reservation(random, self.behaviour, self.fair(auction.terms), is_taker_buy=buys)
-        price = quote.price_e18 / PRICE_UNIT
         return price <= limit if buys else price >= limit
+
+    def _later(self, terms: OnchainTerms) -> float:
+        """What the option is worth at an informed taker's horizon, hedged from its settlement on."""
+        behaviour = self.behaviour
+        option = self._valuer.terms(terms.asset, terms.strike_e8, terms.expiry_s, is_put=terms.is_put)
+        settled_ns = self._clock.now_ns() + round(behaviour.settlement_delay_s * NS_PER_S)
+        until_ns = settled_ns + round(behaviour.informed_horizon_s * NS_PER_S)
+        market = self._valuer.market(terms.asset)
+        return later_value(market, option, settled_ns, until_ns) * self._valuer.ratio(terms.asset)
 
     def execute(self, auction: Auction, best: LiveQuote) -> None:
         """The client takes the best quote; with the fault switched on, every live one of that maker."""

@@ -137,6 +137,42 @@ class Accounting:
         if position.quantity_e18 == 0:
             del account.positions[key]
 
+    def drop(self, maker: str, key: OptionKey) -> None:
+        """An option that expired worthless is gone; what was locked behind it is free."""
+        self.open(maker).positions.pop(key, None)
+
+    def deliver(self, maker: str, key: OptionKey, stable: str) -> tuple[int, int]:
+        """Exchange tokens for strike cash; what moved of the stable and of the token, signed, in their units.
+
+        The side that pays rounds up, the side that receives down.
+
+        Raises:
+            SettlementError: what the maker has to give is not there; nothing has moved.
+        """
+        account = self.open(maker)
+        quantity = account.positions[key].quantity_e18
+        receives_tokens = (quantity > 0) is not key.is_put
+        size = abs(quantity)
+        cash_share = size * key.strike_e8 * self._units[stable], QUANTITY_UNIT * STRIKE_UNIT
+        token_share = size * self._units[key.asset], QUANTITY_UNIT
+        if receives_tokens:
+            cash, tokens = -_up(*cash_share), _down(*token_share)
+            gives, amount = stable, -cash
+        else:
+            cash, tokens = _down(*cash_share), -_up(*token_share)
+            gives, amount = key.asset, -tokens
+        have = account.deposits.get(gives, 0)
+        if quantity > 0:
+            have -= self.locked(maker, gives)
+        if amount > have:
+            raise SettlementError(
+                f"insufficient deposited balance: expected {amount} of {gives}, found {have}"
+            )
+        account.deposits[stable] = account.deposits.get(stable, 0) + cash
+        account.deposits[key.asset] = account.deposits.get(key.asset, 0) + tokens
+        del account.positions[key]
+        return cash, tokens
+
     def deposit(self, maker: str, token: str, amount: int) -> None:
         """From the wallet into the contract.
 
@@ -170,3 +206,11 @@ class Accounting:
             )
         source[token] = source.get(token, 0) - amount
         target[token] = target.get(token, 0) + amount
+
+
+def _up(numerator: int, denominator: int) -> int:
+    return -(-numerator // denominator)
+
+
+def _down(numerator: int, denominator: int) -> int:
+    return numerator // denominator

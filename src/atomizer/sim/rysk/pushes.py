@@ -10,8 +10,9 @@ import numpy as np
 
 from atomizer.domain.rfq import OnchainTerms
 from atomizer.sim.rysk.auction import Auction, LiveQuote
+from atomizer.sim.rysk.behaviour import RfqFault
 from atomizer.sim.rysk.messages import encode
-from atomizer.sim.rysk.settings import FOREIGN, PRICE_UNIT, QUANTITY_UNIT, STRIKE_UNIT, RfqFault, TwinAsset
+from atomizer.sim.rysk.settings import FOREIGN, PRICE_UNIT, QUANTITY_UNIT, STRIKE_UNIT, TwinAsset
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000

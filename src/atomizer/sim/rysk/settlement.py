@@ -10,14 +10,16 @@ import msgspec
 import numpy as np
 
 from atomizer.net.transport import Clock
-from atomizer.sim.market import Market
 from atomizer.sim.rysk.auction import Auction, LiveQuote
+from atomizer.sim.rysk.behaviour import Behaviour, ConfirmationShape
 from atomizer.sim.rysk.checks import Nonces
 from atomizer.sim.rysk.clients import Stream, Streams
+from atomizer.sim.rysk.delivery import Deliveries
+from atomizer.sim.rysk.fair import NS_PER_S, Valuer
 from atomizer.sim.rysk.ledger import Accounting, SettlementError
 from atomizer.sim.rysk.messages import ERROR_CODE, encode
 from atomizer.sim.rysk.pushes import confirmation_fields, confirmation_frame, shown_apr
-from atomizer.sim.rysk.settings import Behaviour, ConfirmationShape, RyskTwinSettings, derived_key
+from atomizer.sim.rysk.settings import RyskTwinSettings, derived_key
 from atomizer.sim.rysk.signatures import sign, signing_domain
 from atomizer.sim.rysk.sockets import Sockets
 
@@ -46,12 +48,15 @@ class Trade(msgspec.Struct):
     rfq_id: str
     maker: str
     quote_nonce: str
+    asset: str
     price: str
     quantity: str
     strike: str
     expiry: int
     is_put: bool
     is_taker_buy: bool
+    informed: bool
+    quoted_ns: int
     accepted_ns: int
     outcome: Outcome = Outcome.PENDING
     settled_ns: int = 0
@@ -66,18 +71,20 @@ class Settlement:
     def __init__(
         self,
         settings: RyskTwinSettings,
-        market: Market,
+        valuer: Valuer,
         clock: Clock,
         accounting: Accounting,
         nonces: Nonces,
         sockets: Sockets,
+        deliveries: Deliveries,
     ) -> None:
         self._settings = settings
-        self._market = market
+        self._valuer = valuer
         self._clock = clock
         self._accounting = accounting
         self._nonces = nonces
         self._sockets = sockets
+        self._deliveries = deliveries
         self._streams = Streams(settings.seed)
         self._confirmed = 0
         self.trades: list[Trade] = []
@@ -95,12 +102,15 @@ class Settlement:
             rfq_id=auction.rfq_id,
             maker=quote.maker,
             quote_nonce=str(quote.nonce),
+            asset=terms.asset,
             price=str(quote.price_e18),
             quantity=str(terms.quantity_e18),
             strike=str(terms.strike_e8),
             expiry=terms.expiry_s,
             is_put=terms.is_put,
             is_taker_buy=terms.is_taker_buy,
+            informed=auction.informed,
+            quoted_ns=quote.received_ns,
             accepted_ns=self._clock.now_ns(),
         )
         self.trades.append(trade)
@@ -120,6 +130,9 @@ class Settlement:
         if random.random() < behaviour.faults.transaction_failed:
             self._fail(trade, "transaction failed")
             return
+        if trade.settled_ns >= auction.terms.expiry_s * NS_PER_S:
+            self._fail(trade, "transaction failed: the option has expired")
+            return
         try:
             self._accounting.check(quote.maker, auction.terms, quote.price_e18)
         except SettlementError as exc:
@@ -129,6 +142,7 @@ class Settlement:
             self._fail(trade, "transaction failed: nonce already spent")
             return
         self._accounting.settle(quote.maker, auction.terms, quote.price_e18)
+        self._deliveries.watch(auction.terms.expiry_s)
         trade.outcome = Outcome.SETTLED
         trade.premium = str(self._accounting.premium(auction.terms, quote.price_e18))
         self._confirm(trade, self.confirmation(auction, quote), behaviour, random)
@@ -155,7 +169,9 @@ class Settlement:
         }
         key = derived_key(f"taker {auction.taker}", settings.seed)
         signature = sign(signing_domain(settings.chain_id, settings.contract), "Quote", message, key)
-        apr = shown_apr(auction.terms, quote.price_e18, self._market.state(now_ns).index, now_ns)
+        apr = shown_apr(
+            auction.terms, quote.price_e18, self._valuer.price(auction.terms.asset, now_ns), now_ns
+        )
         return confirmation_fields(auction, quote, taker_nonce, signature, apr, now_ns)
 
     def envelope(self, fields: dict[str, Any], shape: ConfirmationShape) -> bytes:

@@ -9,8 +9,9 @@ from decimal import Decimal
 from functools import partial
 
 from atomizer.net.transport import Clock
-from atomizer.sim.market import Market
 from atomizer.sim.rysk.auction import Auction, Stage
+from atomizer.sim.rysk.behaviour import Acceptance
+from atomizer.sim.rysk.fair import Valuer
 from atomizer.sim.rysk.house import AuctionHouse
 from atomizer.sim.rysk.messages import (
     Call,
@@ -24,7 +25,7 @@ from atomizer.sim.rysk.messages import (
 )
 from atomizer.sim.rysk.pushes import shown_apr
 from atomizer.sim.rysk.scripted import ScriptedRfq
-from atomizer.sim.rysk.settings import QUANTITY_UNIT, STRIKE_UNIT, Acceptance, RyskTwinSettings
+from atomizer.sim.rysk.settings import QUANTITY_UNIT, STRIKE_UNIT, RyskTwinSettings
 from atomizer.sim.rysk.sockets import Socket
 
 NS_PER_S = 1_000_000_000
@@ -33,10 +34,10 @@ NS_PER_S = 1_000_000_000
 class TakerDesk:
     """Answers takers."""
 
-    def __init__(self, house: AuctionHouse, settings: RyskTwinSettings, market: Market, clock: Clock) -> None:
+    def __init__(self, house: AuctionHouse, settings: RyskTwinSettings, valuer: Valuer, clock: Clock) -> None:
         self._house = house
         self._settings = settings
-        self._market = market
+        self._valuer = valuer
         self._clock = clock
 
     def message(self, socket: Socket, data: bytes) -> None:
@@ -55,7 +56,7 @@ class TakerDesk:
     def _request(self, socket: Socket, call: Call) -> None:
         terms = parse_terms(call)
         settings = self._settings
-        if terms.chain_id != settings.chain_id or terms.asset != settings.asset.address:
+        if terms.chain_id != settings.chain_id or settings.asset_at(terms.asset) is None:
             raise RpcError(Fault.TERMS, "asset or chainId: not served by this venue")
         if terms.strike_e8 == 0 or terms.quantity_e18 == 0:
             raise RpcError(Fault.MALFORMED, "strike and quantity: expected more than zero")
@@ -68,6 +69,7 @@ class TakerDesk:
             quantity=Decimal(terms.quantity_e18) / QUANTITY_UNIT,
             is_taker_buy=terms.is_taker_buy,
             taker=parse_address(call.params.get("taker"), "taker"),
+            asset=terms.asset,
             acceptance=Acceptance.WAIT,
         )
         self._house.submit(order, on_closed=partial(self._answer, socket, call.id))
@@ -94,7 +96,7 @@ class TakerDesk:
             "validUntil": best.valid_until_s,
             "usd": terms.premium_token,
             "collateralAsset": terms.collateral_token,
-            "apy": shown_apr(terms, best.price_e18, self._market.state(now_ns).index, now_ns),
+            "apy": shown_apr(terms, best.price_e18, self._valuer.price(terms.asset, now_ns), now_ns),
         }
         socket.send(result_frame(call_id, fields))
 

@@ -7,7 +7,7 @@ library than the system under test, so that one misunderstanding cannot hide on 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +18,10 @@ from atomizer.sim.market import Market
 from atomizer.sim.rysk import views
 from atomizer.sim.rysk.agenda import Agenda
 from atomizer.sim.rysk.auction import LiveQuote
+from atomizer.sim.rysk.behaviour import Behaviour, SettingsError, merged
 from atomizer.sim.rysk.checks import QuoteChecks
+from atomizer.sim.rysk.delivery import Deliveries, Delivery
+from atomizer.sim.rysk.fair import Valuer
 from atomizer.sim.rysk.house import AuctionHouse
 from atomizer.sim.rysk.ledger import Accounting, SettlementError
 from atomizer.sim.rysk.messages import (
@@ -36,10 +39,11 @@ from atomizer.sim.rysk.messages import (
 )
 from atomizer.sim.rysk.pushes import outbid_notice
 from atomizer.sim.rysk.scripted import ScriptedRfq, parse_scripted
-from atomizer.sim.rysk.settings import Behaviour, RyskTwinSettings, SettingsError, merged
+from atomizer.sim.rysk.settings import RyskTwinSettings
 from atomizer.sim.rysk.settlement import Settlement, Trade
 from atomizer.sim.rysk.sockets import Socket, Sockets
 from atomizer.sim.rysk.taker import TakerDesk
+from atomizer.sim.rysk.takings import takings
 
 JSON_HEADERS = {"Content-Type": "application/json"}
 NS_PER_S = 1_000_000_000
@@ -48,20 +52,32 @@ NS_PER_S = 1_000_000_000
 class RyskTwin:
     """The simulated venue; `start` before serving, `stop` raises what went wrong inside."""
 
-    def __init__(self, market: Market, settings: RyskTwinSettings, clock: Clock) -> None:
-        self._market = market
+    def __init__(self, markets: Sequence[Market], settings: RyskTwinSettings, clock: Clock) -> None:
+        self._valuer = Valuer(markets, settings.assets)
         self._settings = settings
         self._clock = clock
         self._sockets = Sockets()
         self._agenda = Agenda()
         self.accounting = self._opened_accounts()
         self._checks = QuoteChecks(settings, self.accounting)
+        self._deliveries = Deliveries(settings, self._valuer, clock, self.accounting, self._agenda.after)
         self._settlement = Settlement(
-            settings, market, clock, self.accounting, self._checks.nonces, self._sockets
+            settings,
+            self._valuer,
+            clock,
+            self.accounting,
+            self._checks.nonces,
+            self._sockets,
+            self._deliveries,
         )
-        self._house = AuctionHouse(settings, market, clock, self._agenda, self._sockets, self._settlement)
-        self._taker = TakerDesk(self._house, settings, market, clock)
-        self._equity = views.Equity(settings, market, self.accounting, settings.maker.address, clock.now_ns())
+        self._house = AuctionHouse(
+            settings, self._valuer, clock, self._agenda, self._sockets, self._settlement
+        )
+        self._deliveries.behaviour = lambda: self._house.behaviour
+        self._taker = TakerDesk(self._house, settings, self._valuer, clock)
+        self._equity = views.Equity(
+            settings, self._valuer, self.accounting, settings.maker.address, clock.now_ns()
+        )
         self._accepted = 0
         self._refused: Counter[str] = Counter()
 
@@ -72,7 +88,9 @@ class RyskTwin:
         account = accounting.open(settings.maker.address)
         stable_unit = 10**settings.stable_decimals
         account.deposits[settings.stable] = int(settings.deposit_usd * stable_unit)
-        account.deposits[settings.asset.address] = int(settings.deposit_coins * 10**settings.asset.decimals)
+        for asset in settings.assets:
+            account.deposits[asset.address] = int(settings.deposit_coins * 10**asset.decimals)
+            account.wallet[asset.address] = int(settings.wallet_coins * 10**asset.decimals)
         account.wallet[settings.stable] = int(settings.wallet_usd * stable_unit)
         return accounting
 
@@ -93,7 +111,7 @@ class RyskTwin:
 
     def ready(self, host: str, port: int) -> dict[str, Any]:
         """The line a process of its own prints when it can be reached."""
-        settings, asset = self._settings, self._settings.asset
+        settings, rows = self._settings, views.token_rows(self._settings)
         return {
             "venue": "rysk",
             "ws": f"ws://{host}:{port}/",
@@ -105,12 +123,8 @@ class RyskTwin:
             "chain_id": settings.chain_id,
             "contract": settings.contract,
             "tokens": {
-                "asset": {
-                    "address": asset.address,
-                    "symbol": asset.symbol,
-                    "underlying": asset.underlying,
-                    "decimals": asset.decimals,
-                },
+                "asset": rows[0],
+                "assets": rows,
                 "stable": {
                     "address": settings.stable,
                     "symbol": settings.stable_symbol,
@@ -142,6 +156,17 @@ class RyskTwin:
         """Every execution of a maker's quote so far."""
         return self._settlement.trades
 
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """What became of every option of a maker that expired."""
+        return self._deliveries.all
+
+    def takers(self) -> dict[str, Any]:
+        """What came of those who asked, see `takings`."""
+        return takings(
+            self._house.heard, self.trades, self._settings.maker.address, self._valuer, self._clock.now_ns()
+        )
+
     def equity(self) -> dict[str, Any]:
         """The default maker's wealth in USD: equity, start, transfers, index."""
         return self._equity.report(self._clock.now_ns())
@@ -156,6 +181,7 @@ class RyskTwin:
                 "refused": dict(self._refused),
             },
             "trades": msgspec.to_builtins(self.trades),
+            "deliveries": msgspec.to_builtins(self.deliveries),
             "live_quotes": [
                 {
                     "rfqId": quote.rfq_id,
@@ -193,8 +219,9 @@ class RyskTwin:
             return Socket(self._sockets.makers, self._maker_message)
         if path == "/taker":
             return Socket(self._sockets.takers, self._taker.message)
-        if path == f"/rfqs/{self._settings.asset.address}":
-            return self._sockets.listener(self._settings.asset.address)
+        address = path.removeprefix("/rfqs/")
+        if address != path and self._settings.asset_at(address) is not None:
+            return self._sockets.listener(address)
         return None
 
     def _maker_message(self, socket: Socket, data: bytes) -> None:
@@ -232,6 +259,7 @@ class RyskTwin:
             nonce=message.nonce,
             price_e18=message.price_e18,
             valid_until_s=message.valid_until_s,
+            received_ns=self._clock.now_ns(),
             signature=message.signature,
         )
         if self._house.offer(checked, quote):
@@ -270,12 +298,14 @@ class RyskTwin:
             if path == "/ping":
                 return _json(200, "pong")
             if path == "/api/assets":
-                return _json(
-                    200, views.assets(self._settings, self._market.state(self._clock.now_ns()).index)
-                )
+                return _json(200, views.assets(self._settings, self._valuer, self._clock.now_ns()))
             if path == "/api/maker/positions":
                 account = parse_address(query.get("address", [""])[0], "address")
                 return _json(200, views.positions(self.accounting, account))
+            if path.startswith("/api/expiry-prices/"):
+                return self._expiry_prices(path.split("/")[3:])
+            if path == "/sim/takers":
+                return _json(200, self.takers())
             if path == "/sim/equity":
                 return _json(200, self.equity())
             if path == "/sim/state":
@@ -288,6 +318,14 @@ class RyskTwin:
             self.configure(_changes(request.body))
             return _json(200, msgspec.to_builtins(self.behaviour))
         return _json(404, {"error": f"no such page: {request.method} {path}"})
+
+    def _expiry_prices(self, parts: list[str]) -> HttpResponse:
+        """`/api/expiry-prices/<asset>/<unix seconds>`; the real page's shape is not known."""
+        if len(parts) == 2 and parts[1].isdigit():
+            found = self._deliveries.prices(parts[0].lower(), int(parts[1]))
+            if found is not None:
+                return _json(200, found)
+        return _json(404, {"error": "no fixing of such a token and expiry"})
 
 
 def _changes(body: bytes) -> dict[str, Any]:

@@ -304,14 +304,21 @@ def position(data: wire.PositionData, venue: str, account: str) -> PositionRepor
     return PositionReport(venue, account, f"{venue}:{data.instrument_name}", signed, mark=data.mark_price)
 
 
-def balance(data: wire.PortfolioData, venue: str, account: str) -> BalanceReport:
-    """`excess` is the margin balance less initial margin."""
+def balance(
+    data: wire.PortfolioData, venue: str, account: str, funding: Decimal = Decimal(0)
+) -> BalanceReport:
+    """`excess` is the margin balance less initial margin.
+
+    `cash` counts what futures realised in this session, as the ledger does with each trade; the venue moves
+    its balance at the settlement. Funding of the session, known from positions, is booked there.
+    """
+    session = (data.futures_session_rpl or Decimal(0)) - funding
     funds = data.equity if data.margin_balance is None else data.margin_balance
     return BalanceReport(
         venue=venue,
         account=account,
         currency=data.currency.upper(),
-        cash=data.balance,
+        cash=data.balance + session,
         equity=data.equity,
         excess=funds - data.initial_margin,
         margin_model=data.margin_model,

@@ -8,6 +8,7 @@ answer that closes the bracket: what happens meanwhile is told before it or afte
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 from atomizer.domain.commands import ReadAccount
@@ -123,16 +124,21 @@ class AccountReader:
 
     async def _holdings(self) -> None:
         venue, account = self._settings.venue, self._settings.account
+        funding: dict[str, Decimal] = {}
         for position in await self._rpc.call(
             "private/get_positions", {"currency": "any"}, codec.decode_positions
         ):
-            await self._listing.require(self._rpc, position.instrument_name)
+            listed = await self._listing.require(self._rpc, position.instrument_name)
             self.sink.put(codec.position(position, venue, account))
+            if listed is not None and position.realized_funding:
+                currency = listed.settlement
+                funding[currency] = funding.get(currency, Decimal(0)) + position.realized_funding
         found = await self._rpc.call("private/get_account_summaries", {}, codec.decode_summaries)
         used = {currency.upper() for currency in self._settings.currencies}
         for summary in found.summaries:
             if summary.currency.upper() in used:
-                self.sink.put(codec.balance(summary, venue, account))
+                earned = funding.get(summary.currency.upper(), Decimal(0))
+                self.sink.put(codec.balance(summary, venue, account, earned))
 
 
 async def read_log(command: ReadAccount, rpc: Rpc, currency: str) -> list[wire.LogData]:

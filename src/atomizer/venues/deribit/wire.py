@@ -194,10 +194,15 @@ class PositionData(msgspec.Struct):
     size: Decimal
     direction: str = "zero"
     mark_price: Decimal | None = None
+    realized_funding: Decimal | None = None
 
 
 class PortfolioData(msgspec.Struct):
-    """`user.portfolio.{currency}` and account summaries."""
+    """`user.portfolio.{currency}` and account summaries.
+
+    `futures_session_rpl`: what futures realised since the last settlement, funding included; it is not in the
+    balance yet.
+    """
 
     currency: str
     balance: Decimal
@@ -205,6 +210,7 @@ class PortfolioData(msgspec.Struct):
     initial_margin: Decimal = Decimal(0)
     margin_balance: Decimal | None = None
     margin_model: str = ""
+    futures_session_rpl: Decimal | None = None
 
 
 class SummariesData(msgspec.Struct):

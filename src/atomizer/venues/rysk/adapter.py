@@ -67,7 +67,9 @@ class RyskPort:
         self._answers: list[Event] = []
         self._sink: Sink
         assets = {address.lower(): underlying for address, underlying in settings.assets.items()}
-        options = codec.Options(assets)
+        ratios = {address.lower(): ratio for address, ratio in settings.ratios.items()}
+        symbols = {address.lower(): symbol for address, symbol in settings.symbols.items()}
+        options = codec.Options(assets, ratios, symbols)
         base = settings.ws_url.rstrip("/")
         self._maker = MakerSocket(settings, f"{base}/maker", domains, transport, rng, options)
         self._rfqs = [

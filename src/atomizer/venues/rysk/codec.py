@@ -40,12 +40,23 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Options:
-    """Option instruments by their terms, made once each."""
+    """Option instruments by their terms, made once each.
 
-    __slots__ = ("_known", "_underlyings")
+    A token worth other than one coin (`ratios`) gives options of its own, named by its symbol: strike and
+    size count tokens, and `per_token` says how many coins one is.
+    """
 
-    def __init__(self, underlyings: dict[str, str]) -> None:
+    __slots__ = ("_known", "_ratios", "_symbols", "_underlyings")
+
+    def __init__(
+        self,
+        underlyings: dict[str, str],
+        ratios: dict[str, Decimal] | None = None,
+        symbols: dict[str, str] | None = None,
+    ) -> None:
         self._underlyings = underlyings
+        self._ratios = {asset: ratio for asset, ratio in (ratios or {}).items() if ratio != 1}
+        self._symbols = symbols or {}
         self._known: dict[tuple[str, int, int, bool], Instrument | None] = {}
 
     def underlying(self, asset: str) -> str:
@@ -69,8 +80,10 @@ class Options:
         underlying = self._underlyings.get(asset)
         if underlying is None:
             return None
+        ratio = self._ratios.get(asset, Decimal(1))
+        symbol = underlying if ratio == 1 else (self._symbols.get(asset) or f"{underlying}x{ratio}").upper()
         try:
-            parts = names.parts_of_terms(underlying, names.OptionTerms(expiry_s, strike_e8, is_put))
+            parts = names.parts_of_terms(symbol, names.OptionTerms(expiry_s, strike_e8, is_put))
             name = names.render(parts)
         except InstrumentNameError:
             return None
@@ -84,6 +97,7 @@ class Options:
             settlement=PREMIUM_CURRENCY,
             grid=PriceGrid(QUANTUM),
             lot=QUANTUM,
+            per_token=ratio,
             strike=parts.strike,
             is_call=not is_put,
             expiry_ns=expiry_s * NS_PER_S,

@@ -29,10 +29,12 @@ class ShapeError(ValueError):
 
 
 class Token(NamedTuple):
-    """A token balances are held in: what the ledger calls it, and the decimals of its amounts."""
+    """A token balances are held in: what the ledger calls it, the decimals of its amounts, and how much of
+    that currency one token counts as."""
 
     currency: str
     decimals: int
+    ratio: Decimal = Decimal(1)
 
 
 def balances(
@@ -51,7 +53,7 @@ def balances(
         token = tokens.get(name.lower())
         if token is not None and (chain_id is None or chain_id in chain_ids):
             held = sums.get(token.currency, Decimal(0))
-            sums[token.currency] = held + _whole_tokens(amount, token)
+            sums[token.currency] = held + _whole_tokens(amount, token) * token.ratio
     if not sums:
         raise ShapeError("rysk balances: expected one of the configured tokens, found none of them named")
     return [

@@ -224,14 +224,15 @@ class MakerSocket:
 
 
 def _tokens(settings: RyskSettings) -> dict[str, holdings.Token]:
-    """By address: stables count as the premium currency, other tokens as their coin."""
+    """By address: stables count as the premium currency, other tokens as the coins they are worth."""
     known = {
         address.lower(): holdings.Token(codec.PREMIUM_CURRENCY, decimals)
         for address, decimals in settings.stables.items()
     }
     for address, decimals in settings.coins.items():
         coin = settings.assets.get(address, settings.assets.get(address.lower(), address.lower()))
-        known[address.lower()] = holdings.Token(coin, decimals)
+        ratio = settings.ratios.get(address, Decimal(1))
+        known[address.lower()] = holdings.Token(coin, decimals, ratio)
     return known
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import msgspec
 
 
@@ -9,8 +11,10 @@ class RyskSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One maker. `ws_url` is the base address; times in seconds.
 
     `assets` maps the token addresses whose RFQs are listened to to the coins they stand for; `stables` maps
-    premium tokens to their decimals, `coins` further tokens of the deposit. `contract_wallet`: the
-    maker is a contract that accepts the key's signatures (EIP-1271), so their addresses differ.
+    premium tokens to their decimals, `coins` further tokens of the deposit. `ratios` (coins per token) and
+    `symbols` say which of them are worth more than a coin and what their options are called.
+    `contract_wallet`: the maker is a contract that accepts the key's signatures (EIP-1271), so their
+    addresses differ.
     """
 
     ws_url: str
@@ -19,6 +23,8 @@ class RyskSettings(msgspec.Struct, frozen=True, kw_only=True):
     assets: dict[str, str]
     stables: dict[str, int]
     coins: dict[str, int] = {}
+    ratios: dict[str, Decimal] = {}
+    symbols: dict[str, str] = {}
     contract_wallet: bool = False
     poll_s: float = 5.0
     answer_timeout_s: float = 5.0
