@@ -20,7 +20,7 @@ from atomizer.domain.rfq import Rfq
 from atomizer.engine.accounts import Purse
 from atomizer.engine.exposure import Exposure, UnitGreeks
 from atomizer.engine.ledger import Ledger, Order
-from atomizer.engine.market import Market
+from atomizer.engine.market import NO_FEED, Market
 from atomizer.engine.settings import AllowedAsset, AllowedChain, EngineSettings
 from atomizer.engine.strategy import NoQuote, QuoteTarget, Target
 
@@ -129,7 +129,8 @@ class Gate:
                 unsettled = halts.unreconciled.get((hedge.venue, hedge.account)) if hedge else None
             if unsettled is not None:
                 return NoQuote(reason=Reason.NOT_RECONCILED, text=unsettled)
-        due = halts.quote_not_before_ns.get((venue, account), 0)
+        not_before = halts.quote_not_before_ns
+        due = not_before.get((venue, account), 0) if not_before else 0
         if now_ns < due:
             wait = (due - now_ns) // 1_000_000_000
             return NoQuote(
@@ -390,7 +391,7 @@ class Gate:
             return Held(Reason.WRONG_ACCOUNT, f"no account of {instrument.venue} is configured")
         if not instrument.open:
             return Held(Reason.INSTRUMENT_CLOSED, f"{instrument.key} is not open")
-        trading = self._market.feed(self._trading_of[instrument.venue])
+        trading = self._market.feeds.get(self._trading_of[instrument.venue], NO_FEED)
         if not trading.up:
             return Held(
                 Reason.MARKET_DATA_STALE, f"{instrument.venue}: {trading.why or 'no order connection'}"

@@ -128,7 +128,8 @@ class Keeper:
 
     def _unaccounted(self, instrument: Instrument) -> Held | None:
         """Nothing is placed before the account was read in this run: positions and fills are not known."""
-        if (instrument.venue, self._account_of.get(instrument.venue, "")) in self.unread:
+        unread = self.unread
+        if unread and (instrument.venue, self._account_of.get(instrument.venue, "")) in unread:
             return Held(Reason.NOT_RECONCILED, f"{instrument.venue} has not been read yet")
         return self._flight.unaccounted(instrument.key) if self._flight.leftover else None
 

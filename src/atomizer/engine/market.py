@@ -48,6 +48,9 @@ class Touch(NamedTuple):
     ask_size: float
 
 
+NO_FEED = Feed("", 0)
+
+
 class Book:
     """One order book and the feed that brings it. `best_bid`/`best_ask` are None on an empty side, `mid` then
     too."""

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 S = 1_000_000_000
 SETTLEMENT_MARGIN_NS = 60 * S
+_OFFERED = Happening.OFFERED
 ENDED_KEPT = 1_000  # RFQs that came to nothing and are remembered; the journal has all of them
 DEFAULT_BAND = 0.05
 # A manual request outlives these: what is missing may come before its own time is over.
@@ -119,7 +120,7 @@ class Trades:
         if state is not trade.state:
             trade.state, trade.changed_ns = state, self._now_ns
             trade.why = why
-            self.changed = True
+            self.changed = self.changed or what is not _OFFERED  # no letter is about a quote that went out
         self._index(trade)
 
     def _index(self, trade: Trade) -> None:
@@ -178,7 +179,6 @@ class Trades:
             asked_ns=self._now_ns,
             changed_ns=self._now_ns,
         )
-        self.changed = True
 
     def _quoted(self, quote: SendQuote) -> None:
         trade = self.trades.get(quote.rfq_id)

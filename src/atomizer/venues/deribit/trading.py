@@ -169,15 +169,16 @@ class TradingSocket:
 
     def place(self, command: PlaceOrder, listed: Instrument) -> None:
         number = self.rpc.next_number()
-        valid_until_ms, deadline_s = self._deadlines(command.deadline_ns)
-        data = codec.place(number, command, listed, valid_until_ms)
+        if command.deadline_ns != self._deadline_ns:
+            self._deadlines(command.deadline_ns)
+        data = codec.place(number, command, listed, self._valid_until_ms)
         if command.post_only:
             self._post_only.add(command.order_id)
         try:
             self.session.send_request(
                 data,
                 number,
-                deadline_s,
+                self._deadline_s,
                 (command, listed),
             )
         except NotSentError as error:
@@ -185,11 +186,12 @@ class TradingSocket:
 
     def amend(self, command: AmendOrder, listed: Instrument) -> None:
         number = self.rpc.next_number()
-        valid_until_ms, deadline_s = self._deadlines(command.deadline_ns)
+        if command.deadline_ns != self._deadline_ns:
+            self._deadlines(command.deadline_ns)
         post_only = command.order_id in self._post_only
-        data = codec.amend(number, command, listed, valid_until_ms, post_only=post_only)
+        data = codec.amend(number, command, listed, self._valid_until_ms, post_only=post_only)
         try:
-            self.session.send_request(data, number, deadline_s, (command, listed))
+            self.session.send_request(data, number, self._deadline_s, (command, listed))
         except NotSentError as error:
             self._later(AmendRefused(command.order_id, error.code, str(error)))
 
@@ -221,14 +223,12 @@ class TradingSocket:
         self._reader.sink = self.sink
         self.session.spawn(self._reader.read(command))
 
-    def _deadlines(self, deadline_ns: int) -> tuple[int, float]:
-        """Our deadline on the venue's clock in ms, and in the loop's time; a turn's requests share it."""
-        if deadline_ns != self._deadline_ns:
-            left_s = (deadline_ns - self._clock.now_ns()) / 1e9
-            self._deadline_ns = deadline_ns
-            self._valid_until_ms = (deadline_ns + self._offset_ns()) // NS_PER_MS
-            self._deadline_s = asyncio.get_running_loop().time() + left_s
-        return self._valid_until_ms, self._deadline_s
+    def _deadlines(self, deadline_ns: int) -> None:
+        """A deadline on the venue's clock in ms, and in the loop's time: once for the requests of a turn."""
+        left_s = (deadline_ns - self._clock.now_ns()) / 1e9
+        self._deadline_ns = deadline_ns
+        self._valid_until_ms = (deadline_ns + self._offset_ns()) // NS_PER_MS
+        self._deadline_s = asyncio.get_running_loop().time() + left_s
 
     def later(self, event: Event) -> None:
         """An answer found here and now is told in a later batch, never from inside `send`."""
