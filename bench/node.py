@@ -57,6 +57,7 @@ FAST = RateBudget(per_s=1e9, burst=1e9, reserve=0.0)
 SETTINGS = EngineSettings(
     limits=Limits(
         delta=1e9,
+        delta_usd=1e12,
         gamma=1e9,
         vega=1e9,
         notional=1e12,
@@ -106,12 +107,13 @@ def run_node(
     responders: dict[str, Responder],
     *,
     expiries: int = 4,
+    strikes: int = 12,
 ) -> T:
     """Start a node, bring it to where it trades, run `work` on it with the garbage collector off."""
 
     async def main(clock: VirtualClock) -> T:
         with tempfile.TemporaryDirectory(prefix="atomizer-bench-") as directory:
-            bench = _made(Path(directory), clock, strategies, responders, expiries)
+            bench = _made(Path(directory), clock, strategies, responders, expiries, strikes)
             serving = asyncio.create_task(bench.node.run())
             await asyncio.sleep(1.0)
             market = bench.venues.wire("deribit")
@@ -138,8 +140,9 @@ def _made(
     strategies: Sequence[Strategy],
     responders: dict[str, Responder],
     expiries: int,
+    strikes: int,
 ) -> Bench:
-    listing = option_listing(clock.now_ns(), INDEX, expiries=expiries)
+    listing = option_listing(clock.now_ns(), INDEX, expiries=expiries, strikes=strikes)
     venues = ScriptedVenues(clock, listing, {STABLE.wire: str(10**16)})
     venues.positions = [_position(listed) for listed in listing[1:40:8]]
     rng = random.Random(1)
