@@ -19,7 +19,7 @@ from atomizer.domain.refusals import Reason
 from atomizer.engine.ledger import Ledger
 from atomizer.engine.settings import Freshness, Limits
 from atomizer.engine.strategy import Level, Target
-from atomizer.strategies.delta_hedger import DeltaHedger, HedgerSettings
+from atomizer.strategies.hedging import Hedger, HedgerSettings
 from atomizer.strategies.rfq_responder import ResponderSettings
 
 from .bench_desk import DERIBIT, HEDGE, MS, PERP, Desk, S, Wishes, bid, placed
@@ -103,7 +103,7 @@ def _warming_up() -> Refused:
 
 
 def _hedge_failed() -> Refused:
-    hedger = DeltaHedger(HedgerSettings(alarm_ms=5_000, naked_stop=1.0), HEDGE, 2)
+    hedger = Hedger(HedgerSettings(alarm_ms=5_000, naked_stop=1.0), HEDGE, 2)
     desk = RfqDesk(hedger, perpetual="20000")
     for _ in range(25):
         desk.tick(after_ms=250.0)

@@ -14,7 +14,7 @@ from atomizer.domain.bookings import CashKind, CashMove, Fill, Reversal, booking
 from atomizer.domain.commands import InstrumentUsed, NonceBlock, RunEnded, RunStarted, SendQuote
 from atomizer.domain.orders import EndReason, OrderState
 from atomizer.engine.ledger import Ledger
-from atomizer.strategies.delta_hedger import DeltaHedger, HedgerSettings
+from atomizer.strategies.hedging import Hedger, HedgerSettings
 
 from .bench_desk import HEDGE, PERP, Desk, Wishes, bid, cancelled, placed
 from .rfq_desk import RfqDesk, chain_events
@@ -34,7 +34,7 @@ def history() -> list[tuple[int, Any]]:
             records.extend((self.now_ns, item) for item in (*admitted, *self.out))
             return self.out
 
-    desk = Recorded(wishes, DeltaHedger(HedgerSettings(), HEDGE, 2))
+    desk = Recorded(wishes, Hedger(HedgerSettings(), HEDGE, 2))
     hedges = placed(desk.win(desk.quote(size="3")))
     desk.fill_whole(hedges)
     desk.quote(taker_buys=True)

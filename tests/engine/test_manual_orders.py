@@ -18,7 +18,7 @@ from atomizer.engine.settings import Limits
 from atomizer.runtime.operating import QUEUE, Operating
 from atomizer.runtime.words import Request, checked
 from atomizer.storage import records
-from atomizer.strategies.delta_hedger import DeltaHedger, HedgerSettings
+from atomizer.strategies.hedging import Hedger, HedgerSettings
 from atomizer.strategies.manual_orders import ManualOrders
 
 from .bench_desk import HEDGE, MS, PERP, T0, Desk, S, Wishes
@@ -328,7 +328,7 @@ def test_switched_off_requests_are_refused_and_what_was_done_is_booked_all_the_s
 
 
 def test_a_trade_done_elsewhere_is_booked_counted_and_hedged() -> None:
-    hedger = DeltaHedger(HedgerSettings(threshold=0.05), HEDGE, 2)
+    hedger = Hedger(HedgerSettings(threshold=0.05), HEDGE, 2)
     door = Door(ManualOrders(), hedger)
     answer = door.say("record", request_id="otc-1", args=order(amount="2", price="4010", note="by phone"))
     assert answer["done"] == "booked as otc-1"

@@ -53,7 +53,7 @@ VARIABLES = [
     ("QUOTE_VALID_DURATION", "30", "rfq.valid", 30.0),
     ("MAX_POSITION_DELTA", "9.5", "risk.max_delta", 9.5),
     ("MAX_POSITION_SIZE", "99.0", "risk.max_position_size", 99.0),
-    ("MIN_LIQUIDITY_SCORE", "0.4", "rfq.min_liquidity_score", 0.4),
+    ("MIN_LIQUIDITY_SCORE", "0.4", "hedge.min_liquidity_score", 0.4),
     ("ENABLE_GAMMA_HEDGING", "true", "hedge.enable_gamma", True),
     ("GAMMA_THRESHOLD", "0.6", "hedge.gamma_threshold", 0.6),
     ("HEDGE_RATIO", "0.9", "hedge.ratio", 0.9),
@@ -113,7 +113,7 @@ def test_show_prints_the_file_and_says_what_keeps_it_from_running(page: Path) ->
 def test_check_ends_with_the_code_of_a_bad_configuration(page: Path) -> None:
     checked = _config("check", page)
     assert checked.returncode == 3
-    assert "found 'derive'; built are deribit, rysk" in checked.stderr
+    assert "found 'derive'; built are deribit" in checked.stderr
 
 
 @pytest.mark.parametrize(("name", "text", "key", "expected"), VARIABLES)

@@ -62,8 +62,10 @@ def test_the_names_of_the_operations_page_set_what_they_say() -> None:
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({"ENABLE_GAMMA_HEDGING": "1"}, "gamma hedging is not built"),
-        ({"EXCHANGE_NAME": "ftx"}, "expected a venue that is built and takes orders (deribit), found 'ftx'"),
+        (
+            {"EXCHANGE_NAME": "ftx"},
+            "takes orders (deribit, deribit2), found 'ftx'",
+        ),
         ({"HEDGE_VENUE": "x"}, "hedge.venue: expected a venue that is built"),
         (
             {"RYSK_MAKER_ADDRESS": "0x12"},

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atomizer.domain.bookings import CashKind, CashMove
-from atomizer.domain.commands import CancelOrder, HedgeState, Marks, NonceBlock, RunStarted
+from atomizer.domain.commands import CancelOrder, Fixing, HedgeState, Marks, NonceBlock, RunStarted
+from atomizer.engine.ledger import Ledger
 from atomizer.storage import records
 from atomizer.storage.errors import RecordError
 
@@ -60,15 +61,15 @@ def test_none_is_not_taken_for_a_number() -> None:
 
 
 def test_a_snapshot_of_a_typed_ledger_survives_exactly() -> None:
-    class Ledger(msgspec.Struct):
+    class Purse(msgspec.Struct):
         cash: dict[str, Decimal]
         nonces: dict[int, int]
 
-    ledger = Ledger({"ETH": Decimal("1.000000000000000000000000000001")}, {2**200: 3})
+    ledger = Purse({"ETH": Decimal("1.000000000000000000000000000001")}, {2**200: 3})
     snapshot = records.LedgerSnapshot(msgspec.to_builtins(ledger, str_keys=True))
     back = records.decode(records.encode(snapshot))
     assert isinstance(back, records.LedgerSnapshot)
-    assert msgspec.convert(back.state, Ledger, strict=False) == ledger
+    assert msgspec.convert(back.state, Purse, strict=False) == ledger
 
 
 def test_unknown_tag_is_named() -> None:
@@ -89,3 +90,14 @@ def test_a_hedge_state_comes_back_as_it_was_written() -> None:
         text="1.25 ETH unhedged",
     )
     assert records.decode(records.encode(state)) == state
+
+
+def test_a_fixing_comes_back_as_it_was_written_and_the_first_one_of_an_expiry_counts() -> None:
+    fixing = Fixing(underlying="ETH", expiry_ns=1_757_664_000_000_000_000, price=4123.45)
+    assert records.decode(records.encode(fixing)) == fixing
+    ledger = Ledger()
+    ledger.apply(fixing, 1)
+    ledger.apply(Fixing(underlying="ETH", expiry_ns=fixing.expiry_ns, price=1.0), 2)
+    again = Ledger()
+    again.restore(ledger.state())
+    assert again.fixings == {("ETH", fixing.expiry_ns): 4123.45}

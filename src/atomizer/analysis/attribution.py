@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from atomizer.domain.bookings import Fill, RfqTrade
-from atomizer.domain.commands import InstrumentUsed, Marks, PlaceOrder, SendQuote
+from atomizer.domain.bookings import CashMove, Fill, PositionMove, RfqTrade
+from atomizer.domain.commands import InstrumentUsed, Marks, PlaceOrder, RunStarted, SendQuote
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.models.black import black76_greeks
 
@@ -22,11 +22,12 @@ PARTS = ("edge", "hedge", "fees", "delta", "gamma", "vega", "theta", "fx")
 
 
 class Inputs(NamedTuple):
-    """What a position was last valued at: forward (a future's mark), vol, time."""
+    """What a position was last valued at: forward (a future's mark), vol, time; `value` once expired, USD."""
 
     forward: float
     vol: float
     ts_ns: int
+    value: float = 0.0
 
 
 @dataclass(slots=True)
@@ -70,6 +71,8 @@ class Attribution:
     _held: dict[str, list[Lot]] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
     _coins: dict[str, float] = field(default_factory=dict)
+    _spot: dict[str, float] = field(default_factory=dict)
+    _in_usd: set[str] = field(default_factory=set)
 
     def feed(self, record: Any, ts_ns: int) -> None:
         """Take one journal record."""
@@ -83,6 +86,11 @@ class Attribution:
             self._rfq_trade(record)
         elif isinstance(record, Fill):
             self._fill(record, ts_ns)
+        elif isinstance(record, (PositionMove, CashMove)):
+            self._move(record)
+        elif isinstance(record, RunStarted):
+            sections = record.settings.items()
+            self._in_usd = {name for name, section in sections if _numeraire(section) == "usd"}
         elif isinstance(record, Marks):
             self._mark(record, ts_ns)
 
@@ -122,7 +130,18 @@ class Attribution:
         self.parts.hedge += self._earn(fill.venue, instrument, gained, rate)
         if fill.fee:
             self.parts.fees += self._earn(fill.venue, instrument, -float(fill.fee), rate)
-        self._held.setdefault(fill.instrument, []).append(Lot(size, Inputs(mid, 0.0, ts_ns)))
+        at = Inputs(mid, 0.0, ts_ns)
+        if instrument.kind is Kind.OPTION and known is not None:
+            at = Inputs(float(known[0].why.get("forward", mid)), float(known[0].why.get("vol", 0.0)), ts_ns)
+        self._held.setdefault(fill.instrument, []).append(Lot(size, at))
+
+    def _move(self, move: PositionMove | CashMove) -> None:
+        """An option that is gone earns nothing more; coins in an account that counts in USD drift."""
+        if isinstance(move, PositionMove):
+            if self._held.get(move.instrument) and self._new(f"{move.instrument}/{move.reference}"):
+                self._held[move.instrument] = []
+        elif move.venue in self._in_usd and self._new(f"{move.venue}/{move.kind}/{move.reference}"):
+            self._spot[move.currency] = self._spot.get(move.currency, 0.0) + float(move.amount)
 
     def _rate(self, instrument: Instrument) -> float:
         return self.rates.get(instrument.underlying, 0.0) if self._in_coin(instrument) else 1.0
@@ -148,11 +167,14 @@ class Attribution:
             underlying = purse.rpartition("/")[2]
             if underlying in before:
                 self.parts.fx += coins * (self.rates[underlying] - before[underlying])
+        for currency, coins in self._spot.items():
+            if currency in before:
+                self.parts.delta += coins * (self.rates[currency] - before[currency])
         for key, lots in self._held.items():
             valued = marks.instruments.get(key)
             if valued is None:
                 continue
-            now = Inputs(valued[0], valued[1], ts_ns)
+            now = Inputs(valued[0], valued[1], ts_ns, valued[2])
             instrument = self._instruments[key]
             for lot in lots:
                 self._carry(instrument, lot, now)
@@ -170,14 +192,34 @@ class Attribution:
                 gained = lot.size * (now.forward - lot.inputs.forward) * float(instrument.contract_size)
             self.parts.delta += self._earn(venue, instrument, gained, rate)
             return
-        for name, amount in self._greeks(instrument, lot.inputs, now).items():
+        expired = (instrument.expiry_ns or 0) <= now.ts_ns
+        split = (
+            self._expired(instrument, lot.inputs, now)
+            if expired
+            else self._greeks(instrument, lot.inputs, now)
+        )
+        for name, amount in split.items():
             value = self._earn(venue, instrument, lot.size * amount, rate)
             setattr(self.parts, name, getattr(self.parts, name) + value)
 
     @staticmethod
+    def _expired(instrument: Instrument, start: Inputs, now: Inputs) -> dict[str, float]:
+        """Per unit, USD, of an option that became an exchange: what its fixing made of it, then its coins."""
+        if start.ts_ns >= (instrument.expiry_ns or 0):
+            return {"delta": now.value - start.value}
+        ratio, strike = float(instrument.per_token), float(instrument.strike or Decimal(0))
+        tau = ((instrument.expiry_ns or 0) - start.ts_ns) / YEAR_NS
+        price, delta, *_ = black76_greeks(
+            start.forward, strike / ratio, tau, start.vol, 0.0, bool(instrument.is_call)
+        )
+        moved = ratio * delta * (now.forward - start.forward)
+        return {"delta": moved, "theta": now.value - ratio * price - moved}
+
+    @staticmethod
     def _greeks(instrument: Instrument, start: Inputs, now: Inputs) -> dict[str, float]:
         """Per unit: USD, or coins for a coin-settled option."""
-        strike = float(instrument.strike or Decimal(0))
+        ratio = float(instrument.per_token)
+        strike = float(instrument.strike or Decimal(0)) / ratio
         tau = ((instrument.expiry_ns or 0) - start.ts_ns) / YEAR_NS
         price, delta, gamma, vega, theta, *_ = black76_greeks(
             start.forward, strike, tau, start.vol, 0.0, bool(instrument.is_call)
@@ -189,8 +231,12 @@ class Attribution:
             delta = (delta - coin) / start.forward
             vega, theta = vega / start.forward, theta / start.forward
         return {
-            "delta": delta * move,
-            "gamma": 0.5 * gamma * move * move,
-            "vega": vega * dvol,
-            "theta": theta * dt,
+            "delta": ratio * delta * move,
+            "gamma": ratio * 0.5 * gamma * move * move,
+            "vega": ratio * vega * dvol,
+            "theta": ratio * theta * dt,
         }
+
+
+def _numeraire(section: Any) -> str:
+    return str(section.get("numeraire", "")) if isinstance(section, dict) else ""

@@ -16,6 +16,7 @@ from atomizer.domain.events import PositionReport, ReadBegun, ReadEnded
 from atomizer.domain.orders import Purpose
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.ledger import Ledger
+from atomizer.engine.settings import delta_words
 from atomizer.storage.journal import read
 from atomizer.storage.records import LedgerSnapshot
 
@@ -129,6 +130,15 @@ class Session:
             "time_weighted": integral / seconds,
             "max": max((row[2] for row in rows.values()), default=0.0),
         }
+
+    @property
+    def delta_name(self) -> str:
+        """Which delta the session's accounts hedge, in words."""
+        run = self.ledger.run
+        settings = run.settings if run is not None else {}
+        hedge, prices_at = settings.get("hedge", {}), settings.get("exchange", {}).get("name", "deribit")
+        venues = [prices_at, *([hedge["venue"]] if hedge.get("cross") else [])]
+        return delta_words(settings.get(venue, {}).get("numeraire") or "coin" for venue in venues)
 
     def gross_delta(self) -> float:
         """Sum of |delta| of the options traded, in coins, as priced."""

@@ -34,6 +34,7 @@ DEMO_ROOT = Path("data") / "demo"
 @click.option("--seeds", type=click.IntRange(1), default=20, show_default=True, help="With --edges.")
 @click.option("--processes", type=click.IntRange(1), help="With --edges. [default: one per processor]")
 @click.option("--no-hedge", is_flag=True, help="Win trades and leave their delta open.")
+@click.option("--compare-hedges", is_flag=True, help="Every hedge policy on the same flow, one table.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on stdout.")
 @click.option(
     "--data-dir",
@@ -53,6 +54,7 @@ def command(
     seeds: int,
     processes: int | None,
     no_hedge: bool,
+    compare_hedges: bool,
     as_json: bool,
     data_dir: Path | None,
 ) -> int:
@@ -66,6 +68,7 @@ def command(
     from atomizer.runtime.demo import DemoPlan
     from atomizer.runtime.twins import split_underlyings
 
+    virtual = virtual or compare_hedges
     temporary = virtual and data_dir is None
     directory = Path(tempfile.mkdtemp(prefix="atomizer-")) if temporary else data_dir or _next_directory()
     try:
@@ -80,6 +83,10 @@ def command(
             informed=informed,
             hedge=not no_hedge,
         )
+        if compare_hedges:
+            from atomizer.cli.compare import run
+
+            return run(plan, as_json=as_json)
         if edges:
             return _sweep(plan, edges, seeds, processes, virtual=virtual, as_json=as_json)
         return _run(plan, virtual=virtual, as_json=as_json)

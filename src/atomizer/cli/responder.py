@@ -12,7 +12,14 @@ from atomizer.config import flags
 
 
 @click.command("rfq-responder")
-@click.option("--exchange", help="Venue that prices and hedges. [default: deribit]")
+@click.option(
+    "--exchange", "--primary-exchange", help="Venue that prices, and hedges too. [default: deribit]"
+)
+@click.option("--hedge-exchange", help="Venue that hedges, with --enable-cross-hedge; e.g. deribit2.")
+@click.option("--enable-cross-hedge", is_flag=True, help="Hedge on another venue than the one that prices.")
+@click.option(
+    "--hedge-policy", type=click.Choice(["delta", "resale", "both"]), help="How to hedge. [default: delta]"
+)
 @click.option("--dummy-price", type=float, help="Placeholder fair value in USD; simulated network only.")
 @click.option("--enable-hedging/--no-hedging", default=None, help="Hedge the delta of what is won.")
 @click.option("--dry-run", is_flag=True, help="Price and decide, sign and send nothing (the default).")
@@ -31,6 +38,9 @@ from atomizer.config import flags
 @flags.logging
 def command(
     exchange: str | None,
+    hedge_exchange: str | None,
+    enable_cross_hedge: bool,
+    hedge_policy: str | None,
     dummy_price: float | None,
     enable_hedging: bool | None,
     dry_run: bool,
@@ -58,6 +68,9 @@ def command(
         "responder.dummy_price": dummy_price,
         "responder.edge_scale": edge,
         "hedge.enable_delta": enable_hedging,
+        "hedge.venue": hedge_exchange or (None if enable_cross_hedge else exchange),
+        "hedge.cross": enable_cross_hedge or None,
+        "hedge.policy": hedge_policy,
         "data_dir": None if data_dir is None else str(data_dir),
     }
     loaded = configured(config_files, given, live=live)

@@ -38,6 +38,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     `request_deadline_ms`: life of a place or amend request, enforced by the venue (0: it has none, then
     queries go on the same connection). `query_after_ms` must exceed it. `quote_query`: own quotes can be
     asked for after a crash. `settlement_margin_ms` counts a signed quote as live beyond its validity.
+    `averaging_window_s`: what expires settles on the index's average over so long (0: on one print).
 
     `cash_told`: every change of the balance is told and booked, so that cash must agree. `settles_daily`:
     what futures trades earn reaches the balance at the daily settlement. `settling_ms`: how long after an
@@ -54,6 +55,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     label: bool = True
     quote_query: bool = False
     settlement_margin_ms: int = 0
+    averaging_window_s: int = 0
     cash_told: bool = False
     settles_daily: bool = False
     settling_ms: int = 0

@@ -214,6 +214,14 @@ class HedgeState(msgspec.Struct, frozen=True, kw_only=True, tag="hedge_state", o
     released: bool = False
 
 
+class Fixing(msgspec.Struct, frozen=True, kw_only=True, tag="fixing", omit_defaults=True):
+    """The index (USD) we saw when an expiry fixed; what is held of it counts by this until it is gone."""
+
+    underlying: str
+    expiry_ns: int
+    price: float
+
+
 class Difference(msgspec.Struct, frozen=True, kw_only=True, tag="difference", omit_defaults=True):
     """Venue and ledger disagree about this and nothing explains it (`open`), or it was explained."""
 
@@ -287,6 +295,7 @@ Fact = (
     | Marks
     | RiskState
     | HedgeState
+    | Fixing
     | Difference
     | Breach
     | DeadLetter

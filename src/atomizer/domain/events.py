@@ -54,7 +54,7 @@ class Ticker(msgspec.Struct, frozen=True, kw_only=True, tag="ticker", omit_defau
     """The venue's own view of one instrument. Vols are fractions (0.652); None: the venue gave none.
 
     Sizes of the touch in the instrument's size unit; `funding` of a perpetual as a fraction per 8 hours, paid
-    by longs when positive.
+    by longs when positive. `volume_usd` of 24 h, `open_interest` in the instrument's size unit.
     """
 
     instrument: str
@@ -69,6 +69,8 @@ class Ticker(msgspec.Struct, frozen=True, kw_only=True, tag="ticker", omit_defau
     ask_vol: float | None = None
     mark_vol: float | None = None
     funding: float | None = None
+    volume_usd: float | None = None
+    open_interest: float | None = None
     open: bool = True
     ts_ns: int = 0
 

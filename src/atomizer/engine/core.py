@@ -28,6 +28,7 @@ from atomizer.domain.rfq import Rfq
 from atomizer.engine.answering import Answering
 from atomizer.engine.breaches import BreachWatch
 from atomizer.engine.dead_letters import DeadLetters
+from atomizer.engine.expiry import due_value, has_expired, new_fixings
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.flight import Flight
 from atomizer.engine.gate import Gate, Halts
@@ -547,12 +548,22 @@ class Engine:
 
     def _revalue(self) -> None:
         self._accrue_naked()
+        self._fix()
         self.exposure.rebuild(self.now_ns, self._margins_ns)
         self._revalued_ns, self._stale_exposure = self.now_ns, False
         for underlying, sums in self.exposure.sums.items():
             track = self.naked.setdefault(underlying, [0.0, 0.0, 0.0])
             track[0] = sums["delta"].base
             track[2] = max(track[2], abs(track[0]))
+
+    def _fix(self) -> None:
+        """Write down at which index what we hold expired, once per expiry."""
+        index = {underlying: self.exposure.index(underlying) for underlying in self.surfaces}
+        for fixing in list(new_fixings(self._held(), self.ledger.fixings, index, self.now_ns)):
+            self.emit(fixing)
+
+    def _held(self) -> list[Instrument]:
+        return [self.ledger.instruments[key.instrument] for key in self.ledger.position_sizes()]
 
     def _accrue_naked(self) -> None:
         seconds = (self.now_ns - self._naked_ns) / S
@@ -597,6 +608,10 @@ class Engine:
         if instrument.kind is not Kind.OPTION:
             mark = self.exposure.future_mark(instrument)
             return mark, 0.0, mark
+        index = self.exposure.index(instrument.underlying)
+        if has_expired(instrument, self.now_ns) and not instrument.inverse and index is not None:
+            fixing = self.ledger.fixings.get((instrument.underlying, instrument.expiry_ns or 0), index)
+            return index, 0.0, due_value(instrument, fixing, index)
         priced = self.exposure.price_option(instrument, self.now_ns)
         value = priced.price / priced.forward if instrument.inverse else priced.price
         return priced.forward, priced.vol, value

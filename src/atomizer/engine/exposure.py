@@ -14,8 +14,9 @@ import msgspec
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.trades import MANUAL
 from atomizer.engine.accounts import Holding, Purse
+from atomizer.engine.expiry import due_coins, has_expired
 from atomizer.engine.ledger import Ledger, LiveQuote, Order
-from atomizer.engine.market import NEVER, Market
+from atomizer.engine.market import Market
 from atomizer.engine.pricing import NoPriceError, Priced, Surface
 from atomizer.engine.settings import AccountSettings, HedgeMarket
 
@@ -226,26 +227,27 @@ class Exposure:
         """Greeks now, else those last known: a feed that went away closes no position."""
         found = self.units.get(instrument.key)
         if found is None:
+            found = self._expired_unit(instrument, now_ns)
+        if found is None:
             try:
                 found = self.unit(instrument, now_ns)
                 self._last[instrument.key] = found
             except NoPriceError as error:
                 self._unpriced[instrument.key] = str(error)
-                found = self._last.get(instrument.key) or self._expired_unit(instrument, now_ns)
+                found = self._last.get(instrument.key)
                 if found is None:
                     self._unknown[instrument.underlying] = f"{instrument.key} was never priced: {error}"
                     return None
-            self.units[instrument.key] = found
+        self.units[instrument.key] = found
         return found
 
     def _expired_unit(self, instrument: Instrument, now_ns: int) -> UnitGreeks | None:
-        """An option between expiry and its delivery counts the coins that are due."""
+        """An option between expiry and delivery counts the coins that are due; one settled in cash none."""
         index = self.index(instrument.underlying)
-        if index is None or instrument.strike is None or (instrument.expiry_ns or NEVER) > now_ns:
+        if index is None or not has_expired(instrument, now_ns):
             return None
-        sign = 1.0 if instrument.is_call else -1.0
-        due = sign if sign * (index - float(instrument.strike)) > 0.0 else 0.0
-        return UnitGreeks(delta=due, notional=index)
+        fixing = self._ledger.fixings.get((instrument.underlying, instrument.expiry_ns or 0), index)
+        return UnitGreeks(delta=due_coins(instrument, fixing), notional=index * float(instrument.per_token))
 
     def _add_cash(self, purse: Purse, cash: float) -> None:
         """Coins in an account that counts in USD are exposure themselves, and so is USD in one that counts in

@@ -126,6 +126,13 @@ class Keeper:
         )
         return found
 
+    def _claimed_by(self, instrument: Instrument) -> int:
+        """Who may rest there: whoever named it, else whoever claimed all of its underlying, else a person."""
+        named = self._claims.get(instrument.key)
+        if named is not None:
+            return named
+        return self._claims.get(f"{instrument.venue}:{instrument.underlying}-*", MANUAL_STRATEGY)
+
     def _unaccounted(self, instrument: Instrument) -> Held | None:
         """Nothing is placed before the account was read in this run: positions and fills are not known."""
         unread = self.unread
@@ -143,7 +150,7 @@ class Keeper:
         key = (instrument.key, hedge, immediate)
         standing = self._standings.get(key) or self._judged(instrument, key)
         # A person's order rests wherever no strategy does.
-        owner = self._claims.get(instrument.key, MANUAL_STRATEGY)
+        owner = self._claimed_by(instrument)
         if immediate or owner == slot.strategy:
             held = self._gate.approve_order(
                 standing, instrument, slot.side, ticks, lots, engine.now_ns, order

@@ -26,6 +26,7 @@ from atomizer.domain.commands import (
     CancelOrder,
     DeadLetter,
     Difference,
+    Fixing,
     HedgeState,
     InstrumentUsed,
     LetterKind,
@@ -148,6 +149,7 @@ class Ledger:
         self.clean_end = True
         self.risk = RiskState()
         self.hedges: dict[str, HedgeState] = {}
+        self.fixings: dict[tuple[str, int], float] = {}
         self.groups = Groups()
         self.marks: Marks | None = None
         self.opened_ns: dict[tuple[str, str], int] = {}
@@ -192,6 +194,7 @@ class Ledger:
             NonceBlock: self._nonce_block,
             RiskState: self._risk_state,
             HedgeState: self._hedge_state,
+            Fixing: self._fixing,
             Marks: self._marks,
             Difference: self._difference,
             DeadLetter: self._dead_letter,
@@ -459,6 +462,9 @@ class Ledger:
         if state.state == "flat":
             self.groups.flat(state.underlying)
 
+    def _fixing(self, fixing: Fixing) -> None:
+        self.fixings.setdefault((fixing.underlying, fixing.expiry_ns), fixing.price)
+
     def _marks(self, marks: Marks) -> None:
         self.marks = marks
 
@@ -561,6 +567,7 @@ class Ledger:
             "clean_end": self.clean_end,
             "risk": _plain(self.risk),
             "hedges": _plain(list(self.hedges.values())),
+            "fixings": [[*key, price] for key, price in self.fixings.items()],
             "groups": self.groups.state(),
             "opened_ns": [[*key, at] for key, at in sorted(self.opened_ns.items())],
             "read_asked_ns": [[*key, at] for key, at in sorted(self.read_asked_ns.items())],
@@ -602,6 +609,7 @@ class Ledger:
         self.hedges = {
             item.underlying: item for item in msgspec.convert(state.get("hedges", []), list[HedgeState])
         }
+        self.fixings = {(row[0], row[1]): row[2] for row in state.get("fixings", [])}
         self.groups.restore(state.get("groups", {}))
         self.opened_ns = {(row[0], row[1]): row[2] for row in state["opened_ns"]}
         self.read_asked_ns = {(row[0], row[1]): row[2] for row in state["read_asked_ns"]}

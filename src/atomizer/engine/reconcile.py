@@ -26,6 +26,7 @@ from atomizer.domain.instruments import Kind
 from atomizer.domain.orders import EndReason
 from atomizer.engine import inference
 from atomizer.engine.accounts import Holding
+from atomizer.engine.expiry import became_of, has_expired
 from atomizer.engine.ledger import OPENING, Ledger, LiveQuote
 
 Scope = tuple[str, str]
@@ -203,6 +204,8 @@ class Reconciler:
             verdict.agrees, verdict.again = False, True
             verdict.text = f"{self._words(fresh[0], bracket)}; reading again"
             return
+        if not self._capabilities[venue].orders:
+            self._vanished_options(scope, gaps, bracket, verdict, now_ns)
         if gaps and not self._capabilities[venue].orders:
             for record in self._explained(scope, gaps, bracket, now_ns):
                 verdict.records.append(record)
@@ -215,6 +218,31 @@ class Reconciler:
             verdict.agrees = False
             verdict.text = f"{self._words(holding, bracket)}; nothing explains it"
             self._show(holding, bracket, verdict)
+
+    def _vanished_options(
+        self, scope: Scope, gaps: dict[Holding, Decimal], bracket: Bracket, verdict: Verdict, now_ns: int
+    ) -> None:
+        """Expired options that the venue shows no more: worthless or delivered, as its balances say."""
+        instruments = self._ledger.instruments
+        gone = {
+            holding: gap
+            for holding, gap in gaps.items()
+            if not bracket.size(holding.instrument)
+            and holding.instrument in instruments
+            and has_expired(instruments[holding.instrument], now_ns)
+        }
+        if not gone:
+            return
+        changed = {
+            currency: amount - self._ledger.accounts.balance(*scope, currency)
+            for currency, amount in bracket.cash.items()
+        }
+        for move in became_of(gone, instruments, changed, now_ns):
+            verdict.records.append(move)
+            if isinstance(move, PositionMove):
+                holding = Holding(*scope, move.instrument)
+                self._unexplained.pop(holding, None)
+                del gaps[holding]
 
     def _settling(self, instrument: str, now_ns: int) -> bool:
         """Between its expiry and its delivery an instrument is a state of the venue, not a difference."""

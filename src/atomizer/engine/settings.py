@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 import msgspec
@@ -88,7 +89,8 @@ class HedgeMarket(msgspec.Struct, frozen=True, kw_only=True):
     """Where an underlying is priced and hedged: venue, account, first hedge instrument, index name.
 
     `others` may hedge it as well, on this or another venue; `futures`: so may every dated future of the
-    underlying that these venues list and whose book is followed.
+    underlying that these venues list and whose book is followed. Hedges go to `hedge_venue` (empty: wherever
+    it is cheapest) while it can be reached; the others are its fallback.
     """
 
     underlying: str
@@ -98,6 +100,7 @@ class HedgeMarket(msgspec.Struct, frozen=True, kw_only=True):
     index: str
     others: tuple[HedgeInstrument, ...] = ()
     futures: bool = False
+    hedge_venue: str = ""
 
     @property
     def instruments(self) -> tuple[HedgeInstrument, ...]:
@@ -126,3 +129,15 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     marks_every_ms: int = 1000
     check_every_ms: int = 30_000
     allow_first_adoption: bool = True
+
+    @property
+    def delta_name(self) -> str:
+        """Which delta is hedged, in words: that of the accounts that hedge, by their numeraire."""
+        hedging = {(item.venue, item.account) for market in self.hedge_markets for item in market.instruments}
+        return delta_words(item.numeraire for item in self.accounts if (item.venue, item.account) in hedging)
+
+
+def delta_words(numeraires: Iterable[str]) -> str:
+    """The name of the delta that accounts of these numeraires hedge."""
+    words = {"premium-adjusted, coin" if item == "coin" else "Black, usd" for item in numeraires}
+    return f"delta ({'; '.join(sorted(words)) or 'none hedged'})"

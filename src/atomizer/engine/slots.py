@@ -29,7 +29,8 @@ GROWTH = 64
 
 
 class Slot:
-    """One place for one order: `number` is its column, `order` what occupies it, None when empty.
+    """One place for one order: `number` is its column, `order` what occupies it, None when empty; `ended` is
+    the last one that was over here.
 
     `immediate`: its target is consumed by one order. `refused` is the reason last recorded why the target
     does not become a command.
@@ -37,6 +38,7 @@ class Slot:
 
     __slots__ = (
         "back_off_ns",
+        "ended",
         "immediate",
         "instrument",
         "level",
@@ -58,6 +60,7 @@ class Slot:
         self.size = math.nan  # whose lots are in the column
         self.target: Target | None = None
         self.order: Order | None = None
+        self.ended: Order | None = None
         self.immediate = False
         self.back_off_ns = 0
         self.refused = ""
@@ -183,12 +186,14 @@ class SlotTable:
         self.state[number] = state
         self.asked_px[number] = order.ticks
         if state is not _DONE:
-            self.asked_left[number] = order.lots - order.booked
+            left = self.asked_left[number] = order.lots - order.booked
+            if order.time_in_force is _IOC and self.want_qty[number]:
+                self.want_qty[number] = left  # its target is consumed by this one order, part by part
             if state is _LIVE:
                 slot.back_off_ns = 0  # it was taken and rests: the back-off starts from its first step again
             return None
         self.asked_left[number] = 0
-        slot.order = None
+        slot.order, slot.ended = None, order
         self._after(slot, order, now_ns)
         return slot
 

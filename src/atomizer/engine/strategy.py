@@ -78,7 +78,10 @@ class Strategy(Protocol):
     number: int
 
     def claims(self) -> tuple[str, ...]:
-        """Instruments this strategy may have orders resting on; one strategy per instrument."""
+        """Instruments this strategy may have orders resting on; one strategy per instrument.
+
+        `venue:ETH-*` stands for everything of that underlying there which nobody claims by name.
+        """
         ...
 
     def wants(self, event: Event) -> bool:

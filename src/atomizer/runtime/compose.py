@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
+
 from atomizer.config.load import plain
 from atomizer.domain.ports import Port
 from atomizer.engine.settings import (
@@ -17,16 +19,17 @@ from atomizer.engine.settings import (
 )
 from atomizer.net.transport import Clock, Transport
 from atomizer.runtime.dry import DryPort
-from atomizer.runtime.node import NodePlan
-from atomizer.runtime.settings import (
-    Settings,
-    deribit_url,
+from atomizer.runtime.hedging import (
+    account_section,
+    followed_books,
+    hedge_market,
     hedger_settings,
-    responder_settings,
-    rysk_url,
+    order_venue_names,
 )
+from atomizer.runtime.node import NodePlan
+from atomizer.runtime.settings import Deribit, Settings, deribit_url, responder_settings, rysk_url
 from atomizer.runtime.tokens import allowed_asset, answered_assets, underlyings
-from atomizer.strategies.delta_hedger import DeltaHedger
+from atomizer.strategies.hedging import Hedger
 from atomizer.strategies.manual_orders import ManualOrders
 from atomizer.strategies.rfq_responder import RfqResponder
 from atomizer.venues.deribit.adapter import DeribitMarketPort, DeribitPort
@@ -44,22 +47,10 @@ HEDGER_NUMBER = 2
 ZERO_ADDRESS = "0x" + "0" * 40
 
 
-def hedge_market(settings: Settings, underlying: str) -> HedgeMarket:
-    """The market that prices and hedges one underlying."""
-    first = underlying == underlyings(settings)[0]
-    name = settings.hedge.instrument if first and settings.hedge.instrument else f"{underlying}-PERPETUAL"
-    return HedgeMarket(
-        underlying=underlying,
-        venue="deribit",
-        account=settings.deribit.account,
-        instrument=f"deribit:{name}",
-        index=f"{underlying.lower()}_usd",
-    )
-
-
 def hedge_markets(settings: Settings) -> tuple[HedgeMarket, ...]:
-    """One per underlying of the tokens that are answered."""
-    return tuple(hedge_market(settings, underlying) for underlying in underlyings(settings))
+    """One per underlying of the tokens that are answered; a named instrument is the first one's."""
+    coins = underlyings(settings)
+    return tuple(hedge_market(settings, coin, named=coin == coins[0]) for coin in coins)
 
 
 def engine_settings(settings: Settings) -> EngineSettings:
@@ -77,11 +68,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
         limits=settings.risk.limits(),
         freshness=settings.freshness,
         accounts=(
-            AccountSettings(
-                venue="deribit",
-                account=settings.deribit.account,
-                numeraire=settings.deribit.numeraire or "coin",
-            ),
+            *(_account(settings, venue) for venue in order_venue_names(settings)),
             AccountSettings(venue="rysk", account=rysk.account, numeraire=rysk.numeraire or "usd"),
         ),
         chains=(chain,),
@@ -91,24 +78,33 @@ def engine_settings(settings: Settings) -> EngineSettings:
     )
 
 
-def deribit_settings(settings: Settings) -> DeribitSettings:
-    """The adapter's settings; in dry run without any key."""
-    section, coins = settings.deribit, underlyings(settings)
+def _account(settings: Settings, venue: str) -> AccountSettings:
+    section = account_section(settings, venue)
+    return AccountSettings(venue=venue, account=section.account, numeraire=section.numeraire or "coin")
+
+
+def deribit_settings(settings: Settings, venue: str) -> DeribitSettings:
+    """What the adapter of one connection is told; in dry run without any key.
+
+    The one that prices follows the options, every one the books that hedging needs.
+    """
+    section, coins = account_section(settings, venue), underlyings(settings)
     return DeribitSettings(
-        ws_url=deribit_url(settings),
+        ws_url=deribit_url(settings, venue),
+        venue=venue,
         account=section.account,
         client_id=section.api_key,
-        key=deribit_key(settings),
+        key=deribit_key(section),
         currencies=coins,
-        books=tuple(market.instrument.partition(":")[2] for market in hedge_markets(settings)),
-        option_underlyings=coins,
+        books=tuple(name for market in hedge_markets(settings) for name in followed_books(market, venue)),
+        future_books=coins if settings.hedge.futures else (),
+        option_underlyings=coins if venue == settings.exchange.name else (),
         grant="client_signature" if section.use_ed25519 else "client_credentials",
     )
 
 
-def deribit_key(settings: Settings) -> LoginKey | None:
+def deribit_key(section: Deribit) -> LoginKey | None:
     """The login key of the configured kind, None when there is none."""
-    section = settings.deribit
     if section.use_ed25519 and section.private_key_ed25519 is not None:
         key = private_key_from_pem(section.private_key_ed25519.reveal())
         if isinstance(key, Ed25519Key):
@@ -154,16 +150,19 @@ def plan(
 ) -> NodePlan:
     """Compose a node. `options` are further fields of `NodePlan`."""
     hedgers = [
-        DeltaHedger(hedger_settings(settings), market, HEDGER_NUMBER + place)
+        Hedger(hedger_settings(settings), market, HEDGER_NUMBER + place)
         for place, market in enumerate(hedge_markets(settings))
     ]
-    deribit, rysk = deribit_settings(settings), rysk_port(settings, transport, clock, rng)
+    venues = order_venue_names(settings)
+    rysk = rysk_port(settings, transport, clock, rng)
     ports: list[Port]
     if settings.mode == "live":
-        ports = [DeribitPort(deribit, transport, clock, rng), rysk]
+        ports = [DeribitPort(deribit_settings(settings, venue), transport, clock, rng) for venue in venues]
+        ports.append(rysk)
     else:
-        keyless = replace(deribit, key=None)
-        ports = [DryPort(DeribitMarketPort(keyless, transport, clock, rng), clock), DryPort(rysk, clock)]
+        keyless = [replace(deribit_settings(settings, venue), key=None) for venue in venues]
+        ports = [DryPort(DeribitMarketPort(item, transport, clock, rng), clock) for item in keyless]
+        ports.append(DryPort(rysk, clock))
     return NodePlan(
         network=settings.network,
         mode=settings.mode,
@@ -172,7 +171,10 @@ def plan(
         ports=ports,
         strategies=[*(hedgers if hedge else []), ManualOrders()],
         responders={"rysk": RfqResponder(responder_settings(settings))},
-        capabilities={"deribit": DERIBIT, "rysk": RYSK},
+        capabilities={
+            **{venue: msgspec.structs.replace(DERIBIT, venue=venue) for venue in venues},
+            "rysk": RYSK,
+        },
         settings_shown=plain(settings),
         tape=settings.tape,
         on_turn=on_turn,

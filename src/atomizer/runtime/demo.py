@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,10 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DemoPlan:
-    """What to run. `edge` multiplies the configured edge; `informed` of the takers know what comes."""
+    """What to run. `edge` multiplies the configured edge; `informed` of the takers know what comes.
+
+    `hedging` changes the hedge section, `second` adds a second Deribit, a venue of its own.
+    """
 
     duration_s: float
     seed: int
@@ -61,6 +64,8 @@ class DemoPlan:
     edge: float = 1.0
     hedge: bool = True
     informed: float = 0.0
+    hedging: dict[str, Any] = field(default_factory=dict)
+    second: bool = False
 
     def loaded_chain(self) -> Chain | None:
         return None if self.chain is None else load_chain(self.chain)
@@ -88,12 +93,14 @@ def run_in_virtual_time(plan: DemoPlan) -> list[VenueReport]:
                 underlyings=plan.underlyings,
                 staked=plan.staked,
                 rysk_changes={"behaviour": Behaviour(informed=plan.informed)},
+                second=plan.second,
             ),
             clock,
         )
         settings = world.settings(plan.directory)
         settings = msgspec.structs.replace(
             settings,
+            hedge=msgspec.structs.replace(settings.hedge, **plan.hedging),
             risk=Risk(max_delta=most_coins(plan, chain), max_delta_usd=MAX_DELTA_USD),
             responder=msgspec.structs.replace(settings.responder, edge_scale=plan.edge),
         )

@@ -226,5 +226,6 @@ class Node:
             "network": self.plan.network,
             "mode": self.plan.mode,
             **views.status(self.engine),
+            "delta": self.plan.engine.delta_name,
             **self.stats(),
         }

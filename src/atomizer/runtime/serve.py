@@ -14,9 +14,11 @@ import uvloop
 from atomizer.config.load import Loaded, plain
 from atomizer.config.secret import Secret
 from atomizer.domain.events import Operator
+from atomizer.engine.settings import EngineSettings
 from atomizer.net.sockets import SocketTransport
 from atomizer.net.virtual import WallClock
 from atomizer.runtime.compose import plan
+from atomizer.runtime.hedging import order_venue_names
 from atomizer.runtime.node import Node
 from atomizer.runtime.settings import Settings, check_node, deribit_url, resting, rysk_url
 from atomizer.runtime.speaking import Speaker
@@ -41,26 +43,24 @@ def serve(loaded: Loaded[Settings], level: str) -> int:
 
 
 def _secrets(settings: Settings) -> list[Secret]:
-    found = (
-        settings.deribit.api_secret,
-        settings.deribit.private_key_ed25519,
-        settings.rysk.private_key,
-        settings.derive.private_key,
-    )
+    accounts = (settings.deribit, settings.deribit2)
+    found = [settings.rysk.private_key, settings.derive.private_key]
+    found += [secret for item in accounts for secret in (item.api_secret, item.private_key_ed25519)]
     return [item for item in found if item is not None]
 
 
-def _announce(loaded: Loaded[Settings]) -> None:
+def _announce(loaded: Loaded[Settings], engine: EngineSettings) -> None:
     settings, log = loaded.settings, logs.get()
     log.warning(
         "start",
         network=settings.network,
         mode=settings.mode,
         sends=settings.mode == "live",
-        deribit=deribit_url(settings),
+        prices_and_hedges={venue: deribit_url(settings, venue) for venue in order_venue_names(settings)},
         rysk=rysk_url(settings),
         data_dir=str(settings.data_directory),
-        numeraire={"deribit": settings.deribit.numeraire or "coin", "rysk": settings.rysk.numeraire or "usd"},
+        numeraire={item.venue: item.numeraire for item in engine.accounts},
+        hedges=engine.delta_name,
         limits=plain(settings.risk),
     )
     for line in (*loaded.overrides(), *loaded.notes):
@@ -82,7 +82,7 @@ async def _serve(loaded: Loaded[Settings]) -> int:
         on_turn=Speaker(shadow=settings.mode != "live"),
     )
     node = Node(made, clock)
-    _announce(loaded)
+    _announce(loaded, made.engine)
     for note in node.journal.notes:
         logs.get().warning("journal_mended", text=note)
     received: list[int] = []

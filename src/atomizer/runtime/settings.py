@@ -19,14 +19,13 @@ from atomizer.config.load import Loaded, load
 from atomizer.config.schema import Seconds
 from atomizer.config.secret import Secret
 from atomizer.engine.settings import Freshness, Limits
+from atomizer.runtime.hedging import Hedge, account_section, hedge_faults, order_venue_names
 from atomizer.runtime.tokens import answered_assets, token_faults
-from atomizer.strategies.delta_hedger import HedgerSettings
 from atomizer.strategies.rfq_responder import ResponderSettings
 
 SMALLEST_WINS = msgspec.Meta(ge=0, extra={"tightest": "smallest"})
 SHORTEST_WINS = msgspec.Meta(extra={"tightest": "smallest"})
 BUILT_VENUES = ("deribit", "rysk")
-HEDGE_VENUES = ("deribit",)
 SIM_CHAIN_ID = 31337
 DERIBIT_URLS = {"test": "wss://test.deribit.com/ws/api/v2", "live": "wss://www.deribit.com/ws/api/v2"}
 RYSK_URLS = {"test": "wss://rip-testnet.rysk.finance/", "live": "wss://v12.rysk.finance/"}
@@ -116,7 +115,6 @@ class RfqSection(msgspec.Struct, frozen=True, kw_only=True):
     asset_addresses: tuple[str, ...] = ()
     underlying: str = "ETH"
     valid: Seconds = Seconds(30)
-    min_liquidity_score: float = 0.5
 
 
 class Assets(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,28 +124,6 @@ class Assets(msgspec.Struct, frozen=True, kw_only=True):
 
     file: Path | None = None
     table: dict[str, Any] = {}
-
-
-class Hedge(msgspec.Struct, frozen=True, kw_only=True):
-    """Hedging: thresholds in coins of delta (and in USD: the wider counts), `ratio` 1 is a full hedge.
-
-    `instrument` is the hedge's name at the venue (empty: the underlying's perpetual); `cross_bps` how far
-    through the touch an order may reach; past `alarm_ms` with more than `naked_stop` coins unhedged,
-    quoting stops.
-    """
-
-    venue: str = "deribit"
-    instrument: str = ""
-    enable_delta: bool = True
-    delta_threshold: Annotated[float, msgspec.Meta(ge=0)] = 0.1
-    delta_threshold_usd: Annotated[float, msgspec.Meta(ge=0)] = 0.0
-    cross_bps: float = 10.0
-    alarm_ms: int = 5_000
-    naked_stop: float = 1.0
-    enable_gamma: bool = False
-    gamma_threshold: Annotated[float, msgspec.Meta(ge=0)] = 0.5
-    gamma_ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
-    ratio: Annotated[float, msgspec.Meta(gt=0, le=1)] = 1.0
 
 
 class Risk(msgspec.Struct, frozen=True, kw_only=True):
@@ -192,6 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_dir: Path = Path("logs")
     exchange: Exchange = Exchange()
     deribit: Deribit = Deribit()
+    deribit2: Deribit = Deribit(account="deribit2")
     rysk: Rysk = Rysk()
     derive: Derive = Derive()
     rfq: RfqSection = RfqSection()
@@ -216,6 +193,11 @@ ALIASES: dict[str, str] = {
     "DERIBIT_USE_ED25519": "deribit.use_ed25519",
     "DERIBIT_PRIVATE_KEY_ED25519": "deribit.private_key_ed25519",
     "DERIBIT_WS_URL": "deribit.ws_url",
+    "DERIBIT2_API_KEY": "deribit2.api_key",
+    "DERIBIT2_API_SECRET": "deribit2.api_secret",
+    "DERIBIT2_USE_ED25519": "deribit2.use_ed25519",
+    "DERIBIT2_PRIVATE_KEY_ED25519": "deribit2.private_key_ed25519",
+    "DERIBIT2_WS_URL": "deribit2.ws_url",
     "DERIVE_PRIVATE_KEY": "derive.private_key",
     "DERIVE_WALLET_ADDRESS": "derive.wallet_address",
     "WS_URL": "derive.ws_url",
@@ -225,7 +207,7 @@ ALIASES: dict[str, str] = {
     "RFQ_ASSET_ADDRESSES": "rfq.asset_addresses",
     "ASSET_MAPPING_FILE": "assets.file",
     "QUOTE_VALID_DURATION": "rfq.valid",
-    "MIN_LIQUIDITY_SCORE": "rfq.min_liquidity_score",
+    "MIN_LIQUIDITY_SCORE": "hedge.min_liquidity_score",
     "MAX_POSITION_DELTA": "risk.max_delta",
     "MAX_POSITION_SIZE": "risk.max_position_size",
     "ENABLE_DELTA_HEDGE": "hedge.enable_delta",
@@ -235,6 +217,11 @@ ALIASES: dict[str, str] = {
     "GAMMA_HEDGE_RATIO": "hedge.gamma_ratio",
     "HEDGE_RATIO": "hedge.ratio",
     "HEDGE_VENUE": "hedge.venue",
+    "HEDGE_DELAY_MS": "hedge.delay_ms",
+    "HEDGE_ORDER_TYPE": "hedge.order_type",
+    "HEDGE_MAX_SPREAD_BPS": "hedge.max_spread_bps",
+    "HEDGE_RETRY_ATTEMPTS": "hedge.retry_attempts",
+    "TARGET_SPREAD_BPS": "hedge.target_spread_bps",
 }
 
 
@@ -268,14 +255,7 @@ def check(settings: Settings) -> None:
 
 
 def _venue_faults(settings: Settings) -> Iterator[str]:
-    for key, venue in (("exchange.name", settings.exchange.name), ("hedge.venue", settings.hedge.venue)):
-        if venue not in HEDGE_VENUES:
-            yield (
-                f"{key}: expected a venue that is built and takes orders ({', '.join(HEDGE_VENUES)}), "
-                f"found {venue!r}; built are {', '.join(BUILT_VENUES)}"
-            )
-    if settings.hedge.enable_gamma:
-        yield "hedge.enable_gamma: expected false, found true; gamma hedging is not built, only delta"
+    yield from hedge_faults(settings)
     if settings.responder.dummy_price is not None and settings.network != "sim":
         yield (
             f"responder.dummy_price: expected none on network {settings.network}, found "
@@ -300,7 +280,11 @@ def _address_faults(settings: Settings) -> Iterator[str]:
             yield f"{key}: expected 0x and 40 hexadecimal digits, found {address!r}; copy it from the venue"
     if settings.network != "sim":
         return
-    for key, url in (("deribit.ws_url", settings.deribit.ws_url), ("rysk.ws_url", settings.rysk.ws_url)):
+    for key, url in (
+        ("deribit.ws_url", settings.deribit.ws_url),
+        ("deribit2.ws_url", settings.deribit2.ws_url),
+        ("rysk.ws_url", settings.rysk.ws_url),
+    ):
         if url and urlsplit(url).hostname not in _LOOPBACK:
             yield (
                 f"{key}: expected a loopback address on network sim, found {urlsplit(url).hostname!r}; start"
@@ -317,43 +301,41 @@ def _sending_faults(settings: Settings) -> Iterator[str]:
             "rysk.live_ok: expected true on network live, found false; no independent judge has checked "
             "Rysk's message flow: record a test-network run first"
         )
-    for key, numeraire in (
-        ("deribit.numeraire", settings.deribit.numeraire),
-        ("rysk.numeraire", settings.rysk.numeraire),
-    ):
-        if not numeraire:
-            yield f"{key}: expected usd or coin in mode live, found nothing; say what profit is counted in"
+    if not settings.rysk.numeraire:
+        yield _no_numeraire("rysk")
     if settings.rysk.private_key is None:
         yield "rysk.private_key: expected a secret in mode live, found nothing; set RYSK_PRIVATE_KEY"
-    deribit = settings.deribit
-    if deribit.use_ed25519 and deribit.private_key_ed25519 is None:
-        yield "deribit.private_key_ed25519: expected a secret, found nothing; set DERIBIT_PRIVATE_KEY_ED25519"
-    if not deribit.use_ed25519 and deribit.api_secret is None:
-        yield "deribit.api_secret: expected a secret in mode live, found nothing; set DERIBIT_API_SECRET"
+    for venue in order_venue_names(settings):
+        yield from _account_faults(venue, account_section(settings, venue))
 
 
-def deribit_url(settings: Settings) -> str:
-    """The socket's address: the configured one, else the network's."""
-    return settings.deribit.ws_url or DERIBIT_URLS.get(settings.network, "")
+def _no_numeraire(section: str) -> str:
+    return (
+        f"{section}.numeraire: expected usd or coin in mode live, found nothing; "
+        "say what profit is counted in"
+    )
+
+
+def _account_faults(venue: str, account: Deribit) -> Iterator[str]:
+    """What an account that prices and hedges needs before it may send."""
+    if not account.numeraire:
+        yield _no_numeraire(venue)
+    name = venue.upper()
+    if account.use_ed25519 and account.private_key_ed25519 is None:
+        yield f"{venue}.private_key_ed25519: expected a secret, found nothing; set {name}_PRIVATE_KEY_ED25519"
+    if not account.use_ed25519 and account.api_secret is None:
+        yield f"{venue}.api_secret: expected a secret in mode live, found nothing; set {name}_API_SECRET"
+
+
+def deribit_url(settings: Settings, venue: str = "deribit") -> str:
+    """The address of a connection's socket: its own, else the first account's, else the network's."""
+    own = account_section(settings, venue).ws_url
+    return own or settings.deribit.ws_url or DERIBIT_URLS.get(settings.network, "")
 
 
 def rysk_url(settings: Settings) -> str:
     """The base address: the configured one, else the network's."""
     return settings.rysk.ws_url or RYSK_URLS.get(settings.network, "")
-
-
-def hedger_settings(settings: Settings) -> HedgerSettings:
-    """The hedger's own settings."""
-    hedge = settings.hedge
-    return HedgerSettings(
-        enabled=hedge.enable_delta,
-        ratio=hedge.ratio,
-        threshold=hedge.delta_threshold,
-        threshold_usd=hedge.delta_threshold_usd,
-        cross_bps=hedge.cross_bps,
-        alarm_ms=hedge.alarm_ms,
-        naked_stop=hedge.naked_stop,
-    )
 
 
 def responder_settings(settings: Settings) -> ResponderSettings:
@@ -374,7 +356,8 @@ def check_node(settings: Settings) -> Settings:
 
 
 def _endpoint_faults(settings: Settings) -> Iterator[str]:
-    for key, url in (("deribit.ws_url", deribit_url(settings)), ("rysk.ws_url", rysk_url(settings))):
+    sockets = [(f"{venue}.ws_url", deribit_url(settings, venue)) for venue in order_venue_names(settings)]
+    for key, url in (*sockets, ("rysk.ws_url", rysk_url(settings))):
         parts = urlsplit(url)
         if parts.scheme not in ("ws", "wss") or not parts.hostname:
             yield f"{key}: expected a ws:// or wss:// address, found {url!r}; set it, or start `atomizer sim`"
@@ -421,5 +404,5 @@ def order_venues(settings: Settings) -> Mapping[str, Any]:
     """Venues where orders can rest and credentials are at hand, with their adapters' settings."""
     from atomizer.runtime.compose import deribit_settings
 
-    made = deribit_settings(settings)
-    return {"deribit": made} if made.key is not None and made.client_id else {}
+    made = {venue: deribit_settings(settings, venue) for venue in order_venue_names(settings)}
+    return {venue: item for venue, item in made.items() if item.key is not None and item.client_id}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from atomizer.config.secret import Secret
 from atomizer.net.memory import Latency, MemoryNetwork, MemoryServer
 from atomizer.net.transport import Application, Clock
 from atomizer.runtime.compose import plan
+from atomizer.runtime.hedging import Hedge
 from atomizer.runtime.node import Node
-from atomizer.runtime.settings import Assets, Deribit, Hedge, RfqSection, Rysk, Settings
+from atomizer.runtime.settings import Assets, Deribit, RfqSection, Rysk, Settings
 from atomizer.sim.chain import Chain
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.deribit.twin import DeribitTwin
@@ -31,7 +32,7 @@ from atomizer.sim.rysk.settings import RyskTwinSettings, default_settings
 from atomizer.sim.rysk.twin import RyskTwin
 from atomizer.sim.rysk.views import token_rows
 
-DERIBIT_PORT, RYSK_PORT = 9001, 9003
+DERIBIT_PORT, SECOND_PORT, RYSK_PORT = 9001, 9002, 9003
 HOST = "127.0.0.1"
 HEDGE_THRESHOLD_USD = 20.0
 
@@ -40,7 +41,9 @@ HEDGE_THRESHOLD_USD = 20.0
 class WorldPlan:
     """One world. `staked` lists a staked token per coin on Rysk too.
 
-    `wrap` may put a fault injector around a venue's application, by venue name."""
+    `second`: another Deribit with liquidity of its own, the venue `deribit2`. `wrap` may put a fault injector
+    around a venue's application, by venue name.
+    """
 
     seed: int
     start_ns: int
@@ -50,6 +53,7 @@ class WorldPlan:
     latency: Latency = field(default_factory=lambda: Latency(0.001, 0.000_5))
     deribit: DeribitTwinSettings = field(default_factory=DeribitTwinSettings)
     rysk_changes: dict[str, Any] = field(default_factory=dict)
+    second: bool = False
     wrap: Callable[[str, Application], Application] | None = None
 
 
@@ -73,23 +77,31 @@ class World:
             **world.rysk_changes,
         )
         self.rysk = RyskTwin(self.markets, self.rysk_settings, clock)
+        self.second: DeribitTwin | None = None
+        if world.second:
+            own = replace(world.deribit, flow_seed=world.seed + SECOND_PORT)
+            self.second = DeribitTwin(self.markets, own, clock)
         self._servers: list[MemoryServer] = []
 
+    def venues(self) -> dict[str, tuple[int, DeribitTwin | RyskTwin]]:
+        """Port and twin of every venue by its name."""
+        found: dict[str, tuple[int, DeribitTwin | RyskTwin]] = {"deribit": (DERIBIT_PORT, self.deribit)}
+        if self.second is not None:
+            found["deribit2"] = (SECOND_PORT, self.second)
+        return {**found, "rysk": (RYSK_PORT, self.rysk)}
+
     async def open(self) -> None:
-        self.deribit.start()
-        self.rysk.start()
         wrap = self.plan.wrap or (lambda _venue, application: application)
-        for venue, port, application in (
-            ("deribit", DERIBIT_PORT, self.deribit),
-            ("rysk", RYSK_PORT, self.rysk),
-        ):
+        for _port, application in self.venues().values():
+            application.start()
+        for venue, (port, application) in self.venues().items():
             self._servers.append(await self.network.serve(HOST, port, wrap(venue, application)))
 
     async def close(self) -> None:
         for server in self._servers:
             await server.stop()
-        await self.rysk.stop()
-        await self.deribit.stop()
+        for _port, twin in reversed(self.venues().values()):
+            await twin.stop()
 
     @property
     def market(self) -> Market:
@@ -124,6 +136,18 @@ class World:
             assets=Assets(table=asset_rows(token_rows(rysk))),
             hedge=Hedge(delta_threshold=0.0, delta_threshold_usd=HEDGE_THRESHOLD_USD),
         )
+        if self.second is not None:
+            second = self.second.settings.credentials[0]
+            changes.setdefault(
+                "deribit2",
+                Deribit(
+                    account="deribit2",
+                    ws_url=f"ws://{HOST}:{SECOND_PORT}/ws/api/v2",
+                    api_key=second.client_id,
+                    api_secret=Secret(second.client_secret),
+                    numeraire="coin",
+                ),
+            )
         return msgspec.structs.replace(made, **changes)
 
     def node(self, settings: Settings, *, hedge: bool = True, **options: Any) -> Node:
@@ -201,6 +225,9 @@ async def run_session(
     await asyncio.wait({running}, timeout=duration_s)
     node.stop()
     await running
-    reports = reports_of(world.deribit.equity()) + reports_of(world.rysk.equity(), world.rysk.takers())
+    reports = reports_of(world.deribit.equity())
+    if world.second is not None:
+        reports += [replace(report, venue="deribit2") for report in reports_of(world.second.equity())]
+    reports += reports_of(world.rysk.equity(), world.rysk.takers())
     await world.close()
     return reports

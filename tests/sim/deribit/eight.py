@@ -40,14 +40,14 @@ def average(of: Market, expiry_ns: int = EXPIRY_NS) -> Decimal:
 
 
 def funding(of: Market, start_ns: int, end_ns: int) -> Decimal:
-    """Coins that a USD of a long perpetual pays over whole steps: premium beyond 0.025 % per 8 hours."""
+    """Coins that a USD of a long perpetual pays: per 8 hours the premium beyond 0.025 %, at most 0.5 %."""
     fresh = Market(of.seed, of.start_ns, step_ms=1000, underlying=of.underlying)
     total = Decimal(0)
     for step_ns in range(start_ns + SECOND_NS, end_ns + 1, SECOND_NS):
         state = fresh.state(step_ns)
         index = round(state.index, 4)
         premium = (round(state.perpetual, 4) - index) / index
-        rate = max(0.00025, premium) + min(-0.00025, premium)
+        rate = min(max(max(0.00025, premium) + min(-0.00025, premium), -0.005), 0.005)
         total += (exact(rate) / 28_800 / exact(index)).quantize(Decimal("1e-20"))
     return total
 

@@ -125,6 +125,10 @@ def test_a_trade_in_a_combo_moves_its_legs_and_nothing_else() -> None:
             query="trade",
         )
         assert [row["combo_id"] for row in log["logs"]] == [combo, combo]
+        own = await client.call("private/get_user_trades_by_instrument", instrument_name=combo)
+        assert [leg["trade_id"] for leg in own["trades"][0]["legs"]] == [t["trade_id"] for t in trades]
+        legs = await client.call("private/get_user_trades_by_order", order_id=order["order_id"])
+        assert {t["instrument_name"] for t in legs} == {low, high}
         seen = await client.call("public/get_last_trades_by_instrument", instrument_name=combo)
         assert [leg["instrument_name"] for leg in seen["trades"][0]["legs"]] == [low, high]
 

@@ -165,3 +165,19 @@ def test_deltas_decay_over_the_last_half_hour_and_the_average_is_told() -> None:
         assert ticker["estimated_delivery_price"] == pytest.approx(told["price"], abs=0.5)
 
     run(scenario, SETTLING, markets=[market()], start_ns=EXPIRY_NS - 1810 * SECOND_NS)
+
+
+def test_the_operator_moves_states_and_locks_by_page() -> None:
+    async def scenario(world: World) -> None:
+        client = await world.connect(1)
+        page = "/sim/instrument?name=ETH-PERPETUAL"
+        assert await world.get(f"{page}&state=locked") == (200, {"instrument_name": PERP, "state": "locked"})
+        assert await refused(client, "private/buy", instrument_name=PERP, amount=10, price=3500) == 10019
+        assert (await world.get(f"{page}&state=open"))[1]["state"] == "open"
+        assert (await world.get("/sim/lock?index=eth_usd&locked=true"))[1]["locked"] is True
+        assert (await client.call("public/status"))["locked"] is True
+        assert (await world.get("/sim/lock?index=eth_usd&locked=false"))[1]["locked"] is False
+        for wrong in (f"{page}&state=asleep", "/sim/instrument?name=DOGE", "/sim/lock?index=doge_usd"):
+            assert (await world.get(wrong))[0] == 400
+
+    run(scenario)

@@ -33,8 +33,10 @@ class Scene:
         self.clock = clock
         self.settings = settings
         self.clients = clients
-        self.market = Market(settings.seed, clock.now_ns(), underlying=settings.asset.underlying)
-        self.twin = RyskTwin([self.market], settings, clock)
+        coins = dict.fromkeys(asset.underlying for asset in settings.assets)
+        self.markets = [Market(settings.seed, clock.now_ns(), underlying=coin) for coin in coins]
+        self.market = self.markets[0]
+        self.twin = RyskTwin(self.markets, settings, clock)
         self.network = MemoryNetwork(random.Random(settings.seed))
         self.signer = RyskSigner(settings.maker.private_key, settings.chain_id, settings.contract)
         self.maker: RyskJudge
@@ -46,6 +48,14 @@ class Scene:
         await self.network.serve(HOST, PORT, self.twin)
         self.maker = await rysk_judge(self.network, WS, self.settings.maker.address)
         self.rfqs = await dial(self.network, f"{WS}rfqs/{self.settings.asset.address}")
+
+    async def listen(self, asset: str) -> Wire:
+        """Another token's RFQ socket."""
+        return await dial(self.network, f"{WS}rfqs/{asset}")
+
+    @staticmethod
+    def decoded(frame: bytes) -> dict[str, Any]:
+        return exact_json(frame)
 
     async def wait(self, seconds: float) -> None:
         """Let this much virtual time pass."""
@@ -103,13 +113,14 @@ def play(
     *,
     behaviour: Behaviour = QUIET,
     clients: bool = False,
-    underlying: str = "ETH",
+    underlying: str | tuple[str, ...] = "ETH",
+    staked: bool = False,
     **changes: Any,
 ) -> None:
     """Run a scenario in virtual time against a twin without generated clients."""
 
     async def main(clock: VirtualClock) -> None:
-        settings = default_settings(underlying, behaviour=behaviour, **changes)
+        settings = default_settings(underlying, behaviour=behaviour, staked=staked, **changes)
         scene = Scene(clock, settings, clients=clients)
         await scene.open()
         await scenario(scene)

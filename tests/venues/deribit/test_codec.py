@@ -200,6 +200,23 @@ def test_ticker_vols_become_fractions_and_empty_sides_none():
     assert ticker.mark_vol == pytest.approx(0.652) and ticker.forward == 3960.2
 
 
+@pytest.mark.parametrize(
+    ("stats", "expected"),
+    [
+        ('{"volume":12.5,"volume_usd":48000.0}', 48_000.0),
+        ('{"volume":12.5,"volume_usd":null}', 12.5 * 4000.0),
+        ("null", None),
+    ],
+)
+def test_what_was_traded_in_a_day_is_told_in_usd(stats: str, expected: float | None):
+    raw = (
+        '{"instrument_name":"ETH-26SEP25-4000-C","timestamp":1757318400123,"index_price":4000.0,'
+        f'"open_interest":310.0,"stats":{stats}}}'
+    )
+    ticker = codec.ticker(codec.decode_ticker(raw.encode()), "deribit")
+    assert (ticker.volume_usd, ticker.open_interest) == (expected, 310.0)
+
+
 def test_a_perpetuals_ticker_tells_its_funding():
     ticker = codec.ticker(
         codec.decode_ticker(

@@ -112,7 +112,7 @@ def _legs(call: Call, name: str, size: str) -> list[Leg]:
     legs: list[tuple[Listing, int]] = []
     for one in given:
         params = Params(one)
-        listing = call.twin.exchange.listing(params.text("instrument_name"))
+        listing = call.twin.exchange.current(params.text("instrument_name"))
         lots = listing.lots(params.decimal(size) or listing.lot)
         side = -1 if params.choice("direction", ("buy", "sell"), "buy") == "sell" else 1
         legs.append((listing, side * min(lots, MAX_RATIO)))

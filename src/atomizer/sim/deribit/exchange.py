@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Protocol
 
 from atomizer.net.transport import Clock
-from atomizer.sim.deribit.accounts import Account, Marks, Wallet, value
+from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.admission import Admission
 from atomizer.sim.deribit.booking import Booking
 from atomizer.sim.deribit.books import VenueBook
@@ -19,12 +18,11 @@ from atomizer.sim.deribit.entrance import Entrance
 from atomizer.sim.deribit.errors import DeribitError
 from atomizer.sim.deribit.executions import Executions
 from atomizer.sim.deribit.fees import Fees
+from atomizer.sim.deribit.floor import Floor
 from atomizer.sim.deribit.guards import Guards
-from atomizer.sim.deribit.listings import NS_PER_MS, Listing
-from atomizer.sim.deribit.margins import Funds, funds
+from atomizer.sim.deribit.listings import Listing
 from atomizer.sim.deribit.orders import Order, QuoteTag, Wish
 from atomizer.sim.deribit.quoting import MassQuotes
-from atomizer.sim.deribit.reports import portfolio
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.deribit.settlement import Settlement
 from atomizer.sim.deribit.states import OPEN, States
@@ -33,8 +31,6 @@ from atomizer.sim.market import Market
 from atomizer.sim.matching import ANONYMOUS, Mode, Outcome, Placed, SelfTrade
 
 FIRST_ORDER = 580_000_000
-USDC = "USDC"
-DOLLARS = Marks(1.0, {}, {})
 
 
 class Listener(Protocol):
@@ -67,35 +63,17 @@ class Tally:
     trades: list[dict[str, Any]]
 
 
-class Exchange:
+class Exchange(Floor):
     """All books and accounts of one simulated venue; a market per coin, moving together."""
 
     def __init__(
         self, markets: Sequence[Market], settings: DeribitTwinSettings, clock: Clock, listener: Listener
     ) -> None:
-        self.settings = settings
-        self._clock = clock
+        super().__init__(markets, settings, clock, self._place_anonymous)
         self._listener = listener
-        self.underlyings = {
-            market.underlying: Underlying(market, clock, position, settings.flow_seed, self._place_anonymous)
-            for position, market in enumerate(markets)
-        }
-        self.first = next(iter(self.underlyings.values()))
-        # Everything ever listed: what an expiry takes away stays known as archived.
-        self.listings: dict[str, Listing] = {}
-        self.books: dict[str, VenueBook] = {}
-        for one in self.underlyings.values():
-            self._know(list(one.expired.values()), "archivized")
-            self._know(list(one.listings.values()), OPEN)
         self.locked: dict[str, None] = {}
         self.fees = Fees(settings.fees)
         self.booking = Booking(lambda: self.now_ms, self.marks, self.fees)
-        names = dict.fromkeys(credential.account for credential in settings.credentials)
-        self.accounts = {
-            name: Account(name, number, self._wallets(), margin_model=settings.margin_model)
-            for number, name in enumerate(names, start=1)
-        }
-        self.house = Account("house", ANONYMOUS, {one: Wallet(one, Decimal(0)) for one in self._wallets()})
         for account in self.accounts.values():
             self.booking.open(account)
         self._orders: dict[int, Order] = {}
@@ -115,33 +93,6 @@ class Exchange:
         self.guards = Guards(lambda: self.now_ms, self.underlyings, self.cancel, listener.mmp_triggered)
         self.quotes = MassQuotes(self, settings.quote_errors)
 
-    def _wallets(self) -> dict[str, Wallet]:
-        currencies = (*self.underlyings, USDC)
-        return {currency: Wallet(currency, self.settings.opening(currency)) for currency in currencies}
-
-    # --- time and value ---
-
-    @property
-    def now_ms(self) -> int:
-        return self._clock.now_ns() // NS_PER_MS
-
-    @property
-    def now_ns(self) -> int:
-        return self._clock.now_ns()
-
-    @property
-    def start_ns(self) -> int:
-        return self.first.market.start_ns
-
-    @property
-    def step_ns(self) -> int:
-        return self.first.market.step_ns
-
-    @property
-    def everybody(self) -> list[Account]:
-        """Every account, the anonymous one last."""
-        return [*self.accounts.values(), self.house]
-
     def advance(self) -> None:
         """What time alone brings: funding, then settlement and delivery where they are due."""
         for underlying in self.underlyings.values():
@@ -155,15 +106,9 @@ class Exchange:
 
     # --- instruments ---
 
-    def _know(self, listings: Sequence[Listing], state: str) -> None:
-        for listing in listings:
-            self.listings[listing.name] = listing
-            book = self.books[listing.name] = VenueBook(listing)
-            book.state = state
-
     def list_new(self, listings: Sequence[Listing]) -> None:
         """Open books for new instruments and announce them."""
-        self._know(listings, OPEN)
+        self.know(listings, OPEN)
         for listing in listings:
             self._listener.state_changed(listing, OPEN)
 
@@ -199,64 +144,10 @@ class Exchange:
         self.end(order, "cancelled", reason)
         self.report(book, order)
 
-    def underlying(self, listing: Listing) -> Underlying:
-        """The coin that an instrument is on."""
-        return self.underlyings[listing.coin]
-
-    def marks(self, currency: str) -> Marks:
-        """What positions that settle in `currency` are valued with."""
-        found = self.underlyings.get(currency)
-        return found.marks() if found else DOLLARS
-
-    def funds(self, account: Account, currency: str) -> Funds:
-        """What an account may use in a currency now."""
-        marks = self.marks(currency)
-        now = value(account, currency, marks)
-        return funds(account, currency, now, marks, self.underlyings.get(currency))
-
-    def portfolio(self, account: Account, currency: str) -> dict[str, Any]:
-        """An account in a currency as the venue describes it."""
-        return portfolio(account, currency, self.marks(currency), self.underlyings.get(currency))
-
-    def by_index(self, name: str) -> Underlying | None:
-        """The coin of an index, in dollars or USDC; None where there is none such."""
-        for underlying in self.underlyings.values():
-            if name in (underlying.index_name, underlying.spot.index):
-                return underlying
-        return None
-
-    def listing(self, name: str) -> Listing:
-        listing = self.listings.get(name)
-        if listing is None:
-            raise DeribitError("invalid_or_unsupported_instrument", f"unknown {name}", "instrument_name")
-        return listing
-
-    def delta(self, listing: Listing) -> float:
-        """Black-Scholes delta of an instrument now."""
-        return self.underlying(listing).marks().delta[listing.name]
-
     def owner(self, matching_id: int) -> Account | None:
         """Whose order of a book this is, None for the anonymous."""
         order = self._orders.get(matching_id)
         return order.account if order else None
-
-    def live_book(self, listing: Listing) -> VenueBook:
-        """The book with its makers in place."""
-        book = self.books[listing.name]
-        if not book.live and book.state == OPEN:
-            book.live = True
-            underlying = self.underlying(listing)
-            underlying.flow.refresh(book, underlying.state())
-        return book
-
-    def release(self, book: VenueBook) -> None:
-        """Let the makers go home: nobody looks or rests here."""
-        book.live = False
-        for ladder in book.ladders.values():
-            for order_id in ladder.values():
-                book.matching.cancel(order_id)
-            ladder.clear()
-        book.touch()
 
     # --- orders ---
 

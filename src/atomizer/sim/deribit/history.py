@@ -113,6 +113,7 @@ def _past(call: Call, chosen: Callable[[Order], bool]) -> list[dict[str, Any]]:
 
 
 def get_user_trades_by_instrument(call: Call) -> dict[str, Any]:
+    """Trades in an instrument; asked for a combo, its own trades with those of their legs."""
     name = listing_of(call).name
     return page_of(call, _trades(call, lambda trade: trade["instrument_name"] == name), "desc")
 
@@ -138,7 +139,14 @@ def _trades(call: Call, chosen: Callable[[dict[str, Any]], bool]) -> list[dict[s
     """Own trades, oldest first."""
     call.require("trade", write=False)
     since = 0 if call.params.flag("historical") else call.twin.exchange.now_ms - RECENT_TRADES_MS
-    return [trade for trade in call.account.trades if trade["timestamp"] >= since and chosen(trade)]
+    combos_only = call.params.text("kind", "any").endswith("_combo") or _names_combo(call)
+    trades = call.account.combo_trades if combos_only else call.account.trades
+    return [trade for trade in trades if trade["timestamp"] >= since and chosen(trade)]
+
+
+def _names_combo(call: Call) -> bool:
+    listing = call.twin.exchange.listings.get(call.params.text("instrument_name", ""))
+    return listing is not None and listing.is_combo
 
 
 METHODS: dict[str, Method] = {

@@ -15,7 +15,7 @@ from atomizer.sim.deribit.listings import Listing
 from atomizer.sim.deribit.margins import Exposure, standard
 from atomizer.sim.deribit.params import Params
 from atomizer.sim.deribit.positions import Position
-from atomizer.sim.deribit.public_methods import listing_of, read_currency
+from atomizer.sim.deribit.public_methods import read_currency
 from atomizer.sim.deribit.settings import MARGIN_MODELS
 
 SEGREGATED = tuple(model for model in MARGIN_MODELS if model.startswith("segregated"))
@@ -57,7 +57,11 @@ def _state(call: Call, account: Account, currency: str) -> dict[str, float]:
 def get_margins(call: Call) -> dict[str, float]:
     """Initial margin of an order of this size, bought or sold, by itself."""
     call.require("account", write=False)
-    listing, amount, price = listing_of(call), call.params.decimal("amount"), call.params.decimal("price")
+    listing, amount, price = (
+        call.twin.exchange.current(call.params.text("instrument_name")),
+        call.params.decimal("amount"),
+        call.params.decimal("price"),
+    )
     if listing.kind == "spot" or listing.is_combo:
         raise DeribitError(
             "invalid_or_unsupported_instrument", "expected a future or an option", "instrument_name"
@@ -111,7 +115,7 @@ def _simulated(call: Call, currency: str) -> list[tuple[Listing, Decimal]]:
     sizes = Params(given)
     found = []
     for name in given:
-        listing, size = call.twin.exchange.listing(name), sizes.decimal(name)
+        listing, size = call.twin.exchange.current(name), sizes.decimal(name)
         if listing.settlement != currency or listing.kind not in ("future", "option"):
             raise invalid_params("simulated_positions", f"{name} is no future or option of {currency}")
         if size:

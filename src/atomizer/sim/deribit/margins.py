@@ -77,13 +77,26 @@ def requirement(
     if account.margin_model in PORTFOLIO_MODELS:
         margin = portfolio(exposures, marks, underlying)
         return Margin(margin.initial + reserved, margin.maintenance)
-    premium = sum(
-        float(order.listing.lot * order.left_lots) * order.listing.price(order.ticks)
-        for order in orders
-        if order.listing.option and order.side > 0 and order.listing.settlement == currency
-    )
+    premium = sum(_premium(order) for order in orders if order.listing.settlement == currency)
     margin = standard(exposures, marks)
     return Margin(margin.initial + premium + reserved, margin.maintenance)
+
+
+def _premium(order: Order) -> float:
+    """What an order on options or their combos pays when it fills; nothing where it would be paid."""
+    listing = order.listing
+    if listing.option is None and listing.kind != "option_combo":
+        return 0.0
+    return max(order.side * listing.price(order.ticks), 0.0) * float(listing.lot * order.left_lots)
+
+
+def order_margin(account: Account, listing: Listing, marks: Marks) -> float:
+    """Standard margin that open orders on an instrument add to its position's."""
+    orders = [order for order in account.open_orders.values() if order.quote is None]
+    exposures = exposures_of(account, listing.settlement, orders)
+    mine = [one for one in exposures if one.listing is listing]
+    alone = [one._replace(buys=0.0, sells=0.0) for one in mine]
+    return standard(mine, marks).initial - standard(alone, marks).initial
 
 
 def exposures_of(account: Account, currency: str, orders: Iterable[Order]) -> list[Exposure]:

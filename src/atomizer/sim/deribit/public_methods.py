@@ -10,7 +10,7 @@ from atomizer.sim.deribit.books import BUY, SELL
 from atomizer.sim.deribit.calls import Call, Method
 from atomizer.sim.deribit.channels import CURRENCIES, KINDS
 from atomizer.sim.deribit.errors import DeribitError, invalid_params
-from atomizer.sim.deribit.exchange import USDC
+from atomizer.sim.deribit.floor import USDC
 from atomizer.sim.deribit.listings import Listing
 from atomizer.sim.deribit.states import ARCHIVIZED
 

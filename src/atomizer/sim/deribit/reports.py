@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from atomizer.sim.calendar import SECOND_NS
 from atomizer.sim.deribit.accounts import Account, Greeks, Marks, Wallet, value
 from atomizer.sim.deribit.fixing import TICKS
-from atomizer.sim.deribit.margins import Margin, funds, requirement, unit_margin
+from atomizer.sim.deribit.margins import Margin, funds, order_margin, requirement, unit_margin
 from atomizer.sim.deribit.orders import Order
 from atomizer.sim.deribit.positions import Position, coin
 from atomizer.sim.deribit.settings import PORTFOLIO_MODELS
@@ -77,11 +77,17 @@ def positions(
     """Positions of a currency and kind; flat ones too while the session's profit waits for its settlement."""
     return [
         position_report(position, marks_of(position.listing.settlement))
+        | {"open_orders_margin": _order_margin(account, position, marks_of)}
         for position in account.positions.values()
         if (position.size or (position.listing.kind == "future" and position.session))
         and kind in (position.listing.kind, "any")
         and currency in (*position.listing.currencies, "any")
     ]
+
+
+def _order_margin(account: Account, position: Position, marks_of: Callable[[str], Marks]) -> float:
+    listing = position.listing
+    return number(order_margin(account, listing, marks_of(listing.settlement)))
 
 
 def portfolio(account: Account, currency: str, marks: Marks, underlying: Underlying | None) -> dict[str, Any]:

@@ -116,6 +116,7 @@ class Settlement:
             for account in exchange.everybody:
                 position = account.positions.get(name)
                 if position is not None:
+                    exchange.booking.accrue(position)
                     size, funding = position.size, position.funding
                     total = exchange.booking.settle(account, position, price)
                     if size or total:

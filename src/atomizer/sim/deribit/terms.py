@@ -13,6 +13,8 @@ NUMBERS = {
     "trade_push_delay_ms": (0, 60_000),
     "tier": (1, 4),
     "speed_bump_ms": (0, 10),
+    "settlement_pause_s": (0, 600),
+    "archive_s": (1, 86_400),
 }
 WORDS = {"bumped_cancel": BUMPED_CANCELS, "quote_errors": QUOTE_ERRORS, "margin_model": MARGIN_MODELS}
 

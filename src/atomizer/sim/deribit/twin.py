@@ -1,6 +1,7 @@
 """The simulated Deribit as a server: sockets at /ws/api/v2, plain requests under /api/v2.
 
-`GET /sim/equity` and `GET /sim/state` are not the venue's: they tell judges what really happened.
+`GET /sim/equity` and `GET /sim/state` are not the venue's: they tell judges what really happened. The
+operator's pages are in `operator`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from atomizer.sim.deribit import (
     history,
     margin_methods,
     money_methods,
+    operator,
     public_methods,
     quote_methods,
     session_methods,
@@ -153,6 +155,11 @@ class DeribitTwin:
             return _json(200, self.equity(dict(parse_qsl(parts.query)).get("account")))
         if parts.path == "/sim/state":
             return _json(200, self.report())
+        if parts.path in operator.PATHS:
+            try:
+                return _json(200, operator.act(self.exchange, parts.path, dict(parse_qsl(parts.query))))
+            except DeribitError as error:
+                return _json(400, {"error": error.body()})
         if parts.path != API_PATH and not parts.path.startswith(f"{API_PATH}/"):
             return _json(404, {"error": f"expected a path under {API_PATH}"})
         identity: Any = None

@@ -15,6 +15,7 @@ DERIBIT = Capabilities(
     query_after_ms=3000,
     cancel_on_disconnect=DisconnectScope.CONNECTION,
     label=True,
+    averaging_window_s=1800,
     cash_told=True,
     settling_ms=1_800_000,
     rate=RateBudget(per_s=5.0, burst=20.0, reserve=5.0),

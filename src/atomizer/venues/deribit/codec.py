@@ -193,9 +193,19 @@ def ticker(data: wire.TickerData, venue: str) -> Ticker:
         ask_vol=data.ask_iv / 100.0 if data.ask_iv else None,
         mark_vol=data.mark_iv / 100.0 if data.mark_iv else None,
         funding=data.funding_8h,
+        volume_usd=_volume_usd(data),
+        open_interest=data.open_interest,
         open=data.state == OPEN,
         ts_ns=data.timestamp * NS_PER_MS,
     )
+
+
+def _volume_usd(data: wire.TickerData) -> float | None:
+    """As the venue says it; where it does not, what was traded at the index (options count coins)."""
+    stats = data.stats
+    if stats is None or stats.volume_usd is not None or stats.volume is None:
+        return None if stats is None else stats.volume_usd
+    return None if data.index_price is None else stats.volume * data.index_price
 
 
 def index_price(data: wire.IndexData, venue: str) -> IndexPrice:

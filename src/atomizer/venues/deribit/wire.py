@@ -36,6 +36,13 @@ class BookFrame(msgspec.Struct, gc=False):
     params: BookParams
 
 
+class TickerStats(msgspec.Struct, gc=False):
+    """What was traded in 24 h: `volume` in the instrument's size unit."""
+
+    volume: float | None = None
+    volume_usd: float | None = None
+
+
 class TickerData(msgspec.Struct, gc=False):
     """`ticker.{instrument}.{interval}`; vols in percent; an empty side is 0, null or absent."""
 
@@ -53,6 +60,8 @@ class TickerData(msgspec.Struct, gc=False):
     ask_iv: float | None = None
     mark_iv: float | None = None
     funding_8h: float | None = None
+    open_interest: float | None = None
+    stats: TickerStats | None = None
 
 
 class IndexData(msgspec.Struct, gc=False):

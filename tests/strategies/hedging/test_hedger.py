@@ -14,13 +14,14 @@ from atomizer.domain.commands import PlaceOrder, Refused
 from atomizer.domain.instruments import Side
 from atomizer.domain.orders import EndReason, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
-from atomizer.strategies.delta_hedger import DeltaHedger, HedgerSettings
-from tests.engine.bench_desk import HEDGE, MS, PERP, Desk, S, placed
+from atomizer.engine.settings import Freshness, Limits
+from atomizer.strategies.hedging import Hedger, HedgerSettings
+from tests.engine.bench_desk import HEDGE, MS, PERP, Desk, S, amended, placed
 from tests.engine.rfq_desk import FORWARD, NEAR_S, RfqDesk, chain_events, option
 
 
-def hedger(**settings: Any) -> DeltaHedger:
-    return DeltaHedger(HedgerSettings(**settings), HEDGE, 2)
+def hedger(**settings: Any) -> Hedger:
+    return Hedger(HedgerSettings(**settings), HEDGE, 2)
 
 
 def holding(usd: str, **settings: Any) -> tuple[Desk, list[PlaceOrder]]:
@@ -100,6 +101,13 @@ def test_what_a_partial_fill_leaves_is_hedged_next() -> None:
     desk.ended(order.order_id, 15_000, EndReason.CANCELLED_BY_VENUE)
     again = placed([item for _ in range(3) for item in desk.tick(after_ms=100.0)])
     assert [item.lots for item in again] == [5_000]
+
+
+def test_an_immediate_hedge_that_fills_in_parts_is_never_amended_to_more() -> None:
+    desk, (order,) = holding("20000")
+    out = desk.fill(order, 5_000, trade="a") + desk.fill(order, 5_000, trade="b") + desk.tick()
+    assert not amended(out)
+    assert not placed(out)
 
 
 def test_an_unfilled_hedge_is_retried_at_its_own_pace_not_backed_off() -> None:
@@ -185,9 +193,30 @@ def hedged_book() -> RfqDesk:
     return desk
 
 
-def test_no_hedge_on_a_book_with_a_gap() -> None:
-    desk = RfqDesk(hedger())
+def gapped(mark_age_ms: float) -> list[PlaceOrder]:
+    """A call is won while the hedge book has a gap and the venue's mark is so old."""
+    desk = RfqDesk(hedger(), fresh=Freshness(market_ms=1_000, fills_ms=600_000, account_ms=600_000))
     quote = desk.quote(size="5")
+    desk.feed(ev.Ticker(instrument=PERP.key, mark=4000.0, index=4000.0))
+    desk.feed(ev.FeedAlive("deribit/market"), after_ms=mark_age_ms)
+    desk.feed(ev.BookChange(PERP.key, [("new", 3999.0, 1.0)], [], 9, 8))
+    return placed(desk.win(quote) + desk.tick())
+
+
+def test_on_a_book_with_a_gap_a_hedge_goes_only_at_once_and_near_the_fresh_mark() -> None:
+    (order,) = gapped(mark_age_ms=500.0)
+    assert order.time_in_force is TimeInForce.IOC
+    assert float(PERP.grid.price(order.ticks)) >= 4000.0 * (1 - Limits().collar)
+
+
+def test_no_hedge_on_a_book_with_a_gap_and_an_old_mark() -> None:
+    assert not gapped(mark_age_ms=1_100.0)
+
+
+def test_a_hedge_waits_for_the_book_and_goes_when_it_is_back() -> None:
+    desk = RfqDesk(hedger(), fresh=Freshness(market_ms=1_000, fills_ms=600_000, account_ms=600_000))
+    quote = desk.quote(size="5")
+    desk.feed(ev.FeedAlive("deribit/market"), after_ms=1_100.0)
     desk.feed(ev.BookChange(PERP.key, [("new", 3999.0, 1.0)], [], 9, 8))
     assert not placed(desk.win(quote) + desk.tick())
     desk.refresh()
