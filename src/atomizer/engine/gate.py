@@ -286,8 +286,8 @@ class Gate:
     def _asked_too_often(self, rfq: Rfq) -> NoQuote | None:
         """Each live signature is an exposure of its own, whatever RFQ it answered."""
         limits = self._settings.limits
-        same_terms, _size = self._exposure.live_on(rfq.instrument, rfq.side)
-        same_taker = self._exposure.live_takers.get(rfq.taker, 0)
+        same_terms, _size = self._exposure.signed.on(rfq.instrument, rfq.side)
+        same_taker = self._exposure.signed.takers.get(rfq.taker, 0)
         if same_terms >= limits.quotes_per_terms:
             return NoQuote(reason=Reason.TERMS_CAP, text=f"{same_terms} live quotes on the same terms")
         if same_taker >= limits.quotes_per_taker:
@@ -308,7 +308,7 @@ class Gate:
         reported = ledger.reported_balances.get(Purse(*scope, "USD"))
         if reported is None:
             return NoQuote(reason=Reason.ACCOUNT_DATA_STALE, text=f"no balance of {rfq.venue} read yet")
-        available = min(cash, reported[0].cash) - Decimal(self._exposure.premium.get(scope, 0.0))
+        available = min(cash, reported[0].cash) - Decimal(self._exposure.signed.premium.get(scope, 0.0))
         if premium > available:
             return NoQuote(
                 reason=Reason.DEPOSIT_TOO_SMALL,
@@ -437,13 +437,7 @@ class Gate:
         must point against the delta at both ends of what is in flight, and must not exceed it.
         """
         sums = self._exposure.of(underlying, "delta")
-        quotes_up = quotes_down = 0.0
-        for quote in self._exposure.live.values():
-            if quote.command.underlying == underlying:
-                amount = quote.command.delta * float(quote.size)
-                quotes_up += max(amount, 0.0)
-                quotes_down += min(amount, 0.0)
-        high, low = sums.highest - quotes_up, sums.lowest - quotes_down
+        high, low = sums.base + sums.orders_up, sums.base + sums.orders_down
         tolerance = 1e-9 * max(1.0, abs(sums.base))
         if change < 0.0:
             return low > 0.0 and low + change >= -tolerance
