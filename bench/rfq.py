@@ -16,7 +16,8 @@ from typing import Any
 
 from eth_account import Account
 
-from atomizer.strategies.rfq_responder import ResponderSettings, RfqResponder
+from atomizer.strategies.responder_settings import ResponderSettings
+from atomizer.strategies.rfq_responder import RfqResponder
 from atomizer.venues.eip712 import Domain
 from atomizer.venues.ethereum import EthereumKey
 from atomizer.venues.rysk import auth, codec

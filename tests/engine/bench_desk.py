@@ -9,10 +9,11 @@ from typing import Any
 from atomizer.domain import events as ev
 from atomizer.domain.bookings import Fill
 from atomizer.domain.capabilities import Capabilities, DisconnectScope, RateBudget
-from atomizer.domain.commands import AmendOrder, CancelOrder, PlaceOrder
+from atomizer.domain.commands import AmendOrder, CancelOrder, PlaceOrder, RunJob
 from atomizer.domain.instruments import Instrument, Kind, PriceGrid, Side
 from atomizer.domain.orders import EndReason
 from atomizer.engine.core import Engine
+from atomizer.engine.fitting import JOBS
 from atomizer.engine.ledger import Ledger
 from atomizer.engine.settings import AccountSettings, EngineSettings, Freshness, HedgeMarket, Limits
 from atomizer.engine.strategy import Level, Responder, Target
@@ -151,7 +152,17 @@ class Desk:
         self.engine.admit(self.now_ns, batch)
         self.out = self.engine.handle(self.now_ns, batch)
         self.all += self.out
+        self.work_all()
         return self.out
+
+    def work_all(self) -> None:
+        for job in [item for item in self.out if isinstance(item, RunJob)]:
+            self.work(job)
+
+    def work(self, job: RunJob) -> None:
+        """Background work is done at once, unless a test takes it over."""
+        result = JOBS[job.job](job.inputs)
+        self.engine.handle(self.now_ns, [ev.JobDone(job.job, job.job_id, job.as_of_ns, result)])
 
     def tick(self, after_ms: float = 1.0) -> list[Any]:
         return self.feed(ev.Tick(), after_ms=after_ms)

@@ -24,13 +24,15 @@ from atomizer.engine.settings import (
     Freshness,
     Limits,
 )
-from atomizer.strategies.rfq_responder import ResponderSettings, RfqResponder
+from atomizer.strategies.responder_settings import ResponderSettings
+from atomizer.strategies.rfq_responder import RfqResponder
 
 from .bench_desk import DERIBIT, HEDGE, T0, Desk, S
 
 RYSK = Capabilities(venue="rysk", rfq=True, settlement_margin_ms=60_000)
 CHAIN_ID = 31337
 CONTRACT, STABLE, ASSET, BITCOIN = "0xc0de", "0x57ab", "0xe7e7", "0xb7b7"
+STAKED, UNRATED = "0x57ed", "0x0a7e"
 CHAIN = AllowedChain(
     chain_id=CHAIN_ID,
     domain_name="rysk",
@@ -40,6 +42,8 @@ CHAIN = AllowedChain(
     assets=(
         AllowedAsset(address=ASSET, underlying="ETH"),
         AllowedAsset(address=BITCOIN, underlying="BTC"),
+        AllowedAsset(address=STAKED, underlying="ETH", ratio=Decimal("1.2"), haircut=Decimal("0.01")),
+        AllowedAsset(address=UNRATED, underlying="ETH", ratio=None),
     ),
 )
 EIGHT = 1_757_318_400  # 08:00 UTC of the day of T0
@@ -107,6 +111,7 @@ class RfqDesk(Desk):
         responder: ResponderSettings | None = None,
         fresh: Freshness | None = None,
         deposit: str = "1000000",
+        coins: str = "0",
         chain: bool = True,
         perpetual: str = "0",
         listed: tuple[Instrument, ...] = (),
@@ -114,7 +119,7 @@ class RfqDesk(Desk):
         **more: Any,
     ) -> None:
         self.responder = RfqResponder(responder or ResponderSettings())
-        self.deposit = deposit
+        self.deposit, self.coins = deposit, coins
         self._asked = 0
         settings = EngineSettings(
             limits=limits or Limits(quotes_per_terms=1000, quotes_per_taker=1000),
@@ -132,14 +137,14 @@ class RfqDesk(Desk):
             *strategies,
             settings=settings,
             responders={"rysk": self.responder},
-            capabilities={"deribit": DERIBIT, "rysk": RYSK},
             ready=False,
-            **more,
+            **{"capabilities": {"deribit": DERIBIT, "rysk": RYSK}, **more},
         )
         self.feed(*[ev.InstrumentListed(one) for one in listed])
         self.connect(perpetual=perpetual, options=options)
+        self.chain = tuple(chain_events()) if chain else ()
         if chain:
-            self.feed(*chain_events())
+            self.feed(*self.chain)
 
     def connect(self, perpetual: str = "0", options: dict[str, str] | None = None) -> None:
         """Bring both venues up; `perpetual` (USD) and `options` were held before the first run."""
@@ -153,7 +158,7 @@ class RfqDesk(Desk):
         positions: dict[str, str] | None = None,
         *,
         usd: str = "",
-        coins: str = "0",
+        coins: str = "",
         asked_ns: int | None = None,
     ) -> list[Any]:
         asked = self.now_ns if asked_ns is None else asked_ns
@@ -172,7 +177,7 @@ class RfqDesk(Desk):
                     equity=Decimal(amount),
                     excess=Decimal(amount),
                 )
-                for currency, amount in (("USD", usd or self.deposit), ("ETH", coins))
+                for currency, amount in (("USD", usd or self.deposit), ("ETH", coins or self.coins))
             ],
             ev.ReadEnded("rysk", "maker", asked),
         )
@@ -259,9 +264,11 @@ class RfqDesk(Desk):
         )
 
     def refresh(self, after_s: float = 0.0) -> list[Any]:
-        """Time passes with every feed alive, a new book and a new index."""
+        """Time passes with every feed alive, new quotes, a new book and a new index."""
         self.now_ns += round(after_s * S)
+        chain = self.chain if after_s >= 1.0 else ()
         return self.feed(
+            *chain,
             ev.FeedAlive("deribit/trading"),
             ev.FeedAlive("rysk/maker"),
             ev.IndexPrice("deribit", "eth_usd", FORWARD),

@@ -37,7 +37,9 @@ class Quoted:
     def __init__(self) -> None:
         self.known: dict[tuple[float, int, bool], tuple[float, float, float]] = {}
 
-    def price(self, strike: float, expiry_ns: int, *, is_call: bool, now_ns: int) -> Priced:
+    def price(
+        self, strike: float, expiry_ns: int, *, is_call: bool, now_ns: int, index: float = 0.0
+    ) -> Priced:
         forward, vol, years = self.known[strike, expiry_ns, is_call]
         greeks = black76_greeks(forward, strike, years, vol, 0.0, is_call)
         return Priced(*greeks[:5], forward, vol, years)

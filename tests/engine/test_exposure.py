@@ -27,6 +27,7 @@ from atomizer.engine.settings import (
 )
 from atomizer.engine.signed import Signed
 from atomizer.engine.strategy import Level, NoQuote, QuoteTarget, Target
+from atomizer.strategies.responder_settings import ResponderSettings
 from tests.engine.bench_desk import DERIBIT, HEDGE, PERP, T0, Desk, S
 
 DELTA_LIMIT = 2.0
@@ -77,6 +78,14 @@ def option(venue: str, strike: int, *, is_call: bool) -> Instrument:
 
 class Answers:
     """Quotes every RFQ it is asked, at the surface's greeks."""
+
+    settings = ResponderSettings()
+
+    def value(self, rfq: Rfq, engine: Engine) -> float:
+        return 1.0
+
+    def improve(self, rfq: Rfq, best_e18: int, engine: Engine) -> QuoteTarget | NoQuote:
+        return self.answer(rfq, rfq.size, engine)
 
     def answer(self, rfq: Rfq, size: Decimal, engine: Engine) -> QuoteTarget | NoQuote:
         unit = engine.exposure.unit(engine.market.instruments[rfq.instrument], engine.now_ns)
@@ -317,7 +326,7 @@ def test_quotes_counted_one_by_one_are_those_counted_anew(
         exposure, ledger = made.engine.exposure, made.engine.ledger
         exposure.agreed_ns[next(iter(ledger.quotes))[:2]] = made.now_ns
         exposure.rebuild(made.now_ns, {})
-        kept, anew = exposure.signed, Signed()
+        kept, anew = exposure.signed, Signed(ledger.instruments)
         anew.follow(ledger.open_quotes)
         assert kept.live == anew.live
         assert kept.takers == anew.takers

@@ -20,10 +20,10 @@ from atomizer.engine.ledger import Ledger
 from atomizer.engine.settings import Freshness, Limits
 from atomizer.engine.strategy import Level, Target
 from atomizer.strategies.hedging import Hedger, HedgerSettings
-from atomizer.strategies.rfq_responder import ResponderSettings
+from atomizer.strategies.responder_settings import ResponderSettings
 
 from .bench_desk import DERIBIT, HEDGE, MS, PERP, Desk, S, Wishes, bid, placed
-from .rfq_desk import BITCOIN, EIGHT, FAR_S, NEAR_S, RfqDesk, chain_events, option
+from .rfq_desk import BITCOIN, EIGHT, FAR_S, FORWARD, NEAR_S, RYSK, UNRATED, RfqDesk, chain_events, option
 
 MANY = Limits(quotes_per_terms=1000, quotes_per_taker=1000)
 
@@ -156,6 +156,52 @@ def _broke() -> Refused:
     return ordered(bid(), capabilities={"deribit": spent})
 
 
+def _over_budget() -> Refused:
+    """Three requests at once on a venue that takes one message."""
+    slow = msgspec.structs.replace(RYSK, rate=RateBudget(per_s=0.01, burst=1.0, reserve=0.0))
+    desk = RfqDesk(capabilities={"deribit": DERIBIT, "rysk": slow})
+    out = desk.feed(*[desk.rfq(strike=strike) for strike in (3750.0, 4000.0, 4250.0)])
+    assert sum(isinstance(item, SendQuote) for item in out) == 1
+    (first, _second) = [item for item in desk.tick(after_ms=1600.0) if isinstance(item, Refused)]
+    return first
+
+
+def _surface_gate() -> Refused:
+    desk = RfqDesk()
+    closed = [msgspec.structs.replace(one, open=False) for one in desk.chain if isinstance(one, ev.Ticker)]
+    desk.feed(*closed[: len(closed) // 2])
+    return asked(desk)
+
+
+def _stale_fit() -> Refused:
+    desk = RfqDesk()
+    desk.work = lambda job: None  # type: ignore[method-assign]  # the worker never comes back
+    for _ in range(11):
+        desk.refresh(after_s=1.0)
+    return asked(desk)
+
+
+def _listed_bound() -> Refused:
+    desk = RfqDesk()
+    call = option("deribit", 4000.0, NEAR_S, is_call=True)
+    desk.feed(ev.Ticker(instrument=call.key, forward=FORWARD, index=FORWARD, mark_vol=0.6, ask=0.001))
+    return asked(desk)
+
+
+def _beyond_reservation() -> Refused:
+    desk = RfqDesk(responder=ResponderSettings(improvements=2))
+    quote = desk.quote()
+    desk.feed(ev.QuoteOutbid("rysk", quote.rfq_id, 2 * quote.price_e18, quote.price_e18))
+    (refusal,) = [item for item in desk.tick(after_ms=1700.0) if isinstance(item, Refused)]
+    return refusal
+
+
+def _unknown_word() -> Refused:
+    desk = RfqDesk()
+    (refusal,) = [item for item in desk.feed(ev.Operator("widen")) if isinstance(item, Refused)]
+    return refusal
+
+
 CASES: dict[Reason, Callable[[], Refused]] = {
     Reason.CHAIN_NOT_ALLOWED: lambda: asked(chain_id=1),
     Reason.CONTRACT_NOT_ALLOWED: lambda: asked(verifying_contract="0xbad"),
@@ -170,12 +216,22 @@ CASES: dict[Reason, Callable[[], Refused]] = {
     Reason.DUPLICATE_RFQ: _duplicate,
     Reason.MARKET_DATA_STALE: lambda: after(ev.FeedDown("deribit/market", "cut")),
     Reason.MARKET_DATA_MISSING: lambda: asked(_unpriced_position()),
-    Reason.NO_SURFACE: lambda: asked(strike=5500.0),
+    Reason.NO_SURFACE: lambda: asked(RfqDesk(chain=False)),
+    Reason.SURFACE_GATE: _surface_gate,
+    Reason.STALE_FIT: _stale_fit,
+    Reason.BEYOND_SURFACE: lambda: asked(strike=7000.0),
+    Reason.LISTED_BOUND: _listed_bound,
+    Reason.BEYOND_RESERVATION: _beyond_reservation,
+    Reason.COLLATERAL_TOO_SMALL: lambda: asked(taker_buys=True),
+    Reason.UNKNOWN_RATIO: lambda: asked(asset=UNRATED, collateral_token=UNRATED),
+    Reason.OVER_BUDGET: _over_budget,
+    Reason.ONE_SIDED: lambda: after(ev.Operator("one_sided", args={"side": "sell"})),
+    Reason.UNKNOWN_WORD: _unknown_word,
     Reason.OFF_MARK: _off_mark,
     Reason.PRICE_ABOVE_CAP: lambda: asked(
         RfqDesk(responder=ResponderSettings(delivery_usd=5000.0)), taker_buys=True
     ),
-    Reason.NEGATIVE_EDGE: lambda: asked(RfqDesk(responder=ResponderSettings(edge_scale=-1.0))),
+    Reason.NEGATIVE_EDGE: lambda: asked(RfqDesk(responder=ResponderSettings(delivery_usd=1000.0))),
     Reason.PREMIUM_TOO_LARGE: lambda: asked(RfqDesk(limits=limited(premium_per_quote=10.0))),
     Reason.DEPOSIT_TOO_SMALL: lambda: asked(RfqDesk(deposit="10")),
     Reason.TERMS_CAP: _terms_cap,
@@ -207,9 +263,9 @@ CASES: dict[Reason, Callable[[], Refused]] = {
 
 
 def _unpriced_position() -> RfqDesk:
-    """A position outside the listed strikes: what it risks is not known."""
+    """A position far outside the listed strikes: what it risks is not known."""
     desk = RfqDesk()
-    far = option("deribit", 9000.0, NEAR_S, is_call=True)
+    far = option("deribit", 40_000.0, NEAR_S, is_call=True)
     desk.feed(
         ev.InstrumentListed(far),
         msgspec.structs.replace(external_fill("10"), instrument=far.key, price=Decimal("0.001")),
@@ -334,7 +390,7 @@ def test_coins_in_the_account_are_no_deposit_for_premiums() -> None:
 
 
 def test_live_signatures_add_up_in_the_delta_limit() -> None:
-    desk = RfqDesk(limits=limited(delta=1.2))
+    desk = RfqDesk(coins="5", limits=limited(delta=6.2))
     desk.quote()
     desk.quote()
     assert asked(desk).reason is Reason.DELTA_LIMIT
@@ -379,13 +435,13 @@ def test_an_executed_signature_counts_once_as_a_position() -> None:
 
 def test_a_quote_that_brings_a_position_down_is_not_refused_for_it() -> None:
     desk = RfqDesk(limits=limited(position_size=1.0))
-    desk.win(desk.quote(taker_buys=True))
-    desk.quote(taker_buys=False)
-    assert asked(desk, taker_buys=True).reason is Reason.POSITION_LIMIT
+    desk.win(desk.quote(taker_buys=True, is_call=False))
+    desk.quote(taker_buys=False, is_call=False)
+    assert asked(desk, taker_buys=True, is_call=False).reason is Reason.POSITION_LIMIT
 
 
 def test_both_expiries_and_both_kinds_are_quoted_to_both_takers() -> None:
-    desk = RfqDesk()
+    desk = RfqDesk(coins="5")
     for expiry_s in (NEAR_S, (NEAR_S + FAR_S) // 2 // 86_400 * 86_400 + 8 * 3600, FAR_S):
         for is_call in (True, False):
             for taker_buys in (True, False):

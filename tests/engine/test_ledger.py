@@ -32,6 +32,7 @@ def history() -> list[tuple[int, Any]]:
             self.out = self.engine.handle(self.now_ns, batch)
             self.all += self.out
             records.extend((self.now_ns, item) for item in (*admitted, *self.out))
+            self.work_all()
             return self.out
 
     desk = Recorded(wishes, Hedger(HedgerSettings(), HEDGE, 2))

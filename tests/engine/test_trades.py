@@ -274,7 +274,7 @@ def test_a_snapshot_from_before_there_were_trades_is_read() -> None:
 
 
 def test_sides_and_instruments_are_those_asked_for() -> None:
-    desk = RfqDesk()
+    desk = RfqDesk(coins="5")
     quote = desk.quote(taker_buys=True, size="2")
     trade = desk.engine.ledger.trades.trades[quote.rfq_id]
     assert (trade.side, trade.size, trade.underlying) == (Side.SELL, Decimal(2), "ETH")

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from atomizer.domain.commands import RunStarted
+from atomizer.domain.commands import RunJob, RunStarted
 from atomizer.engine.core import Engine
 from atomizer.engine.ledger import Ledger
 from atomizer.net.memory import MemoryNetwork
@@ -63,7 +63,8 @@ def replayed(directory: Path, seed: int) -> tuple[list[Any], Ledger]:
 def main() -> None:
     records, ledger = replayed(Path(sys.argv[1]), int(sys.argv[2]))
     for record in records:
-        print(encode(record).decode())
+        if not isinstance(record, RunJob):  # no part of the journal
+            print(encode(record).decode())
     print(msgspec.json.encode(ledger.state(), order="sorted").decode())
 
 

@@ -21,7 +21,7 @@ from atomizer.runtime.world import World, WorldPlan, reports_of
 from atomizer.sim.calendar import DAY_NS, SECOND_NS
 from atomizer.sim.rysk.behaviour import Behaviour, Faults
 from atomizer.sim.rysk.scripted import ScriptedRfq
-from atomizer.strategies.rfq_responder import ResponderSettings
+from atomizer.strategies.responder_settings import ResponderSettings
 
 EXPIRY_NS = 1_757_664_000 * SECOND_NS  # Friday 2025-09-12 08:00 UTC
 BEFORE_S = 600

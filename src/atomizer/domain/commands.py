@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from atomizer.domain.controls import Control
 from atomizer.domain.instruments import Instrument, Side
 from atomizer.domain.orders import Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
@@ -186,11 +187,38 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True, tag="marks", omit_default
 
 
 class RiskState(msgspec.Struct, frozen=True, kw_only=True, tag="risk_state", omit_defaults=True):
-    """Risk facts that must survive a restart."""
+    """Risk facts that must survive a restart: also what a trader changed while quoting ran.
+
+    `paused_until`: when a pause of a scope lapses, for those that do.
+    """
 
     kill_level: int = 0
     paused: list[str] = []
     naked: dict[str, float] = {}
+    controls: list[Control] = []
+    paused_until: dict[str, int] = {}
+
+
+class Markout(msgspec.Struct, frozen=True, kw_only=True, tag="markout", omit_defaults=True):
+    """What a quote or trade was worth `after_s` later, per unit of size: the ledger judges edges by it.
+
+    USD: fair value, delta per 1 of forward; the delta-hedged result of a trade is side x (fair - price -
+    delta then x (forward - forward then)). `missing` says why there is no value.
+    """
+
+    venue: str
+    account: str
+    nonce: int
+    rfq_id: str
+    instrument: str
+    kind: str
+    after_s: int
+    fair: float = 0.0
+    delta: float = 0.0
+    forward: float = 0.0
+    vol: float = 0.0
+    index: float = 0.0
+    missing: str = ""
 
 
 class HedgeState(msgspec.Struct, frozen=True, kw_only=True, tag="hedge_state", omit_defaults=True):
@@ -297,6 +325,7 @@ Fact = (
     | HedgeState
     | Fixing
     | Difference
+    | Markout
     | Breach
     | DeadLetter
 )

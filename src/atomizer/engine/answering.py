@@ -1,71 +1,195 @@
 """How RFQs are answered: admitted by the gate, priced by a responder, checked again, given a nonce, emitted.
 
-Part of the pass, in a module of its own. Every quote counts as exposure from the moment it is emitted.
+Part of the pass, in a module of its own. Every quote counts as exposure from the moment it is emitted, and so
+does every improvement. When more requests wait than a pass or the message budget takes, the most valuable
+(expected edge x size) go first; what is not reached in time is refused.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import heapq
+from typing import TYPE_CHECKING, NamedTuple
 
+from atomizer.domain import events as ev
 from atomizer.domain.commands import NonceBlock, Refused
+from atomizer.domain.controls import ONE_SIDED, SIDES, scopes_of
+from atomizer.domain.orders import Purpose
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.ledger import LiveQuote
-from atomizer.engine.strategy import NoQuote, Responder
+from atomizer.engine.market import NEVER
+from atomizer.engine.strategy import NoQuote, QuoteTarget, Responder
 
 if TYPE_CHECKING:
     from atomizer.engine.core import Engine
 
 MS = 1_000_000
+_QUOTE = Purpose.QUOTE
 # Ids of answered RFQs remembered, and how many of the oldest go when there are more.
 REMEMBERED, FORGOTTEN_AT_ONCE = 100_000, 50_000
+# Requests followed for improvements at most.
+FOLLOWED = 1_000
+
+
+class Waiting(NamedTuple):
+    """A request not answered yet, ordered by falling value, then by arrival."""
+
+    rank: float
+    number: int
+    rfq: Rfq
+    due_ns: int
+
+
+class Followed:
+    """An answered request that may be improved: until when, how often it was, and when it is next."""
+
+    __slots__ = ("best_e18", "closes_ns", "done", "due_ns", "rfq")
+
+    def __init__(self, rfq: Rfq, closes_ns: int) -> None:
+        self.rfq = rfq
+        self.closes_ns = closes_ns
+        self.done = 0
+        self.best_e18 = 0
+        self.due_ns = NEVER
 
 
 class Answering:
-    """Answers the RFQs of a pass. `responders` by venue."""
+    """Answers the RFQs of a pass. `responders` by venue; `due_ns` is when it must run without an event."""
 
     def __init__(self, engine: Engine, responders: dict[str, Responder]) -> None:
         self._engine = engine
         self._responders = responders
-        self._waiting: list[Rfq] = []
+        self._arrived: list[Rfq] = []
+        self._waiting: list[Waiting] = []
+        self._number = 0
+        self._followed: dict[tuple[str, str], Followed] = {}
         self._answered: dict[str, int] = {quote.command.rfq_id: 0 for quote in engine.ledger.quotes.values()}
         self._own_blocks: dict[tuple[str, str], bool] = {}
-        self.take = self._waiting.append
+        self.take = self._arrived.append
+        self.due_ns = NEVER
 
-    def answer_all(self) -> None:
-        """Answer what came with this batch."""
-        if not self._waiting:
+    def run(self) -> None:
+        """Answer what came with this batch and what waits from before."""
+        if self._arrived:
+            rfqs, self._arrived[:] = list(self._arrived), []
+            self._engine.counters.rfqs += len(rfqs)
+            alone = len(rfqs) == 1 and not self._waiting
+            for rfq in rfqs:
+                responder, refusal = self._admitted(rfq)
+                if responder is None:
+                    self._finish(rfq, refusal)
+                elif alone and self._token(rfq):
+                    self._finish(rfq, self._answer(rfq, responder))
+                else:
+                    self._line_up(rfq, responder)
+        if self._waiting or self._followed:
+            self._serve()
+
+    # --- more requests than can be answered at once ---
+
+    def _line_up(self, rfq: Rfq, responder: Responder) -> None:
+        engine = self._engine
+        self._number += 1
+        due_ns = engine.now_ns + responder.settings.answer_within_ms * MS
+        if rfq.closes_ns:
+            due_ns = min(due_ns, rfq.closes_ns)
+        value = responder.value(rfq, engine)
+        heapq.heappush(self._waiting, Waiting(-value, self._number, rfq, due_ns))
+
+    def _serve(self) -> None:
+        """Answer by value as many as a pass may and the budget allows; refuse what has waited too long."""
+        engine, taken = self._engine, 0
+        now_ns = engine.now_ns
+        while self._waiting:
+            first = self._waiting[0].rfq
+            responder, refusal = self._admitted(first)
+            if responder is None:
+                heapq.heappop(self._waiting)
+                self._finish(first, refusal)
+                continue
+            if taken >= responder.settings.parallel_quotes or not self._token(first):
+                break
+            heapq.heappop(self._waiting)
+            self._finish(first, self._answer(first, responder))
+            taken += 1
+        if any(item.due_ns <= now_ns for item in self._waiting):
+            late = [item for item in self._waiting if item.due_ns <= now_ns]
+            self._waiting = [item for item in self._waiting if item.due_ns > now_ns]
+            heapq.heapify(self._waiting)
+            for item in sorted(late):
+                text = (
+                    f"{len(late) + len(self._waiting)} requests waited and this one was not reached in time"
+                )
+                self._finish(item.rfq, NoQuote(reason=Reason.OVER_BUDGET, text=text))
+        self._improve_due(now_ns)
+        self.due_ns = min((item.due_ns for item in self._waiting), default=NEVER)
+        if self._waiting and taken:
+            self.due_ns = now_ns + 1
+        for followed in self._followed.values():
+            self.due_ns = min(self.due_ns, followed.due_ns)
+
+    def _token(self, rfq: Rfq) -> bool:
+        """A message token of the venue; a venue without orders has the budget of its quotes."""
+        flight = self._engine.flight
+        return not flight.budgeted(rfq.venue) or flight.token(rfq.venue, _QUOTE)
+
+    # --- one request ---
+
+    def _finish(self, rfq: Rfq, refusal: NoQuote | None) -> None:
+        """Record why a request is not answered."""
+        if refusal is None:
             return
         engine = self._engine
-        rfqs, self._waiting[:] = list(self._waiting), []
-        for rfq in rfqs:
-            engine.counters.rfqs += 1
-            refusal = self._answer(rfq)
-            if refusal is not None:
-                engine.counters.refused(refusal.reason)
-                engine.emit(
-                    Refused(
-                        reason=refusal.reason,
-                        text=refusal.text,
-                        subject=rfq.rfq_id,
-                        instrument=rfq.instrument,
-                        why=refusal.why,
-                    )
-                )
+        engine.counters.refused(refusal.reason)
+        engine.emit(
+            Refused(
+                reason=refusal.reason,
+                text=refusal.text,
+                subject=rfq.rfq_id,
+                instrument=rfq.instrument,
+                why=refusal.why,
+            )
+        )
 
-    def _answer(self, rfq: Rfq) -> NoQuote | None:
+    def _admitted(self, rfq: Rfq) -> tuple[Responder | None, NoQuote | None]:
+        """Who answers this, or why nobody does."""
         engine = self._engine
         responder = self._responders.get(rfq.venue)
         if responder is None:
-            return NoQuote(reason=Reason.NOT_CLAIMED, text=f"nothing here answers RFQs of {rfq.venue}")
+            text = f"nothing here answers RFQs of {rfq.venue}"
+            return None, NoQuote(reason=Reason.NOT_CLAIMED, text=text)
         if rfq.rfq_id in self._answered:
-            return NoQuote(reason=Reason.DUPLICATE_RFQ, text="this RFQ was answered before")
-        refusal = engine.gate.admit(rfq, engine.now_ns)
-        if refusal is not None:
-            return refusal
-        target = responder.answer(rfq, rfq.size, engine)
+            return None, NoQuote(reason=Reason.DUPLICATE_RFQ, text="this RFQ was answered before")
+        refusal = engine.gate.admit(rfq, engine.now_ns) or self._wrong_side(rfq)
+        return (responder, None) if refusal is None else (None, refusal)
+
+    def _wrong_side(self, rfq: Rfq) -> NoQuote | None:
+        """A trader allows one side only."""
+        controls = self._engine.controls
+        if not controls.rules:
+            return None
+        for rule in controls.on(ONE_SIDED, scopes_of(rfq.underlying, rfq.venue, rfq.taker)):
+            if SIDES[str(rule.args["side"])] is not rfq.side:
+                return NoQuote(reason=Reason.ONE_SIDED, text=rule.in_words())
+        return None
+
+    def _answer(self, rfq: Rfq, responder: Responder) -> NoQuote | None:
+        """Price, check and send one admitted request; why not, where not."""
+        target = responder.answer(rfq, rfq.size, self._engine)
         if isinstance(target, NoQuote):
             return target
+        refusal = self._send(rfq, target)
+        if refusal is not None:
+            return refusal
+        self._remember(rfq.rfq_id)
+        self._engine.counters.quotes += 1
+        if responder.settings.improvements:
+            self._follow(rfq, responder)
+        return None
+
+    def _send(self, rfq: Rfq, target: QuoteTarget) -> NoQuote | None:
+        """Through the gate, with a nonce of its own, into exposure."""
+        engine = self._engine
         refusal = engine.gate.refuse_quote(rfq, target)
         if refusal is not None:
             return refusal
@@ -73,11 +197,10 @@ class Answering:
         command = engine.gate.quote(rfq, target, nonce, engine.now_ns)
         engine.use_named(rfq.instrument)
         engine.emit(command)
-        self._remember(rfq.rfq_id)
-        engine.counters.quotes += 1
         engine.exposure.add_quote(
             (rfq.venue, rfq.account, nonce), LiveQuote(command, engine.now_ns, rfq.size)
         )
+        engine.markouts.quoted(command, engine.now_ns)
         return None
 
     def _remember(self, rfq_id: str) -> None:
@@ -85,6 +208,49 @@ class Answering:
         if len(self._answered) > REMEMBERED:
             for key in list(self._answered)[:FORGOTTEN_AT_ONCE]:
                 del self._answered[key]
+
+    # --- improvements ---
+
+    def _follow(self, rfq: Rfq, responder: Responder) -> None:
+        closes_ns = rfq.closes_ns or self._engine.now_ns + responder.settings.window_ms * MS
+        if len(self._followed) >= FOLLOWED:
+            del self._followed[next(iter(self._followed))]
+        self._followed[rfq.venue, rfq.rfq_id] = Followed(rfq, closes_ns)
+
+    def outbid(self, event: ev.QuoteOutbid) -> None:
+        """Another maker is better: answer once more, late in the window, if there is something to give."""
+        followed = self._followed.get((event.venue, event.rfq_id))
+        if followed is None:
+            return
+        settings = self._responders[event.venue].settings
+        followed.best_e18 = event.best_e18
+        left = settings.improvements - followed.done
+        late_ns = (settings.improve_lead_ms + (left - 1) * settings.improve_spacing_ms) * MS
+        followed.due_ns = max(self._engine.now_ns, followed.closes_ns - late_ns)
+
+    def _improve_due(self, now_ns: int) -> None:
+        for key, followed in list(self._followed.items()):
+            if now_ns >= followed.closes_ns:
+                del self._followed[key]
+            elif followed.due_ns <= now_ns and self._token(followed.rfq):
+                followed.due_ns = NEVER
+                self._improve(key, followed)
+
+    def _improve(self, key: tuple[str, str], followed: Followed) -> None:
+        rfq, engine = followed.rfq, self._engine
+        responder = self._responders[rfq.venue]
+        refusal = engine.gate.admit(rfq, engine.now_ns) or self._wrong_side(rfq)
+        if refusal is None:
+            target = responder.improve(rfq, followed.best_e18, engine)
+            refusal = target if isinstance(target, NoQuote) else self._send(rfq, target)
+        followed.done += 1
+        if refusal is None:
+            engine.counters.improvements += 1
+        if refusal is not None or followed.done >= responder.settings.improvements:
+            self._followed.pop(key, None)
+        self._finish(rfq, refusal)
+
+    # --- nonces ---
 
     def _reserve_nonce(self, venue: str, account: str) -> int:
         """The next nonce, from a block that is in the journal before it is used."""

@@ -18,10 +18,14 @@ from atomizer.domain.commands import (
     InstrumentUsed,
     Marks,
     ReadAccount,
+    Refused,
     Resubscribe,
     RiskState,
     RunJob,
 )
+from atomizer.domain.controls import WORDS as CONTROL_WORDS
+from atomizer.domain.controls import Control, ControlError, Controls
+from atomizer.domain.controls import check as check_control
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
@@ -30,16 +34,19 @@ from atomizer.engine.breaches import BreachWatch
 from atomizer.engine.dead_letters import DeadLetters
 from atomizer.engine.expiry import due_value, has_expired, new_fixings
 from atomizer.engine.exposure import Exposure
+from atomizer.engine.fitting import Fitting
 from atomizer.engine.flight import Flight
 from atomizer.engine.gate import Gate, Halts
 from atomizer.engine.keeping import Keeper, claimed
 from atomizer.engine.ledger import Ledger
 from atomizer.engine.market import NEVER, Market
-from atomizer.engine.pricing import NoPriceError, Surface
+from atomizer.engine.markouts import Markouts
+from atomizer.engine.pricing import NoPriceError
 from atomizer.engine.reconcile import Reconciler, Verdict
 from atomizer.engine.settings import EngineSettings
 from atomizer.engine.slots import SlotTable
 from atomizer.engine.strategy import Responder, Strategy
+from atomizer.engine.surface import Surface
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -73,10 +80,10 @@ Output = Command | Conclusion
 class Counters:
     """Plain integers for people; nothing decides on them."""
 
-    __slots__ = ("batches", "events", "quotes", "refusals", "rfqs", "trades")
+    __slots__ = ("batches", "events", "improvements", "quotes", "refusals", "rfqs", "trades")
 
     def __init__(self) -> None:
-        self.batches = self.events = self.rfqs = self.quotes = self.trades = 0
+        self.batches = self.events = self.rfqs = self.quotes = self.trades = self.improvements = 0
         self.refusals: dict[str, int] = {}
 
     def refused(self, reason: Reason) -> None:
@@ -114,7 +121,7 @@ class Engine:
         ages = {"market": settings.freshness.market_ms * MS, "trading": settings.freshness.fills_ms * MS}
         self.market = Market({**ages, "maker": settings.freshness.fills_ms * MS})
         self.surfaces = {
-            hedge.underlying: Surface(hedge.venue, hedge.underlying, settings.freshness.option_share)
+            hedge.underlying: Surface(hedge.venue, hedge.underlying, settings.surface)
             for hedge in settings.hedge_markets
         }
         self.exposure = Exposure(
@@ -122,6 +129,10 @@ class Engine:
         )
         self.halts = Halts(kill_level=self.ledger.risk.kill_level)
         self.halts.paused = dict.fromkeys(self.ledger.risk.paused, Reason.PAUSED)
+        self.halts.paused_until = dict(self.ledger.risk.paused_until)
+        self.controls = Controls(self.ledger.risk.controls)
+        self.controls_epoch = 0  # grows when they change
+        self.hedge_markets = {item.underlying: item for item in settings.hedge_markets}
         self.capabilities = capabilities
         self.gate = Gate(settings, self.ledger, self.market, self.exposure, capabilities, self.halts)
         self.breaches = BreachWatch(settings.limits, self.exposure, settings.check_every_ms * MS)
@@ -149,7 +160,9 @@ class Engine:
         self._marks_ns = settings.marks_every_ms * MS
         self.naked: dict[str, list[float]] = {}
         self._naked_ns = now_ns
+        self.fitting = Fitting(self.surfaces, settings.surface)
         self._answering = Answering(self, responders)
+        self.markouts = Markouts(self.ledger, now_ns)
         # Most events are these: they go to the market without a detour.
         self._prices: dict[type, Callable[[Any, int], None]] = {
             ev.BookSnapshot: self.market.book_snapshot,
@@ -188,6 +201,7 @@ class Engine:
             ev.AmendRefused: self._amend_refused,
             ev.CancelRefused: self._cancel_refused,
             Rfq: self._rfq,
+            ev.QuoteOutbid: self._outbid,
             RfqTrade: self._rfq_trade,
             ev.ReadBegun: self._read_begun,
             ev.ReadEnded: self._read_ended,
@@ -196,6 +210,7 @@ class Engine:
             ev.UnknownEntry: self._unknown_entry,
             ev.BudgetRead: self.flight.budget_read,
             ev.Operator: self._operator,
+            ev.JobDone: lambda e: self.fitting.done(e, self.now_ns),
             ev.StorageState: self._storage,
             ev.Look: self._look,
             **dict.fromkeys(FOLDED, fold),
@@ -236,11 +251,10 @@ class Engine:
             self._watch_reads()
         if ledger.touched or ledger.booked_now:
             self._after_orders()
-        if flight.leftover:
-            flight.cancel_leftover()
+        self._upkeep(now_ns)
         if self._stale_exposure or now_ns - self._revalued_ns >= REVALUE_NS:
             self._revalue()
-        self._answering.answer_all()
+        self._answering.run()
         self._decide()
         if self.keeper.examine():
             self._after_orders()
@@ -269,6 +283,15 @@ class Engine:
                 if not seat.dirty and seat.strategy.wants(event):
                     seat.dirty = True
 
+    def _upkeep(self, now_ns: int) -> None:
+        """What has become due by time alone."""
+        if self.controls.due_ns <= now_ns or self.halts.paused_until:
+            self._lapse()
+        if now_ns >= self.fitting.next_ns:
+            self.fitting.ask(now_ns, self.run_job)
+        if self.flight.leftover:
+            self.flight.cancel_leftover()
+
     def next_deadline(self) -> int:
         """When `handle` must be called again without an event."""
         market = self.market
@@ -279,6 +302,7 @@ class Engine:
             self._reads_ns,
             market.stale_ns if self.now_ns < market.stale_ns else market.next_staleness(self.now_ns),
             self._marked_ns + self._marks_ns,
+            self._answering.due_ns,
         )
         if not self._resting:
             for seat in self._seats:
@@ -318,7 +342,7 @@ class Engine:
     def _ticker(self, event: ev.Ticker) -> None:
         self.market.ticker(event, self.now_ns)
         instrument = self.market.instruments.get(event.instrument)
-        if instrument is not None and instrument.kind is Kind.OPTION:
+        if instrument is not None and instrument.expiry_ns is not None:
             surface = self.surfaces.get(instrument.underlying)
             if surface is not None and surface.venue == instrument.venue:
                 surface.learn(instrument, event)
@@ -372,9 +396,14 @@ class Engine:
         self.ledger.apply(rfq, self.now_ns)
         self._answering.take(rfq)
 
+    def _outbid(self, event: ev.QuoteOutbid) -> None:
+        self.ledger.apply(event, self.now_ns)
+        self._answering.outbid(event)
+
     def _rfq_trade(self, trade: RfqTrade) -> None:
         self.ledger.apply(trade, self.now_ns)
         self.counters.trades += 1
+        self.markouts.traded(trade, self.now_ns)
 
     def _read_begun(self, event: ev.ReadBegun) -> None:
         self.reconciler.begin(event)
@@ -416,19 +445,65 @@ class Engine:
             if not event.scope:
                 halts.kill_level = 0
             halts.paused.pop(event.scope, None)
+            halts.paused_until.pop(event.scope, None)
             halts.naked.pop(event.scope, None)
         elif event.word == "pause":
             halts.paused[event.scope] = Reason.PAUSED
+            halts.paused_until.pop(event.scope, None)
+            if event.until_ns:
+                halts.paused_until[event.scope] = event.until_ns
+        elif event.word in CONTROL_WORDS:
+            self._control(event)
         elif event.word == "stop":
             halts.stopping = True
             self.keeper.pull(everything=True)
+        self._note_risk()
+        self._all_dirty()
+
+    def _control(self, event: ev.Operator) -> None:
+        """A trader's word takes effect, unless it cannot be meant."""
+        try:
+            check_control(event.word, event.scope, event.args, event.until_ns)
+        except ControlError as error:
+            self.counters.refused(Reason.UNKNOWN_WORD)
+            subject = event.request_id or event.word
+            self.emit(Refused(reason=Reason.UNKNOWN_WORD, text=str(error), subject=subject))
+            return
+        rule = Control(
+            word=event.word,
+            scope=event.scope,
+            args=event.args,
+            until_ns=event.until_ns,
+            by=event.by,
+            set_ns=self.now_ns,
+        )
+        self.controls = self.controls.changed(rule)
+        self.controls_epoch += 1
+
+    def _note_risk(self) -> None:
+        halts = self.halts
         self.emit(
             RiskState(
                 kill_level=halts.kill_level,
                 paused=sorted(scope for scope, why in halts.paused.items() if why is Reason.PAUSED),
+                controls=list(self.controls.rules),
+                paused_until=dict(sorted(halts.paused_until.items())),
             )
         )
-        self._all_dirty()
+
+    def _lapse(self) -> None:
+        """End what a person said for a time only."""
+        paused_until = self.halts.paused_until
+        over = [scope for scope, until in paused_until.items() if until <= self.now_ns]
+        controls = self.controls.at(self.now_ns)
+        if not over and controls is self.controls:
+            return
+        for scope in over:
+            del paused_until[scope]
+            self.halts.paused.pop(scope, None)
+        self.controls = controls
+        self.controls_epoch += 1
+        self._note_risk()
 
     def _asked(self, event: ev.Operator) -> None:
         """Words about trades, letters and accounts; the ledger has folded what they change there."""
@@ -585,6 +660,7 @@ class Engine:
         for breach in self.breaches.due(self.now_ns):
             self.emit(breach)
         self._accrue_naked()
+        self.markouts.emit_due(self)
         held: dict[str, tuple[float, float, float]] = {}
         for holding in self.ledger.position_sizes():
             instrument = self.ledger.instruments[holding.instrument]

@@ -7,6 +7,7 @@ per 1 % move, vega in USD per vol point, notional in USD.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import msgspec
@@ -17,9 +18,10 @@ from atomizer.engine.accounts import Holding, Purse
 from atomizer.engine.expiry import due_coins, has_expired
 from atomizer.engine.ledger import Ledger, LiveQuote, Order
 from atomizer.engine.market import Market
-from atomizer.engine.pricing import NoPriceError, Priced, Surface
+from atomizer.engine.pricing import NoPriceError, Priced
 from atomizer.engine.settings import AccountSettings, HedgeMarket
 from atomizer.engine.signed import Signed
+from atomizer.engine.surface import Surface
 
 GREEKS = ("delta", "gamma", "vega")
 USD_CURRENCIES = ("USD", "USDC", "USDT")
@@ -87,7 +89,22 @@ class Exposure:
         self._last: dict[str, UnitGreeks] = {}
         self.agreed_ns: dict[tuple[str, str], int] = {}
         self.units: dict[str, UnitGreeks] = {}
-        self.signed = Signed()
+        self.signed = Signed(ledger.instruments)
+        # Per underlying and expiry: net vega and long vega of what is held, USD per vol point.
+        self._expiry_vega: dict[tuple[str, int], list[float]] = {}
+        self._locked: dict[Purse, float] = {}
+
+    def locked(self, purse: Purse) -> float:
+        """Collateral that options sold by this account hold, in the purse's currency.
+
+        A venue's balance counts it still, as ours does: what is locked is deposited, but not free.
+        """
+        return self._locked.get(purse, 0.0)
+
+    def expiry_vega(self, underlying: str, expiry_ns: int) -> tuple[float, float]:
+        """Net and gross long vega held in one expiry, USD per vol point."""
+        found = self._expiry_vega.get((underlying, expiry_ns))
+        return (found[0], found[1]) if found is not None else (0.0, 0.0)
 
     @property
     def unpriced(self) -> dict[str, str]:
@@ -128,7 +145,7 @@ class Exposure:
         return known[0] if known else None
 
     def price_option(self, instrument: Instrument, now_ns: int) -> Priced:
-        """Price an option of any venue off the hedge venue's surface.
+        """Price an option of any venue off the hedge venue's surface, per unit of its size.
 
         Raises:
             NoPriceError: no surface, or it has no price there.
@@ -136,9 +153,15 @@ class Exposure:
         surface = self._surfaces.get(instrument.underlying)
         if surface is None or instrument.strike is None or instrument.expiry_ns is None:
             raise NoPriceError(f"no hedge market for {instrument.underlying}")
-        return surface.price(
-            float(instrument.strike), instrument.expiry_ns, is_call=bool(instrument.is_call), now_ns=now_ns
+        ratio = float(instrument.per_token)
+        priced = surface.price(
+            float(instrument.strike) / ratio,
+            instrument.expiry_ns,
+            is_call=bool(instrument.is_call),
+            now_ns=now_ns,
+            index=self.index(instrument.underlying) or math.nan,
         )
+        return priced if ratio == 1.0 else _per_token(priced, ratio)
 
     def unit(self, instrument: Instrument, now_ns: int) -> UnitGreeks:
         """Greeks of one unit of size in its account's numeraire.
@@ -159,7 +182,8 @@ class Exposure:
                 return UnitGreeks(priced.delta - premium, gamma, priced.vega * 0.01, index, premium)
             ratio = priced.forward / index
             gamma = priced.gamma * priced.forward * 0.01 * ratio
-            return UnitGreeks(priced.delta * ratio, gamma, priced.vega * 0.01, index, priced.price / index)
+            notional = index * float(instrument.per_token)
+            return UnitGreeks(priced.delta * ratio, gamma, priced.vega * 0.01, notional, priced.price / index)
         if instrument.kind is Kind.SPOT:
             return UnitGreeks(1.0, 0.0, 0.0, index)
         mark = self.future_mark(instrument)
@@ -208,6 +232,8 @@ class Exposure:
         self._unpriced.clear()
         self._unknown.clear()
         self.units.clear()
+        self._expiry_vega.clear()
+        self._locked.clear()
         self._valued_ns, self.orders_stale = now_ns, True
         for holding, size in self._ledger.position_sizes().items():
             self._add_position(holding, float(size), now_ns)
@@ -273,6 +299,15 @@ class Exposure:
         self._sums(instrument.underlying, "gamma").base += unit.gamma * size
         self._sums(instrument.underlying, "vega").base += unit.vega * size
         self._sums(instrument.underlying, "notional").base += abs(unit.notional * size)
+        if size < 0.0 and not instrument.inverse and instrument.strike is not None:
+            currency = instrument.underlying if instrument.is_call else "USD"
+            purse = Purse(holding.venue, holding.account, currency)
+            amount = -size * float(instrument.per_token if instrument.is_call else instrument.strike)
+            self._locked[purse] = self._locked.get(purse, 0.0) + amount
+        if instrument.expiry_ns is not None and unit.vega:
+            row = self._expiry_vega.setdefault((instrument.underlying, instrument.expiry_ns), [0.0, 0.0])
+            row[0] += unit.vega * size
+            row[1] += max(0.0, unit.vega * size)
 
     def _usd_delta(self, holding: Holding, instrument: Instrument, unit: UnitGreeks, size: float) -> float:
         """Coin account counted in USD: options at Black delta, futures at their entry."""
@@ -347,3 +382,9 @@ class Exposure:
                 total += side * float(self._ledger.instruments[instrument].size(order.owed))
         total += side * self.signed.on(instrument, side)[1]
         return side * total
+
+
+def _per_token(priced: Priced, ratio: float) -> Priced:
+    """Value and greeks of an option on a token worth `ratio` coins, from those of the coin's option."""
+    price, delta, gamma, vega, theta = (ratio * value for value in priced[:5])
+    return Priced(price, delta, gamma, vega, theta, *priced[5:])

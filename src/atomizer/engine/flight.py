@@ -53,6 +53,10 @@ class Flight:
 
     # --- what may go ---
 
+    def budgeted(self, venue: str) -> bool:
+        """Whether messages to this venue are counted."""
+        return venue in self._budgets
+
     def token(self, venue: str, purpose: Purpose) -> bool:
         """Take a message token, or note when there will be one."""
         now_ns = self._engine.now_ns

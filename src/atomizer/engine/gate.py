@@ -63,6 +63,7 @@ class Halts(msgspec.Struct):
     unreconciled: dict[tuple[str, str], str] = {}
     quote_not_before_ns: dict[tuple[str, str], int] = {}
     naked: dict[str, str] = {}
+    paused_until: dict[str, int] = {}
 
 
 class Gate:
@@ -98,6 +99,7 @@ class Gate:
         return (
             self._foreign(rfq)
             or self._halted(rfq.venue, rfq.account, rfq.underlying, now_ns)
+            or self._paused(rfq)
             or self._signable(rfq)
             or self._sane(rfq, now_ns)
             or self._fresh(rfq, now_ns)
@@ -138,6 +140,18 @@ class Gate:
             )
         return None
 
+    def _paused(self, rfq: Rfq) -> NoQuote | None:
+        """A venue or a taker can be paused by itself."""
+        paused = self._halts.paused
+        for scope in (f"venue/{rfq.venue}", f"taker/{rfq.taker}") if paused else ():
+            if scope in paused:
+                return NoQuote(reason=paused[scope], text=f"{scope} is paused")
+        return None
+
+    def asset(self, rfq: Rfq) -> AllowedAsset | None:
+        """What the token of an RFQ is, as configured."""
+        return self._assets.get((rfq.terms.chain_id, rfq.terms.asset))
+
     def _signable(self, rfq: Rfq) -> NoQuote | None:
         terms = rfq.terms
         chain = self._chains.get(terms.chain_id)
@@ -153,6 +167,11 @@ class Gate:
         asset = self._assets.get((terms.chain_id, terms.asset))
         if asset is None or asset.underlying != rfq.underlying:
             return NoQuote(reason=Reason.ASSET_NOT_ALLOWED, text=f"asset {terms.asset} is not configured")
+        if asset.ratio is None:
+            return NoQuote(
+                reason=Reason.UNKNOWN_RATIO,
+                text=f"what one token {terms.asset} is worth in {rfq.underlying} is not known",
+            )
         if terms.premium_token not in chain.premium_tokens:
             return NoQuote(
                 reason=Reason.PREMIUM_TOKEN_NOT_ALLOWED,
@@ -185,7 +204,7 @@ class Gate:
             return NoQuote(reason=Reason.NO_HEDGE_MARKET, text=f"{rfq.underlying} has no hedge market")
         if index is None:
             return NoQuote(reason=Reason.MARKET_DATA_MISSING, text=f"no index for {rfq.underlying} yet")
-        strike = float(rfq.strike)
+        strike = float(rfq.strike) / float(asset.ratio or 1)
         if not settings.strike_low * index <= strike <= settings.strike_high * index:
             return NoQuote(
                 reason=Reason.STRIKE_OUT_OF_RANGE,
@@ -302,17 +321,54 @@ class Gate:
                 reason=Reason.PREMIUM_TOO_LARGE, text=f"premium {premium:.2f} USD, the most is {most:g}"
             )
         if rfq.side is not _BUY:
-            return None
-        ledger, scope = self._ledger, (rfq.venue, rfq.account)
-        cash = ledger.accounts.balance(rfq.venue, rfq.account, "USD")
-        reported = ledger.reported_balances.get(Purse(*scope, "USD"))
-        if reported is None:
+            return self._collateralised(rfq)
+        available = self._available(Purse(rfq.venue, rfq.account, "USD"))
+        if available is None:
             return NoQuote(reason=Reason.ACCOUNT_DATA_STALE, text=f"no balance of {rfq.venue} read yet")
-        available = min(cash, reported[0].cash) - Decimal(self._exposure.signed.premium.get(scope, 0.0))
         if premium > available:
             return NoQuote(
                 reason=Reason.DEPOSIT_TOO_SMALL,
                 text=f"premium {premium:.2f} USD, of the deposit {available:.2f} is not spoken for",
+            )
+        return None
+
+    def _available(self, purse: Purse) -> Decimal | None:
+        """What no live quote and no short option speaks for; None before the first balance.
+
+        The smaller of our own count and the venue's, less the premiums of live bids, the collateral of live
+        offers and the collateral of options sold.
+        """
+        reported = self._ledger.reported_balances.get(purse)
+        if reported is None:
+            return None
+        cash = self._ledger.accounts.balance(purse.venue, purse.account, purse.currency)
+        spoken = self._exposure.signed.collateral(purse) + self._exposure.locked(purse)
+        if purse.currency == "USD":
+            spoken += self._exposure.signed.premium(purse)
+        return min(cash, reported[0].cash) - Decimal(spoken)
+
+    def _collateralised(self, rfq: Rfq) -> NoQuote | None:
+        """An option sold locks its collateral: coins of q tokens for a call, K q of the stable for a put."""
+        terms = rfq.terms
+        asset = self._assets[terms.chain_id, terms.asset]
+        held = self._ledger.accounts.size(rfq.venue, rfq.account, rfq.instrument)
+        offered = Decimal(self._exposure.signed.on(rfq.instrument, rfq.side)[1])
+        uncovered = rfq.size - max(Decimal(0), held - offered)
+        if uncovered <= 0:
+            return None
+        if terms.is_put:
+            currency, needed = "USD", rfq.strike * uncovered
+        else:
+            currency, needed = rfq.underlying, uncovered * (asset.ratio or 1)
+            if not asset.deliverable:
+                return NoQuote(
+                    reason=Reason.COLLATERAL_TOO_SMALL, text=f"token {terms.asset} cannot be delivered"
+                )
+        available = self._available(Purse(rfq.venue, rfq.account, currency)) or Decimal(0)
+        if needed > available:
+            return NoQuote(
+                reason=Reason.COLLATERAL_TOO_SMALL,
+                text=f"selling this locks {needed:.6g} {currency}, {available:.6g} of the deposit is free",
             )
         return None
 

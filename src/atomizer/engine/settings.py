@@ -35,11 +35,33 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True):
     """Ages in milliseconds, counted from the last proof that a feed is alive and gap-free."""
 
     market_ms: int = 500
-    option_share: float = 0.6
     account_ms: int = 30_000
     fills_ms: int = 10_000
     clock_stop_ms: int = 1_000
     clock_warn_ms: int = 250
+
+
+class SurfaceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How our own surface is fitted, what it must pass, and how far it may reach beyond what is listed.
+
+    `fresh_share` of the strikes must be live, `inside_share` of the quotes hold the fit between bid and ask,
+    `most_raised` is what the calendar repair may add (half-widths at the money), `forward_bps` how far calls,
+    puts and the expiry's future may contradict the forward. Beyond the outermost live strike a price reaches
+    `beyond_k` of log-moneyness, beyond the first and last expiry a factor of `beyond_ratio` in time; the
+    charge for it is `strike_points` of vol (0.01) per standard deviation and `expiry_points` per unit of
+    ln(T/T edge).
+    """
+
+    refit_ms: int = 1_000
+    max_age_s: float = 10.0
+    fresh_share: float = 0.6
+    inside_share: float = 0.8
+    most_raised: float = 1.0
+    forward_bps: float = 50.0
+    beyond_k: float = 0.25
+    beyond_ratio: float = 1.5
+    strike_points: float = 1.0
+    expiry_points: float = 3.0
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +140,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     limits: Limits = Limits()
     freshness: Freshness = Freshness()
+    surface: SurfaceSettings = SurfaceSettings()
     accounts: tuple[AccountSettings, ...] = ()
     chains: tuple[AllowedChain, ...] = ()
     hedge_markets: tuple[HedgeMarket, ...] = ()

@@ -7,13 +7,19 @@ hold up whatever comes next.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
+from typing import TypeVar
 
 import msgspec
 
+from atomizer.domain.commands import SendQuote
+from atomizer.domain.instruments import Instrument
+from atomizer.engine.accounts import Purse
 from atomizer.engine.ledger import LiveQuote
 
 NS = 1_000_000_000
 Key = tuple[str, str, int]
+K = TypeVar("K")
 
 
 class Pair(msgspec.Struct):
@@ -41,19 +47,29 @@ class Worth(msgspec.Struct):
 
 
 class Signed:
-    """`takers`: live quotes by taker. `premium`: what our own buying would cost, by (venue, account), USD."""
+    """`takers`: live quotes by taker."""
 
-    def __init__(self) -> None:
+    def __init__(self, instruments: Mapping[str, Instrument]) -> None:
+        self._instruments = instruments
         self.live: dict[Key, LiveQuote] = {}
         self.worth: dict[str, Worth] = {}
         self.takers: dict[str, int] = {}
-        self.premium: dict[tuple[str, str], float] = {}
         self._on: dict[tuple[str, int], tuple[int, float]] = {}
+        self._premium: dict[Purse, tuple[int, float]] = {}
+        self._collateral: dict[Purse, tuple[int, float]] = {}
         self._ends: dict[tuple[str, str], list[tuple[int, Key]]] = {}
 
     def on(self, instrument: str, side: int) -> tuple[int, float]:
         """Number and size of the live quotes on one side of an instrument."""
         return self._on.get((instrument, side), (0, 0.0))
+
+    def premium(self, purse: Purse) -> float:
+        """What all that we may buy would cost."""
+        return self._premium.get(purse, (0, 0.0))[1]
+
+    def collateral(self, purse: Purse) -> float:
+        """What all that we may sell would lock, in the purse's currency."""
+        return self._collateral.get(purse, (0, 0.0))[1]
 
     def add(self, key: Key, quote: LiveQuote) -> None:
         """A quote was signed."""
@@ -65,14 +81,16 @@ class Signed:
         """Agree with the ledger: at a start, and when a quote was traded."""
         if len(self.live) == len(open_quotes):
             return
-        for counted in (self.live, self.worth, self.takers, self.premium, self._on, self._ends):
+        self.live.clear()
+        self.takers.clear()
+        for counted in (self.worth, self._on, self._premium, self._collateral, self._ends):
             counted.clear()
         for key, quote in open_quotes.items():
             self.add(key, quote)
 
     def bury(self, scope: tuple[str, str], before_ns: int) -> list[Key]:
         """Forget this account's quotes that were valid until before this time; which they were."""
-        ends, dead = self._ends.get(scope, []), []
+        ends, dead = self._ends.get(scope, []), list[Key]()
         while ends and ends[0][0] < before_ns:
             dead.append(heapq.heappop(ends)[1])
             self._count(self.live.pop(dead[-1]), -1)
@@ -90,12 +108,30 @@ class Signed:
         worth.vega.add(command.vega, size)
         if not worth.count:  # and with the last one goes what rounding left
             self.worth[command.underlying] = Worth()
-        side, scope = (command.instrument, command.side), (command.venue, command.account)
-        count, total = self._on.pop(side, (0, 0.0))
-        if count + sign:
-            self._on[side] = (count + sign, total + size)
         same_taker = self.takers.pop(command.taker, 0) + sign
         if same_taker:
             self.takers[command.taker] = same_taker
+        _add(self._on, (command.instrument, int(command.side)), sign, size)
         if command.side > 0:
-            self.premium[scope] = self.premium.get(scope, 0.0) + command.price_e18 * 1e-18 * size
+            purse = Purse(command.venue, command.account, "USD")
+            _add(self._premium, purse, sign, command.price_e18 * 1e-18 * size)
+        else:
+            purse, amount = self._collateral_of(command)
+            _add(self._collateral, purse, sign, sign * amount)
+
+    def _collateral_of(self, command: SendQuote) -> tuple[Purse, float]:
+        """What selling this option would lock: coins of its tokens for a call, strike in USD for a put."""
+        terms = command.terms
+        size = terms.quantity_e18 * 1e-18
+        if terms.is_put:
+            return Purse(command.venue, command.account, "USD"), terms.strike_e8 * 1e-8 * size
+        instrument = self._instruments.get(command.instrument)
+        coins = size if instrument is None else size * float(instrument.per_token)
+        return Purse(command.venue, command.account, command.underlying), coins
+
+
+def _add(sums: dict[K, tuple[int, float]], key: K, sign: int, amount: float) -> None:
+    """Count one more or one less; the last one takes what rounding left with it."""
+    count, total = sums.pop(key, (0, 0.0))
+    if count + sign:
+        sums[key] = (count + sign, total + amount)

@@ -67,6 +67,7 @@ def engine_settings(settings: Settings) -> EngineSettings:
     return EngineSettings(
         limits=settings.risk.limits(),
         freshness=settings.freshness,
+        surface=settings.surface,
         accounts=(
             *(_account(settings, venue) for venue in order_venue_names(settings)),
             AccountSettings(venue="rysk", account=rysk.account, numeraire=rysk.numeraire or "usd"),

@@ -28,6 +28,7 @@ from atomizer.domain.orders import Purpose
 from atomizer.domain.ports import Port
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.core import Engine
+from atomizer.engine.fitting import JOBS
 from atomizer.net.transport import Clock
 from atomizer.runtime.latency import Latencies
 from atomizer.storage.journal import Journal, JournalDeadError, JournalFullError, JournalState
@@ -36,6 +37,8 @@ from atomizer.storage.tape import TapeWriter
 SENT = frozenset((PlaceOrder, AmendOrder, CancelOrder, QueryOrder, SendQuote, ReadAccount, Resubscribe))
 TICK: tuple[Event, ...] = (Tick(),)
 PROBE_EVERY_S = 1.0
+# How long a surface fit is taken to last where time is virtual: what it takes on a busy small machine.
+FIT_DELAY_S = 0.002
 
 
 class Worker(Protocol):
@@ -96,7 +99,7 @@ class Driver:
         self._journal = journal
         self._clock = clock
         self._tape = tape
-        self._worker = worker or InlineWorker({}, 0.0)
+        self._worker = worker or InlineWorker(JOBS, FIT_DELAY_S)
         self._stopwatch = stopwatch or clock.now_ns
         self._on_turn = on_turn
         self._batch: list[Event] = []
@@ -158,7 +161,9 @@ class Driver:
     def _commit(self, now_ns: int, records: list[Any], out: Sequence[Any]) -> Sequence[Any]:
         """Write a turn to the journal; returns what may be sent."""
         try:
-            self._journal.append(now_ns, [*records, *out] if records else out, essential=False)
+            written = _written(out)
+            if records or written:
+                self._journal.append(now_ns, [*records, *written] if records else written, essential=False)
         except JournalFullError:
             out = self._commit_essential(now_ns, records, out)
         except JournalDeadError:
@@ -201,7 +206,7 @@ class Driver:
 
     def _send(self, outputs: Sequence[Any], records: Sequence[Any]) -> None:
         by_venue: dict[str, list[Any]] = {}
-        timed = bool(records)
+        timed, jobs = bool(records), []
         for command in outputs:
             kind = type(command)
             if kind in SENT:
@@ -211,11 +216,13 @@ class Driver:
                 else:
                     by_venue[command.venue] = [command]
             elif kind is RunJob:
-                self._worker.start(command, self._job_done)
+                jobs.append(command)
         for venue, commands in by_venue.items():
             port = self._ports.get(venue)
             if port is not None:
                 port.send(commands)
+        for job in jobs:
+            self._worker.start(job, self._job_done)
         if timed:
             self._measure(outputs, records)
 
@@ -265,6 +272,14 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
         self._handling = True
+
+
+def _written(out: Sequence[Any]) -> Sequence[Any]:
+    """What of a turn goes to the journal: not the requests for background work, which the tape explains."""
+    for item in out:
+        if type(item) is RunJob:
+            return [other for other in out if type(other) is not RunJob]
+    return out
 
 
 def _essential(record: Any) -> bool:

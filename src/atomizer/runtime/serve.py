@@ -14,10 +14,12 @@ import uvloop
 from atomizer.config.load import Loaded, plain
 from atomizer.config.secret import Secret
 from atomizer.domain.events import Operator
+from atomizer.engine.fitting import JOBS
 from atomizer.engine.settings import EngineSettings
 from atomizer.net.sockets import SocketTransport
 from atomizer.net.virtual import WallClock
 from atomizer.runtime.compose import plan
+from atomizer.runtime.driver import ThreadWorker
 from atomizer.runtime.hedging import order_venue_names
 from atomizer.runtime.node import Node
 from atomizer.runtime.settings import Settings, check_node, deribit_url, resting, rysk_url
@@ -79,6 +81,7 @@ async def _serve(loaded: Loaded[Settings]) -> int:
         clock,
         random.Random(),  # noqa: S311  (jitter of reconnects)
         stopwatch=time.perf_counter_ns,
+        worker=ThreadWorker(JOBS),
         on_turn=Speaker(shadow=settings.mode != "live"),
     )
     node = Node(made, clock)

@@ -18,10 +18,10 @@ from atomizer.config.errors import ConfigError
 from atomizer.config.load import Loaded, load
 from atomizer.config.schema import Seconds
 from atomizer.config.secret import Secret
-from atomizer.engine.settings import Freshness, Limits
+from atomizer.engine.settings import Freshness, Limits, SurfaceSettings
 from atomizer.runtime.hedging import Hedge, account_section, hedge_faults, order_venue_names
 from atomizer.runtime.tokens import answered_assets, token_faults
-from atomizer.strategies.rfq_responder import ResponderSettings
+from atomizer.strategies.responder_settings import ResponderSettings
 
 SMALLEST_WINS = msgspec.Meta(ge=0, extra={"tightest": "smallest"})
 SHORTEST_WINS = msgspec.Meta(extra={"tightest": "smallest"})
@@ -176,6 +176,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hedge: Hedge = Hedge()
     risk: Risk = Risk()
     freshness: Freshness = Freshness()
+    surface: SurfaceSettings = SurfaceSettings()
     responder: ResponderSettings = ResponderSettings()
     market_maker: MarketMaker = MarketMaker()
     tape: bool = False

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 
+from atomizer.domain import controls
 from atomizer.domain.events import Operator
 
 S = 1_000_000_000
@@ -127,12 +128,15 @@ WORDS: dict[str, Word] = {
         "override a vol",
         scope="market",
         args={
-            "kind": _one_of("shift", "skew", "pin", "event"),
-            "value": _signed,
-            "strike": _decimal,
-            "expiry": _text,
+            "kind": _one_of(*controls.VOL_KINDS),
+            "points": _number(-1000.0, 1000.0),
+            "strike": _number(0.0, 1e9),
+            "expiry_s": _number(0.0, 1e11),
+            "width": _number(0.0, 10.0),
+            "at_s": _number(0.0, 1e11),
+            "variance": _number(0.0, 10.0),
         },
-        optional=("strike", "expiry"),
+        optional=("points", "strike", "expiry_s", "width", "at_s", "variance"),
         lapses=True,
     ),
     "accept": Word("accept a stranger's fill or position", scope="market"),
@@ -177,9 +181,15 @@ def checked(request: Request) -> Request:
         raise WordError(
             f"expected a request id of letters, digits and ._:/- (at most 128), found {request.request_id!r}"
         )
-    return msgspec.structs.replace(
+    found = msgspec.structs.replace(
         request, scope=_scope(request, word.scope), args=dict(_values(request, word))
     )
+    if found.word in controls.WORDS:
+        try:
+            controls.check(found.word, found.scope, found.args, round(found.for_s * S))
+        except controls.ControlError as error:
+            raise WordError(str(error)) from None
+    return found
 
 
 def _scope(request: Request, kind: str) -> str:

@@ -151,6 +151,10 @@ def test_a_future_spread_may_cost_less_than_nothing_and_two_accounts_meet_in_it(
         assert taken["order"]["order_state"] == "filled"
         price = {t["instrument_name"]: Decimal(str(t["price"])) for t in taken["trades"]}
         assert price[FUTURE] - price[PERP] == Decimal(str(inside))
+        # The taker pays half for the cheaper leg, the maker of a spread nothing.
+        full = sorted((Decimal("0.5") / price[name]).quantize(Decimal("1e-8")) for name in (PERP, FUTURE))
+        paid = sorted(Decimal(str(t["fee"])) for t in taken["trades"])
+        assert paid == [(full[0] / 2).quantize(Decimal("1e-8")), full[1]]
         sizes = [
             {p["instrument_name"]: p["size"] for p in await client.call("private/get_positions")}
             for client in (first, second)

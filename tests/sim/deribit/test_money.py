@@ -154,6 +154,24 @@ def test_spot_exchanges_coins_for_usdc_and_orders_reserve_what_they_spend() -> N
     run(scenario, RICH)
 
 
+def test_margin_of_a_future_grows_with_its_coins() -> None:
+    async def scenario(world: World) -> None:
+        client = await world.connect(1)
+        await trade(client, "buy", PERP, 400_000)
+        position = await client.call("private/get_position", instrument_name=PERP)
+        coins = position["size_currency"]
+        assert position["initial_margin"] == pytest.approx((0.02 + 0.01 * coins / 5000) * coins, rel=1e-6)
+        assert position["maintenance_margin"] == pytest.approx((0.01 + 0.01 * coins / 5000) * coins, rel=1e-6)
+        await trade(client, "buy", PERP, 100_000, type="limit", price=3900)
+        (held,) = await client.call("private/get_positions", currency="ETH")
+        summary = await client.call("private/get_account_summary", currency="ETH")
+        whole = held["initial_margin"] + held["open_orders_margin"]
+        assert summary["initial_margin"] == pytest.approx(whole, rel=1e-4)
+        assert held["open_orders_margin"] > 0.02 * 25
+
+    run(scenario)
+
+
 def test_portfolio_margin_nets_what_standard_margin_adds_up() -> None:
     async def scenario(world: World) -> None:
         client = await world.connect(1)

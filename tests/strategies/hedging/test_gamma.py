@@ -30,7 +30,7 @@ def desk_of(*, spread: float = 0.002, stats: dict[str, float] | None = None, **s
         if isinstance(event, ev.Ticker) and stats:
             event = ev.Ticker(**{**{n: getattr(event, n) for n in event.__struct_fields__}, **stats})
         made.feed(event)
-    made.tick()
+    made.tick(after_ms=1100.0)  # the surface is fitted once a second
     return made
 
 
@@ -54,8 +54,7 @@ def test_bought_gamma_beyond_the_threshold_is_sold_at_the_touch() -> None:
 
 def test_sold_gamma_is_bought_back() -> None:
     desk = desk_of()
-    desk.read_rysk(coins="1000")
-    quote = desk.quote(size="20", taker_buys=True)
+    quote = desk.quote(size="20", taker_buys=True, is_call=False)
     (order,) = options(placed(desk.win(quote)))
     assert order.side is Side.BUY
 

@@ -135,9 +135,9 @@ def test_a_trade_won_is_hedged_in_the_pass_that_books_it() -> None:
     assert abs(desk.engine.net_delta("ETH")) < 0.05
 
 
-def test_a_sold_call_is_hedged_by_buying() -> None:
+def test_a_bought_put_is_hedged_by_buying() -> None:
     desk = RfqDesk(hedger())
-    (order,) = placed(desk.win(desk.quote(size="5", taker_buys=True)))
+    (order,) = placed(desk.win(desk.quote(size="5", strike=3500.0, is_call=False)))
     assert order.side is Side.BUY
 
 

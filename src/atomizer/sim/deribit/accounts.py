@@ -15,8 +15,6 @@ from atomizer.sim.deribit.orders import Order
 from atomizer.sim.deribit.positions import Position, coin
 from atomizer.sim.deribit.transactions import TransactionLog
 
-STANDARD_MARGIN = "segregated_sm"
-
 
 @dataclass(slots=True)
 class Wallet:
@@ -38,7 +36,7 @@ class Account:
     name: str
     number: int
     wallets: dict[str, Wallet]
-    margin_model: str = STANDARD_MARGIN
+    margin_model: str = "segregated_sm"
     positions: dict[str, Position] = field(default_factory=dict)
     open_orders: dict[str, Order] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from atomizer.sim.deribit.accounts import Account
 from atomizer.sim.deribit.booking import Booking, Fill
 from atomizer.sim.deribit.books import VenueBook
 from atomizer.sim.deribit.combos import leg_prices
-from atomizer.sim.deribit.listings import NS_PER_MS, ZERO, Listing
+from atomizer.sim.deribit.listings import NS_PER_MS, QUANTUM, ZERO, Listing
 from atomizer.sim.deribit.orders import Order
 from atomizer.sim.deribit.underlyings import Underlying
 
@@ -126,7 +126,7 @@ class Executions:
     def _parts(
         self, account: Account, listing: Listing, side: int, public: dict[str, Any], liquidity: str
     ) -> list[tuple[dict[str, Any], Fill]]:
-        """What a trade changes, with fees: in a combo the cheaper of its two sides pays none."""
+        """What a trade changes, with fees."""
         parts = []
         for leg, trade in zip(listing.parts, public.get("legs", [public]), strict=True):
             price, amount = Decimal(repr(trade["price"])), Decimal(repr(trade["amount"]))
@@ -134,12 +134,8 @@ class Executions:
             own_side = side if leg.ratio > 0 else -side
             parts.append((trade, Fill(leg.listing, own_side, amount, price, fee, {})))
         if listing.is_combo:
-            totals = {way: sum((fill.fee for _, fill in parts if fill.side == way), ZERO) for way in (1, -1)}
-            if all(any(fill.side == way for _, fill in parts) for way in (1, -1)):
-                free = 1 if totals[1] <= totals[-1] else -1
-                parts = [
-                    (trade, fill._replace(fee=ZERO) if fill.side == free else fill) for trade, fill in parts
-                ]
+            fees = combo_fees(listing, [fill for _, fill in parts], taker=liquidity == "T")
+            parts = [(trade, fill._replace(fee=fee)) for (trade, fill), fee in zip(parts, fees, strict=True)]
         return parts
 
     def _describe(
@@ -170,6 +166,22 @@ class Executions:
         if order.quote is not None:
             trade |= {"quote_id": order.quote.quote_id, "quote_set_id": order.quote.quote_set_id}
         return trade
+
+
+def combo_fees(combo: Listing, fills: list[Fill], *, taker: bool) -> list[Decimal]:
+    """Fees of a combo's legs: of options bought and sold together the cheaper side is free; of futures the
+    taker's cheaper leg costs half. Source: the venue's release note of 18 August 2022."""
+    fees = [fill.fee for fill in fills]
+    if combo.kind == "future_combo":
+        if taker:
+            cheaper = fees.index(min(fees))
+            fees[cheaper] = (fees[cheaper] / 2).quantize(QUANTUM)
+        return fees
+    sides = {way: sum((fill.fee for fill in fills if fill.side == way), ZERO) for way in (1, -1)}
+    if all(any(fill.side == way for fill in fills) for way in sides):
+        free = 1 if sides[1] <= sides[-1] else -1
+        fees = [ZERO if fill.side == free else fill.fee for fill in fills]
+    return fees
 
 
 def _reference(trade: dict[str, Any], order: Order, liquidity: str) -> dict[str, Any]:

@@ -25,7 +25,6 @@ from atomizer.sim.deribit.underlyings import Underlying
 from atomizer.sim.deribit.volatility import volatility_index
 
 SLOW_STEPS = 10
-PORTFOLIO_STEPS = 10
 
 _encode = msgspec.json.Encoder().encode
 

@@ -91,11 +91,6 @@ class Listing:
         return f"{self.coin.lower()}_{'usdc' if self.kind == 'spot' else 'usd'}"
 
     @property
-    def pair(self) -> str:
-        """The currency pair that requests select it by."""
-        return self.index
-
-    @property
     def is_combo(self) -> bool:
         return bool(self.legs)
 
@@ -141,9 +136,6 @@ class Listing:
     def price(self, ticks: int) -> float:
         """The price as it goes on the wire."""
         return round(ticks * float(self.tick), self.digits)
-
-    def exact_price(self, ticks: int) -> Decimal:
-        return self.tick * ticks
 
     def amount(self, lots: int) -> float:
         return float(self.lot * lots)

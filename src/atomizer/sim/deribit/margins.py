@@ -19,8 +19,9 @@ from atomizer.sim.deribit.settings import PORTFOLIO_MODELS
 if TYPE_CHECKING:
     from atomizer.sim.deribit.underlyings import Underlying
 
-# Futures under standard margin; share of the position's coins.
+# Futures under standard margin: shares of the position's coins, and what each coin adds to them.
 FUTURE_MARGIN, FUTURE_MAINTENANCE = 0.02, 0.01
+FUTURE_SLOPE = {"BTC": 0.005 / 100, "ETH": 0.01 / 5000}
 
 
 class Margin(NamedTuple):
@@ -95,8 +96,8 @@ def order_margin(account: Account, listing: Listing, marks: Marks) -> float:
     orders = [order for order in account.open_orders.values() if order.quote is None]
     exposures = exposures_of(account, listing.settlement, orders)
     mine = [one for one in exposures if one.listing is listing]
-    alone = [one._replace(buys=0.0, sells=0.0) for one in mine]
-    return standard(mine, marks).initial - standard(alone, marks).initial
+    idle = [one._replace(buys=0.0, sells=0.0) for one in mine]
+    return standard(mine, marks).initial - standard(idle, marks).initial
 
 
 def exposures_of(account: Account, currency: str, orders: Iterable[Order]) -> list[Exposure]:
@@ -120,27 +121,26 @@ def exposures_of(account: Account, currency: str, orders: Iterable[Order]) -> li
 
 
 def standard(exposures: Iterable[Exposure], marks: Marks) -> Margin:
-    """Each instrument alone, its worse side."""
+    """Each instrument by itself, at its worse side."""
     initial = maintenance = 0.0
     for listing, size, buys, sells in exposures:
-        unit = unit_margin(listing, marks)
-        if listing.option:
-            initial += max(sells - size, 0.0) * unit.initial
-            maintenance += max(-size, 0.0) * unit.maintenance
-        else:
-            initial += max(abs(size + buys), abs(size - sells)) * unit.initial
-            maintenance += abs(size) * unit.maintenance
+        worst = max(alone(listing, end, marks).initial for end in (size + buys, size - sells))
+        initial += worst
+        maintenance += alone(listing, size, marks).maintenance
     return Margin(initial, maintenance)
 
 
-def unit_margin(listing: Listing, marks: Marks) -> Margin:
-    """Standard margin per unit of size: any side of a future, or a short option."""
+def alone(listing: Listing, size: float, marks: Marks) -> Margin:
+    """Standard margin of one position: a future's share grows with its coins; a long option needs none."""
     mark, option = marks.mark[listing.name], listing.option
     if option is None:
-        return Margin(FUTURE_MARGIN / mark, FUTURE_MAINTENANCE / mark)
+        coins = abs(size) / mark
+        more = FUTURE_SLOPE.get(listing.coin, 0.0) * coins
+        return Margin((FUTURE_MARGIN + more) * coins, (FUTURE_MAINTENANCE + more) * coins)
     underlying = marks.mark.get(future_name(listing.coin, listing.expiry_ns), marks.index)
+    short = max(-size, 0.0)
     return Margin(
-        *standard_short_option(underlying, option.strike, max(mark, 0.0), 1.0, is_call=option.is_call)
+        *standard_short_option(underlying, option.strike, max(mark, 0.0), short, is_call=option.is_call)
     )
 
 

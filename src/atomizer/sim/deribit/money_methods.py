@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from atomizer.sim.calendar import DAY_NS, SECOND_NS
+from atomizer.sim.calendar import DAY_NS
 from atomizer.sim.deribit.account_methods import account_asked
 from atomizer.sim.deribit.calls import Call, Method
 from atomizer.sim.deribit.errors import DeribitError, invalid_params
@@ -15,7 +15,6 @@ from atomizer.sim.deribit.public_methods import MAX_COUNT, listing_of, read_curr
 MAX_LOG = 250
 HOUR_MS = 3_600_000
 CHARTS = {"8h": PERIOD_NS, "24h": DAY_NS, "1m": 30 * DAY_NS}
-CHART_STEP_MS = 60 * SECOND_NS // NS_PER_MS
 
 
 def get_transaction_log(call: Call) -> dict[str, Any]:

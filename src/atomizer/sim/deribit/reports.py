@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from atomizer.sim.calendar import SECOND_NS
 from atomizer.sim.deribit.accounts import Account, Greeks, Marks, Wallet, value
 from atomizer.sim.deribit.fixing import TICKS
-from atomizer.sim.deribit.margins import Margin, funds, order_margin, requirement, unit_margin
+from atomizer.sim.deribit.margins import Margin, alone, funds, order_margin, requirement
 from atomizer.sim.deribit.orders import Order
 from atomizer.sim.deribit.positions import Position, coin
 from atomizer.sim.deribit.settings import PORTFOLIO_MODELS
@@ -29,8 +29,7 @@ def position_report(position: Position, marks: Marks) -> dict[str, Any]:
     listing, size = position.listing, float(position.size)
     mark = marks.mark.get(listing.name, 0.0)
     floating = coin(position.unrealised(Decimal(repr(mark))))
-    unit = unit_margin(listing, marks) if size else Margin(0.0, 0.0)
-    held = max(-size, 0.0) if listing.option else abs(size)
+    margin = alone(listing, size, marks) if size else Margin(0.0, 0.0)
     body: dict[str, Any] = {
         "instrument_name": listing.name,
         "kind": listing.kind,
@@ -40,8 +39,8 @@ def position_report(position: Position, marks: Marks) -> dict[str, Any]:
         "mark_price": mark,
         "index_price": marks.index,
         "settlement_price": float(position.settled_at),
-        "initial_margin": number(held * unit.initial),
-        "maintenance_margin": number(held * unit.maintenance),
+        "initial_margin": number(margin.initial),
+        "maintenance_margin": number(margin.maintenance),
         "open_orders_margin": 0.0,
         "floating_profit_loss": number(floating),
         "realized_profit_loss": number(position.realised),

@@ -124,10 +124,6 @@ class Underlying:
         """The index in USD."""
         return round(self.state().index, 4)
 
-    def perpetual_mark(self) -> float:
-        """Mark of the perpetual in USD."""
-        return round(self.state().perpetual, 4)
-
     def estimated_delivery(self, expiry_ns: int) -> float:
         """What an expiry would be delivered at: the average so far in its last half hour, else the index."""
         index, fixing = self.index(), self.fixings.get(expiry_ns)
