@@ -27,6 +27,7 @@ from bench.venue import encode
 SECRET = "0x" + "17" * 32
 PER_GROUP = 20
 GROUP_EVERY_S = 30.0
+FITTED_S = 0.1  # tickers, then the refit that they ask for
 FIELDS = {
     "assetAddress": "asset_address",
     "chainId": "chain_id",
@@ -96,7 +97,7 @@ def rfq_frame(bench: Bench, number: int) -> bytes:
         "createdAt": now_s,
         "validUntil": (now_s + 60) * 1000,
         "makers": [],
-        "isTakerBuy": bool(number % 3),
+        "isTakerBuy": is_put and bool(number % 3),  # calls are sold to us: no coins are held to cover them
         "auctionDeadline": (now_s + 3) * 1000,
         "isPremium": False,
         "premiumAsset": STABLE.wire,
@@ -121,6 +122,7 @@ async def measure(bench: Bench, groups: int) -> dict[str, list[float]]:
     for group in range(-4, groups):
         await asyncio.sleep(GROUP_EVERY_S)
         bench.tickers()
+        await asyncio.sleep(FITTED_S)
         which = "ours" if group % 2 else "peer"
         if group >= 0:
             codec.sign_quote = signers[which]
