@@ -17,13 +17,18 @@ import pytest
 
 from atomizer.desk.server import TOKEN_NAME, DeskServer
 from atomizer.net.sockets import SocketTransport
+from atomizer.runtime.control import SOCKET_NAME, ControlServer
+from atomizer.runtime.words import Request
 
 pytestmark = pytest.mark.system
 
 
-def asked(address: str, path: str, token: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+def asked(
+    address: str, path: str, token: str, body: dict[str, Any] | None = None, key: str = ""
+) -> tuple[int, Any]:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address + path, data=data, headers={"Authorization": f"Bearer {token}"})
+    headers = {"Authorization": f"Bearer {token}", **({"Idempotency-Key": key} if key else {})}
+    request = urllib.request.Request(address + path, data=data, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return answer.status, json.load(answer)
@@ -58,9 +63,11 @@ def test_an_unknown_subject_is_a_404(story: Path) -> None:
     assert "nothing named 'none'" in found["detail"]
 
 
-@pytest.mark.parametrize("path", ["/status", "/explain/rfq-1", "/kill", "/elsewhere"])
+@pytest.mark.parametrize(
+    "path", ["/status", "/explain/rfq-1", "/kill", "/trades", "/trades/record", "/elsewhere"]
+)
 def test_nothing_is_served_without_the_token(story: Path, path: str) -> None:
-    body = {} if path == "/kill" else None
+    body = {} if path in ("/kill", "/trades/record") else None
     code, found = with_server(story, lambda address, _: asked(address, path, "wrong", body))
     assert code == 401
     assert "wrong" not in found["detail"]
@@ -106,3 +113,76 @@ def test_the_desk_as_a_process_says_where_it_is_and_stops_on_sigterm(story: Path
         assert asked(ready["desk"], "/status", token)[0] == 200
         os.kill(desk.pid, signal.SIGTERM)
         assert desk.wait(10) == 0
+
+
+TRADE = {"instrument": "ETH-PERP", "side": "sell", "price": "3500", "amount": "2"}
+
+
+class Told:
+    """A node's ear that remembers; it answers what it was made with."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        self.answer = answer
+        self.heard: list[tuple[Request, str]] = []
+
+    def __call__(self, request: Request, by: str) -> dict[str, Any]:
+        self.heard.append((request, by))
+        return self.answer
+
+
+def traded(story: Path, answer: dict[str, Any], path: str, body: Any, key: str) -> tuple[int, Any, Told]:
+    """POST a manual trade with a node that listens."""
+    told = Told(answer)
+
+    async def run() -> tuple[int, Any]:
+        node = ControlServer(story / SOCKET_NAME, told)
+        await node.start()
+        server = DeskServer(story, venues=dict, transport=SocketTransport)
+        port = await server.start(0)
+        try:
+            token = (story / TOKEN_NAME).read_text().strip()
+            address = f"http://127.0.0.1:{port}"
+            return await asyncio.to_thread(asked, address, path, token, body, key)
+        finally:
+            await server.stop()
+            await node.stop()
+
+    return (*asyncio.run(run()), told)
+
+
+def test_a_manual_trade_is_passed_on_with_its_key(story: Path) -> None:
+    code, found, told = traded(story, {"done": "booked as otc-1"}, "/trades/record", TRADE, "otc-1")
+    assert (code, found["done"], found["request_id"]) == (200, "booked as otc-1", "otc-1")
+    ((request, by),) = told.heard
+    assert (request.word, request.request_id, request.args) == ("record", "otc-1", TRADE)
+    assert by.endswith(" via http")
+
+
+def test_what_the_node_did_not_do_is_a_conflict_with_its_reason(story: Path) -> None:
+    answer = {"ok": False, "error": "the queue is full", "reason": "full"}
+    code, found, _ = traded(story, answer, "/trades/execute", {**TRADE, "for_s": 5}, "m-1")
+    assert (code, found["reason"]) == (409, "full")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "key", "detail"),
+    [
+        ("/trades/record", TRADE, "", "expected an Idempotency-Key header"),
+        ("/trades/record", {**TRADE, "price": "-1"}, "k", "expected a number above zero, found '-1'"),
+        ("/trades/record", {"side": "buy"}, "k", "record: expected instrument, found none"),
+        ("/trades/execute", [1], "k", "expected {"),
+    ],
+)
+def test_a_trade_that_makes_no_sense_reaches_no_node(
+    story: Path, path: str, body: Any, key: str, detail: str
+) -> None:
+    code, found, told = traded(story, {"done": ""}, path, body, key)
+    assert (code, told.heard) == (400, [])
+    assert detail in found["detail"]
+
+
+def test_without_a_node_a_trade_can_be_asked_again(story: Path) -> None:
+    code, found = with_server(
+        story, lambda address, token: asked(address, "/trades/record", token, TRADE, "k")
+    )
+    assert (code, "expected a node to listen" in found["detail"]) == (503, True)

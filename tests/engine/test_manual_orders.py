@@ -9,7 +9,15 @@ import pytest
 
 from atomizer.domain import events as ev
 from atomizer.domain.bookings import Fill
-from atomizer.domain.commands import CancelOrder, DeadLetter, LetterKind, LetterState, PlaceOrder, Resubscribe
+from atomizer.domain.commands import (
+    CancelOrder,
+    DeadLetter,
+    HedgeState,
+    LetterKind,
+    LetterState,
+    PlaceOrder,
+    Resubscribe,
+)
 from atomizer.domain.instruments import Side
 from atomizer.domain.orders import EndReason, Purpose
 from atomizer.domain.trades import TradeState
@@ -21,7 +29,7 @@ from atomizer.storage import records
 from atomizer.strategies.hedging import Hedger, HedgerSettings
 from atomizer.strategies.manual_orders import ManualOrders
 
-from .bench_desk import HEDGE, MS, PERP, T0, Desk, S, Wishes
+from .bench_desk import HEDGE, PERP, T0, Desk, S, Wishes
 from .rfq_desk import NEAR_S, RfqDesk, chain_events, option
 
 
@@ -401,20 +409,38 @@ def test_a_confirmation_that_nobody_signed_for_opens_a_letter_once() -> None:
     assert (letter.kind, letter.subject, letter.state) == (LetterKind.UNMATCHED, "other", LetterState.OPEN)
 
 
-def test_a_naked_underlying_opens_a_letter_and_a_person_releases_it() -> None:
+def failed(net: float, state: str = "failed") -> HedgeState:
+    return HedgeState(
+        underlying="ETH",
+        state=state,  # type: ignore[arg-type]
+        net_delta=net,
+        band=0.1,
+        naked_usd=net * 4000.0,
+        since_ns=T0,
+        text=f"{net} ETH unhedged",
+    )
+
+
+def test_a_failed_hedge_opens_a_letter_and_a_person_releases_it() -> None:
     door = Door(ManualOrders())
+    door.engine.emit(failed(2.0))
     door.engine.halts.naked["ETH"] = "2.0 ETH unhedged"
     door.desk.now_ns += S
     door.feed(ev.Tick())
     (letter,) = door.engine.ledger.dead_letters.values()
-    assert (letter.kind, letter.subject) == (LetterKind.HEDGE, "ETH")
-    door.say("discard", scope=letter.letter_id)
-    assert "ETH" not in door.engine.halts.naked
-    door.engine.halts.naked["ETH"] = "2.1 ETH unhedged"  # the hedger still sees it
-    door.desk.now_ns += 10 * MS
+    assert (letter.kind, letter.subject, letter.text) == (LetterKind.HEDGE, "ETH", "2.0 ETH unhedged")
+    door.say("retry", scope=letter.letter_id)
+    assert door.engine.letters.rearmed_ns == {"ETH": door.engine.now_ns}
+    assert door.engine.halts.naked  # a retry lets nobody quote
+    door.desk.now_ns += S
     door.feed(ev.Tick())
-    assert "ETH" not in door.engine.halts.naked
-    door.engine.halts.naked.clear()
+    assert door.engine.ledger.dead_letters[letter.letter_id].attempts == 2
+    assert door.engine.ledger.dead_letters[letter.letter_id].state is LetterState.OPEN
+    door.say("discard", scope=letter.letter_id)
+    assert not door.engine.halts.naked
+    door.desk.now_ns += S
+    assert not [item for item in door.feed(ev.Tick()) if isinstance(item, DeadLetter)]
+    door.engine.emit(failed(0.0, "flat"))
     door.desk.now_ns += S
     door.feed(ev.Tick())
     assert door.engine.ledger.dead_letters[letter.letter_id].state is LetterState.RESOLVED

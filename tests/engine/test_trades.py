@@ -129,21 +129,6 @@ def test_a_confirmation_of_a_quote_nobody_signed_is_a_trade_and_a_question() -> 
     assert list(desk.engine.ledger.trades.failed_or_unmatched()) == [trade]
 
 
-def test_a_failed_hedge_fails_what_it_was_for_until_it_is_flat() -> None:
-    desk = RfqDesk()
-    quote = desk.quote()
-    desk.win(quote)
-    ledger = desk.engine.ledger
-    letter = DeadLetter(letter_id="dl-1", kind=LetterKind.HEDGE, subject="ETH", text="naked", since_ns=T0)
-    ledger.apply(letter, T0)
-    assert state_of(desk, quote.rfq_id) is TradeState.FAILED
-    ledger.apply(msgspec.structs.replace(letter, state=LetterState.RETRYING, attempts=2), T0)
-    assert state_of(desk, quote.rfq_id) is TradeState.EXECUTED
-    ledger.apply(letter, T0)
-    ledger.apply(Marks(index={}, instruments={}, naked={"ETH": (0.0, 0.0, 0.0)}), T0)
-    assert state_of(desk, quote.rfq_id) is TradeState.HEDGED
-
-
 def test_rfqs_that_came_to_nothing_are_bounded_and_executions_are_not() -> None:
     ledger = Ledger()
     desk = RfqDesk()
@@ -209,6 +194,11 @@ STEPS = st.one_of(
     st.sampled_from((LetterState.OPEN, LetterState.RETRYING, LetterState.DISCARDED)).map(
         lambda state: DeadLetter(
             letter_id="dl-1", kind=LetterKind.HEDGE, subject="ETH", text="naked", since_ns=T0, state=state
+        )
+    ),
+    st.sampled_from(("flat", "hedging", "failed")).map(
+        lambda state: HedgeState(
+            underlying="ETH", state=state, net_delta=1.0, band=0.1, naked_usd=4000.0, since_ns=T0
         )
     ),
     st.just(ev.ReadEnded("rysk", "maker", T0 + 10**6 * S)),

@@ -12,6 +12,7 @@ from atomizer.net.transport import Transport
 from tests.independent.wire import JudgeError, Wire, ask, dial
 
 PAGE = 1000
+LOG_PAGE = 250
 
 
 class DeribitJudge:
@@ -69,6 +70,30 @@ class DeribitJudge:
                 held[position["instrument_name"]] = size if position["direction"] == "buy" else -size
         return dict(sorted(held.items()))
 
+    async def funding(self) -> Decimal:
+        """Funding of this session in all positions, flat ones too; it is not settled yet."""
+        found = await self.call("private/get_positions", {"currency": "any"})
+        return sum((Decimal(one.get("realized_funding") or 0) for one in found), Decimal(0))
+
+    async def logged(self, currency: str) -> Decimal:
+        """Sum of every change in the transaction log: what the balance must be."""
+        changes: dict[int, Decimal] = {}
+        params: dict[str, Any] = {
+            "currency": currency,
+            "start_timestamp": 0,
+            "end_timestamp": 2**45,
+            "count": LOG_PAGE,
+        }
+        while True:
+            page = await self.call("private/get_transaction_log", params)
+            for row in page["logs"]:
+                if row["id"] in changes:
+                    raise JudgeError(f"log row {row['id']} came on two pages")
+                changes[row["id"]] = Decimal(row["change"])
+            if page["continuation"] is None:
+                return sum(changes.values(), Decimal(0))
+            params |= {"continuation": page["continuation"]}
+
     async def account_summary(self, currency: str) -> dict[str, Any]:
         return await self.call("private/get_account_summary", {"currency": currency})
 
@@ -93,7 +118,8 @@ async def deribit_truth(
     transport: Transport | None, url: str, client_id: str, client_secret: str, currency: str = "ETH"
 ) -> dict[str, Any]:
     """What the venue says of the account: `positions`, `trades`, `open_orders`, `equity`, `balance`,
-    and `realised`: the balance with what this session realised, which moves it at the next settlement.
+    `logged` (the sum of the transaction log) and `realised`: the balance with what trades realised in this
+    session, which moves it at the next settlement; funding is booked there.
 
     Raises:
         JudgeError: the venue did not answer, or refused.
@@ -101,13 +127,19 @@ async def deribit_truth(
     judge = await deribit_judge(transport, url, client_id, client_secret)
     try:
         summary = await judge.account_summary(currency)
+        while True:  # funding runs on while we ask
+            before, funding = summary["session_rpl"], await judge.funding()
+            summary = await judge.account_summary(currency)
+            if summary["session_rpl"] == before:
+                break
         return {
             "positions": await judge.positions(),
             "trades": await judge.user_trades(currency),
             "open_orders": await judge.open_orders(),
             "equity": Decimal(summary["equity"]),
             "balance": Decimal(summary["balance"]),
-            "realised": Decimal(summary["balance"]) + Decimal(summary["session_rpl"]),
+            "logged": await judge.logged(currency),
+            "realised": Decimal(summary["balance"]) + Decimal(summary["session_rpl"]) - funding,
         }
     finally:
         await judge.close()

@@ -33,12 +33,22 @@ class Scripted:
             {"trades": [trade(1, 10), trade(2, 20)], "has_more": True},
             {"trades": [trade(2, 20), trade(3, 20)], "has_more": False},
         ]
+        self.log = [
+            {"logs": [{"id": 9, "change": -0.5}, {"id": 8, "change": 0.25}], "continuation": 7},
+            {"logs": [{"id": 7, "change": 10.25}], "continuation": None},
+        ]
         self.answers: dict[str, Callable[[dict[str, Any]], Any]] = {
             "public/auth": lambda params: {"access_token": "t", "expires_in": 900},
             "private/get_open_orders": lambda params: [{"order_id": "ETH-9"}, {"order_id": "ETH-8"}],
             "private/get_user_trades_by_currency": lambda params: self.pages.pop(0),
+            "private/get_transaction_log": lambda params: self.log.pop(0),
             "private/get_positions": lambda params: [
-                {"instrument_name": "ETH-PERPETUAL", "size": -120.0, "direction": "sell"},
+                {
+                    "instrument_name": "ETH-PERPETUAL",
+                    "size": -120.0,
+                    "direction": "sell",
+                    "realized_funding": 0.05,
+                },
                 {"instrument_name": "ETH-12SEP25-4000-C", "size": 2.5, "direction": "buy"},
                 {"instrument_name": "BTC-PERPETUAL", "size": 0.0, "direction": "zero"},
             ],
@@ -88,7 +98,8 @@ def test_truth_is_exact_signed_and_complete():
     assert [one["order_id"] for one in found["open_orders"]] == ["ETH-8", "ETH-9"]
     assert found["equity"] == Decimal("10.123456789")
     assert found["balance"] == 10
-    assert found["realised"] == Decimal("10.25")
+    assert found["logged"] == 10
+    assert found["realised"] == Decimal("10.2")
     method, params = venue.asked[0]
     assert method == "public/auth"
     assert params == {"grant_type": "client_credentials", "client_id": "key", "client_secret": "hidden"}
@@ -100,6 +111,13 @@ def test_same_trade_with_other_contents_is_an_alarm():
     venue = Scripted()
     venue.pages[1]["trades"][0] = trade(2, 20, amount=9.0)
     with pytest.raises(JudgeError, match="different contents"):
+        truth(venue)
+
+
+def test_log_row_on_two_pages_is_an_alarm():
+    venue = Scripted()
+    venue.log[1]["logs"][0]["id"] = 8
+    with pytest.raises(JudgeError, match="log row 8"):
         truth(venue)
 
 

@@ -36,7 +36,7 @@ def strangers(source: str) -> list[str]:
 
 
 def test_all_judges_are_looked_at():
-    assert JUDGES == ["deribit_client.py", "rysk_client.py", "wire.py"]
+    assert JUDGES == ["deribit_client.py", "deribit_quoter.py", "rysk_client.py", "wire.py"]
 
 
 @pytest.mark.parametrize("name", JUDGES)

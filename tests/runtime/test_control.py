@@ -121,8 +121,12 @@ def test_a_socket_left_by_a_dead_node_is_replaced(tmp_path: Path) -> None:
         (Request(word="reconcile", scope="ETH"), "expected no scope"),
         (Request(word="retry"), "expected the id of a trade or dead letter"),
         (Request(word="widen", scope="ETH"), "widen: expected factor, found none"),
-        (Request(word="widen", args={"factor": 0.5}), "expected a number from 1 to 100, found 0.5"),
+        (Request(word="widen", args={"factor": 0.0}), "expected factor above 0, found 0.0"),
         (Request(word="one_sided", args={"side": "left"}), "expected one of buy, sell, both"),
+        (
+            Request(word="vol", scope="ETH", args={"kind": "shift", "points": 1.0}),
+            "expected a time at which it lapses",
+        ),
         (Request(word="pause", args={"factor": 2.0}), "expected no values, found 'factor'"),
         (Request(word="execute", args={"instrument": "ETH-PERP"}), "execute: expected side, found none"),
         (

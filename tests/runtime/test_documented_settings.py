@@ -13,7 +13,7 @@ ROWS = [
     (key, cells[2].strip(" `"))
     for line in PAGE.splitlines()
     if len(cells := line.split("|")[1:-1]) == 4
-    and re.fullmatch(r"[a-z_0-9]+(\.[a-z_0-9]+)?", key := cells[0].strip(" `"))
+    and re.fullmatch(r"[a-z_0-9]+(\.[a-z_0-9]+)*", key := cells[0].strip(" `"))
     and cells[0].strip().startswith("`")
 ]
 

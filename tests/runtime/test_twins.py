@@ -31,6 +31,7 @@ from atomizer.sim.faults import FaultSpec
 
 PROGRAM = str(Path(sys.executable).parent / "atomizer")
 START = 1_763_640_000_000_000_000
+TAPE = Path(__file__).resolve().parents[1] / "sim" / "deribit" / "tape.jsonl"
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "okx_option_chains"
 
 
@@ -86,6 +87,7 @@ def test_credentials_are_taken_and_hidden() -> None:
         ({"fault": "deribit.tier"}, "name=value"),
         ({"key": "a"}, "--key and --secret together"),
         ({"chain": Path("missing.csv")}, r"missing\.csv"),
+        ({"recording": Path("missing.jsonl")}, r"missing\.jsonl"),
     ],
 )
 def test_unusable_options_are_configuration_errors(changes: dict[str, Any], text: str) -> None:
@@ -143,6 +145,25 @@ def test_process_announces_itself_serves_and_ends_on_a_signal(number: int, code:
         assert read(f"{ready['http']}/sim/equity")["currency"] == "ETH"
         os.kill(process.pid, number)
         assert process.wait(10) == code
+
+
+@pytest.mark.system
+def test_a_recording_is_served_and_its_perpetual_begins_where_it_was_recorded() -> None:
+    with running("deribit", "--port", "0", "--recording", str(TAPE)) as (_, ready):
+        book = read(f"{ready['http']}/api/v2/public/get_order_book?instrument_name=ETH-PERPETUAL")["result"]
+    assert abs(book["mark_price"] - 3000) < 15
+    assert abs(book["index_price"] / 3000 - 1) < 0.2
+    assert {amount % 1 for _, amount in book["bids"] + book["asks"]} == {0.0}
+
+
+def test_recordings_are_for_deribit_and_for_what_it_lists(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--recording is for the simulated deribit, found rysk"):
+        read_options("rysk", seed=1, start_ns=None, now_ns=START, chain=None, underlying="ETH",
+                     recording=TAPE, fault="", key="", secret="")  # fmt: skip
+    strange = tmp_path / "strange.jsonl"
+    strange.write_text('{"t": 1, "i": "ETH-1JAN20", "side": "buy", "price": 1, "amount": 1}')
+    with pytest.raises(ConfigError, match="found ETH-1JAN20"):
+        build_twin("deribit", options(recording=strange)[0], VirtualClockless())
 
 
 @pytest.mark.system

@@ -100,7 +100,7 @@ class Life:
         self.rng = rng
         self.dead = False
         self.met = ""
-        self.connections: list[Connection] = []
+        self.connections: list[tuple[str, Connection]] = []
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._left = doom.count
 
@@ -126,7 +126,12 @@ class Life:
         self.dead, self.met = True, met
         self.ended.set_result(None)
         if not self.doom.half_open:
-            for connection in self.connections:
+            self.cut("")
+
+    def cut(self, part: str) -> None:
+        """End the sockets whose address holds `part`, without a goodbye."""
+        for url, connection in self.connections:
+            if part in url:
                 connection.abort()
 
 
@@ -135,20 +140,21 @@ class MortalJournal(Journal):
 
     life: Life
     closed = False
+    torn = False
 
     def append(self, now_ns: int, batch: Sequence[msgspec.Struct], *, essential: bool) -> None:
         life = self.life
         kinds = dict.fromkeys(RECORDS.get(type(record), "") for record in batch)
         for kind in kinds:
             life.reach(f"before {kind} is written")
-        if life.is_due("a torn write") or any(life.is_due(f"a torn {kind}") for kind in kinds):
-            self._tear(now_ns, batch)
+        self.torn = life.is_due("a torn write") or any(life.is_due(f"a torn {kind}") for kind in kinds)
         super().append(now_ns, batch, essential=essential)
         for kind in kinds:
             life.reach(f"after {kind} is written")
 
-    def _tear(self, now_ns: int, batch: Sequence[msgspec.Struct]) -> None:
-        data, _ = self._lines(now_ns, batch)
+    def _write(self, data: bytes) -> bool:
+        if not self.torn:
+            return super()._write(data)
         os.write(self._fd, data[: self.life.rng.randrange(1, len(data))])
         self.life.die("torn write")
         raise Killed("torn write")
@@ -204,13 +210,14 @@ class MortalConnection:
 class MortalHandler:
     """What the node's side of a socket hears while it lives."""
 
-    def __init__(self, inner: Handler, life: Life) -> None:
+    def __init__(self, inner: Handler, life: Life, url: str) -> None:
         self._inner = inner
         self._life = life
+        self._url = url
         self.connection: MortalConnection | None = None
 
     def opened(self, connection: Connection) -> None:
-        self._life.connections.append(connection)
+        self._life.connections.append((self._url, connection))
         self.connection = MortalConnection(connection, self._life)
         if self._life.dead:
             connection.abort()
@@ -238,7 +245,7 @@ class MortalTransport:
     async def connect(
         self, url: str, handler: Handler, headers: Mapping[str, str] | None = None
     ) -> Connection:
-        mortal = MortalHandler(handler, self._life)
+        mortal = MortalHandler(handler, self._life, url)
         await self._inner.connect(url, mortal, headers)
         assert mortal.connection is not None
         return mortal.connection

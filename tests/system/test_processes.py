@@ -72,7 +72,8 @@ def assert_agrees(running: Stage) -> None:
     }
     assert {name: float(size) for name, size in seen["positions"].items()} == ours
     assert seen["open_orders"] == []
-    cash = Decimal(str(seen["balance"])) + Decimal(str(seen["session"]))
+    funding = sum((Decimal(str(one)) for one in seen["funding"]), Decimal(0))
+    cash = Decimal(str(seen["balance"])) + Decimal(str(seen["session"])) - funding
     assert cash == ledger.accounts.balance("deribit", "deribit", "ETH")
 
 

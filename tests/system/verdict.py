@@ -12,6 +12,7 @@ from typing import Any
 from atomizer.domain.bookings import RfqTrade
 from atomizer.domain.commands import PlaceOrder, SendQuote
 from atomizer.domain.identity import from_label, strategy_of
+from atomizer.engine.keeping import MANUAL_STRATEGY
 from atomizer.engine.ledger import Ledger
 from atomizer.net.transport import Transport
 from atomizer.runtime.node import fold
@@ -76,6 +77,7 @@ async def _deribit(verdict: Verdict, venues: Venues, ledger: Ledger) -> None:
     verdict.same("deribit positions", _sizes(ledger, "deribit"), truth["positions"])
     cash = ledger.accounts.balance("deribit", "deribit", "ETH")
     verdict.same("deribit balance", cash.normalize(), truth["realised"].normalize())
+    verdict.same("deribit log", truth["logged"].normalize(), truth["balance"].normalize())
     verdict.same("deribit open orders", [], truth["open_orders"])
     state = await fetch(venues.transport, venues.deribit["http"], "/sim/state")
     for label, times in sorted(state["placements"].items()):
@@ -94,6 +96,8 @@ def _overlaps(orders: Iterable[dict[str, Any]]) -> list[str]:
         number = from_label(order["label"])
         if number is None:
             return [f"an order without our label: {order}"]
+        if strategy_of(number) == MANUAL_STRATEGY:
+            continue  # each request of a person has a level, and so a slot, of its own
         slot = (strategy_of(number), order["instrument_name"], order["direction"])
         life = (order["creation_timestamp"], order["last_update_timestamp"], order["label"])
         by_slot.setdefault(slot, []).append(life)

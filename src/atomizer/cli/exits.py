@@ -24,6 +24,8 @@ BY_ERROR: dict[str, Exit] = {
     "atomizer.config.errors.ConfigError": Exit.CONFIG,
     "atomizer.net.transport.TransportError": Exit.NETWORK,
     "atomizer.runtime.control.ControlError": Exit.NETWORK,
+    "atomizer.runtime.control.RefusedError": Exit.FAILURE,
+    "atomizer.runtime.control.RiskRefusedError": Exit.RISK,
     "atomizer.desk.errors.SweepError": Exit.NETWORK,
 }
 _PACKAGE = "atomizer."

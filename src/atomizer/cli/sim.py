@@ -30,6 +30,7 @@ rysk.informed=0.3 lets three of ten takers know the market's next two minutes (d
 Examples:
   atomizer sim deribit --port 9001 --seed 7
   atomizer sim rysk --port 9003 --seed 7 --underlying ETH,BTC --fault rysk.informed=0.3
+  atomizer sim deribit --port 9001 --recording tape.jsonl
   atomizer sim deribit --port 0 --fault loss=0.02,delay=5..80ms,cut=1/30s,late=0.05:400ms
 
 Exit codes: 3 unusable options, 4 port in use, 130 or 143 after SIGINT or SIGTERM."""
@@ -40,6 +41,7 @@ Exit codes: 3 unusable options, 4 port in use, 130 or 143 after SIGINT or SIGTER
 @click.option("--port", type=click.IntRange(0, 65_535), required=True, help="Local port; 0 takes a free one.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Fixes the market and the order flow.")
 @click.option("--chain", type=click.Path(path_type=Path), help="Recorded option chain (CSV) to start from.")
+@click.option("--recording", type=click.Path(path_type=Path), help="Deribit: recorded depth and trades.")
 @click.option("--underlying", default="ETH", show_default=True, help="Coins, where no chain is given.")
 @click.option("--staked", is_flag=True, help="Rysk: list a staked token per coin too, worth 1.2 coins.")
 @click.option("--fault", default="", help="Faults to inject; see below.")
@@ -51,6 +53,7 @@ def command(
     port: int,
     seed: int,
     chain: Path | None,
+    recording: Path | None,
     underlying: str,
     staked: bool,
     fault: str,
@@ -77,6 +80,7 @@ def command(
         chain=chain,
         underlying=underlying,
         staked=staked,
+        recording=recording,
         fault=fault,
         key=key,
         secret=secret,

@@ -15,7 +15,6 @@ import click
 import msgspec
 
 from atomizer.config import flags
-from atomizer.desk import explain as explaining
 from atomizer.desk.errors import KillError, SweepError
 from atomizer.desk.kill import FLATTEN, KillReport
 from atomizer.desk.kill import kill as do_kill
@@ -23,7 +22,6 @@ from atomizer.desk.signatures import LiveSignatures
 from atomizer.desk.status import status as read_status
 from atomizer.desk.sweepers import SWEEPERS
 from atomizer.net.transport import Transport
-from atomizer.runtime.control import Request, ask
 from atomizer.storage.words import second_text
 
 if TYPE_CHECKING:
@@ -70,6 +68,8 @@ def explain(subject: str, data_dir: Path, as_json: bool) -> None:
 
     Example: atomizer explain rfq-17 --data-dir data/sim
     """
+    from atomizer.desk import explain as explaining  # brings kernels, which the kill switch must not wait for
+
     found = explaining.explain(data_dir, subject)
     if as_json:
         click.echo(msgspec.json.encode(found).decode())
@@ -143,18 +143,6 @@ def _confirm() -> None:
         raise click.Abort
 
 
-@click.command()
-@click.option("--scope", default="", help="An underlying that is paused or naked; without it the kill level.")
-@flags.data_dir
-def resume(scope: str, data_dir: Path) -> None:
-    """Let a running node trade again after a kill or a pause.
-
-    Example: atomizer resume --scope ETH
-    """
-    ask(data_dir, Request(word="resume", scope=scope, request_id="resume"))
-    click.echo("the node has taken the word; atomizer status shows how it stands")
-
-
 def _check(report: KillReport) -> None:
     """Anything left for a person to do is a failure of the command."""
     problems = "\n".join(report.problems)
@@ -206,9 +194,15 @@ def _short(value: Decimal) -> str:
 @click.command("desk")
 @flags.data_dir
 @flags.config_files
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Loopback port; 0 takes a free one.")
-def serve(data_dir: Path, config_files: tuple[Path, ...], port: int) -> None:
-    """Serve GET /status, GET /explain/ID and POST /kill on the loopback address.
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Loopback port; 0 takes a free one. [default: arbitrage.sources.manual.api_port]",
+)
+def serve(data_dir: Path, config_files: tuple[Path, ...], port: int | None) -> None:
+    """Serve status, explain, manual trades and the kill switch on the loopback address.
+
+    GET /status, /explain/ID, /trades; POST /kill, /trades/record, /trades/execute.
 
     When ready it prints one JSON line with the address and the file that holds the token.
 
@@ -221,7 +215,18 @@ def serve(data_dir: Path, config_files: tuple[Path, ...], port: int) -> None:
         venues=lambda: _venues(config_files),
         transport=_sockets,
     )
-    asyncio.run(_serve(server, data_dir / TOKEN_NAME, port))
+    asyncio.run(_serve(server, data_dir / TOKEN_NAME, _port(config_files) if port is None else port))
+
+
+def _port(config_files: tuple[Path, ...]) -> int:
+    """The configured port. A configuration that cannot be used is no reason not to have a kill switch."""
+    from atomizer.config.errors import ConfigError
+    from atomizer.runtime.settings import read as read_settings
+
+    try:
+        return read_settings(config_files).settings.arbitrage.sources.manual.api_port
+    except ConfigError:
+        return 0
 
 
 async def _serve(server: DeskServer, token_file: Path, port: int) -> None:

@@ -1,7 +1,7 @@
 """Why a quote, order or refusal came out as it did: its records in order, each with its terms.
 
 Starts from one id and follows what belongs together: an RFQ's quotes and the orders whose terms name it, a
-quote's nonce, an order's venue id. Needs nothing but the journal.
+quote's nonce, an order's venue id. Needs nothing but the journal, through the desk's index of it.
 """
 
 from __future__ import annotations
@@ -13,27 +13,14 @@ from typing import Any
 import msgspec
 
 from atomizer.desk.errors import NotInJournalError
+from atomizer.desk.index import Index, opened
+from atomizer.desk.naming import FIELDS, LEADING, Key, names
 from atomizer.domain import identity
 from atomizer.domain.instruments import Side
-from atomizer.storage.journal import Record, read
+from atomizer.storage.journal import Record
 from atomizer.storage.words import time_text
 
-# Fields that name a thing, and the kind of thing: a nonce and an order may be the same number.
-_NAMES = {
-    "rfq_id": "rfq",
-    "subject": "rfq",
-    "nonce": "nonce",
-    "order_id": "order",
-    "venue_order_id": "venue order",
-    "trade_id": "trade",
-    "reference": "reference",
-    "request_id": "request",
-}
-# Things that lead on to others; a trade or reference is only itself.
-_LEADING = frozenset({"rfq", "nonce", "order", "venue order"})
 _MOST_PASSES = 10
-
-Key = tuple[str, str]
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -62,11 +49,12 @@ def explain(data_dir: Path, subject: str) -> Explanation:
     """
     wanted = _starting(subject)
     steps: list[Step] = []
-    for _ in range(_MOST_PASSES):
-        before = len(wanted)
-        steps = [_step(record) for record in _matching(data_dir, wanted)]
-        if len(wanted) == before:
-            break
+    with opened(data_dir) as index:
+        for _ in range(_MOST_PASSES):
+            before = len(wanted)
+            steps = [_step(record) for record in _matching(index, wanted)]
+            if len(wanted) == before:
+                break
     if not steps:
         raise NotInJournalError(
             f"{data_dir}: expected an RFQ id, quote nonce, order id or label, trade id or refused subject,"
@@ -79,26 +67,14 @@ def _starting(subject: str) -> set[Key]:
     order_id = identity.from_label(subject)
     if order_id is not None:
         return {("order", str(order_id))}
-    return {(kind, subject) for kind in _NAMES.values()}
+    return {(kind, subject) for kind in FIELDS.values()}
 
 
-def _matching(data_dir: Path, wanted: set[Key]) -> Iterator[Record]:
+def _matching(index: Index, wanted: set[Key]) -> Iterator[Record]:
     """Records that name something wanted; what they lead to becomes wanted as well."""
-    for record in read(data_dir):
-        names = set(_names(record.body))
-        if names & wanted:
-            wanted.update(key for key in names if key[0] in _LEADING)
-            yield record
-
-
-def _names(body: msgspec.Struct) -> Iterator[Key]:
-    for field, kind in _NAMES.items():
-        value = getattr(body, field, None)
-        if value:
-            yield kind, str(value)
-    why = getattr(body, "why", None)
-    if isinstance(why, dict) and why.get("rfq_id"):
-        yield "rfq", str(why["rfq_id"])
+    for record in list(index.named(wanted)):
+        wanted.update(key for key in names(record.body) if key[0] in LEADING)
+        yield record
 
 
 def _step(record: Record) -> Step:

@@ -1,4 +1,4 @@
-"""The desk as a process: status, explain and the kill switch over HTTP on the loopback address.
+"""The desk as a process: status, explain, manual trades and the kill switch over HTTP, on loopback only.
 
 It reads the journal and speaks to the node's socket; it writes nothing the node reads, so it can be slow
 or die without harm. Every request carries the token of a file that only the owner of the data directory
@@ -24,9 +24,12 @@ from atomizer.desk.explain import explain
 from atomizer.desk.kill import FLATTEN, kill
 from atomizer.desk.status import status
 from atomizer.net.transport import Transport
+from atomizer.runtime.control import ControlError, RefusedError, ask
+from atomizer.runtime.words import Request, WordError, checked
 from atomizer.storage.errors import JournalError
 
 HOST = "127.0.0.1"
+PROBLEM = "application/problem+json"
 TOKEN_NAME = "desk.token"  # noqa: S105  (a file's name)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -62,6 +65,8 @@ class DeskServer:
                 web.get("/status", self._status),
                 web.get("/explain/{subject}", self._explain),
                 web.post("/kill", self._kill),
+                web.post("/trades/{word:record|execute}", self._trade),
+                web.get("/trades", self._trades),
             ]
         )
         self._runner = web.AppRunner(application, access_log=None)
@@ -110,6 +115,35 @@ class DeskServer:
         )
         return _json(report)
 
+    async def _trades(self, _request: web.Request) -> web.Response:
+        return await self._said(Request(word="trades"))
+
+    async def _trade(self, request: web.Request) -> web.Response:
+        """Pass a manual trade on; the key makes a repetition harmless, so it is not optional."""
+        key = request.headers.get("Idempotency-Key", "")
+        if not key:
+            return _problem(400, "expected an Idempotency-Key header, found none; repeat with the same one")
+        try:
+            args = msgspec.json.decode(await request.read(), type=dict[str, str | float])
+            lasting = float(args.pop("for_s", 0.0))
+        except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as error:
+            return _problem(400, f'expected {{"instrument", "side", "price", "amount"}}, found: {error}')
+        word = Request(word=request.match_info["word"], request_id=key, args=args, for_s=lasting, via="http")
+        try:
+            checked(word)
+        except WordError as error:
+            return _problem(400, str(error))
+        return await self._said(word)
+
+    async def _said(self, word: Request) -> web.Response:
+        """What the node answers to a word."""
+        try:
+            return _json(await asyncio.to_thread(ask, self._data_dir, word))
+        except RefusedError as error:
+            return _json({"status": 409, "detail": str(error), **error.answer}, 409, PROBLEM)
+        except ControlError as error:
+            return _problem(503, str(error))
+
 
 def token(data_dir: Path) -> str:
     """The token of this data directory, made at first use and readable by its owner only."""
@@ -127,4 +161,4 @@ def _json(value: Any, status_code: int = 200, content_type: str = "application/j
 
 
 def _problem(status_code: int, detail: str) -> web.Response:
-    return _json({"status": status_code, "detail": detail}, status_code, "application/problem+json")
+    return _json({"status": status_code, "detail": detail}, status_code, PROBLEM)

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from atomizer.domain.instruments import Instrument, Kind
+
 
 class DisconnectScope(StrEnum):
     """What the venue cancels when one socket is lost."""
@@ -30,6 +32,18 @@ class RateBudget(msgspec.Struct, frozen=True, gc=False):
     per_s: float
     burst: float
     reserve: float
+
+
+class MassQuote(msgspec.Struct, frozen=True):
+    """Many quotes in one message: for options of these `indices`, at most `most` sides in one, at a rate of
+    its own. A side answered with an error is unknown, and so is all else on its instrument."""
+
+    indices: tuple[str, ...]
+    most: int
+    rate: RateBudget
+
+    def covers(self, instrument: Instrument) -> bool:
+        return instrument.kind is Kind.OPTION and instrument.index in self.indices
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,3 +74,4 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     settles_daily: bool = False
     settling_ms: int = 0
     rate: RateBudget = RateBudget(per_s=5.0, burst=20.0, reserve=5.0)
+    mass_quote: MassQuote | None = None

@@ -28,11 +28,11 @@ class DeadLetters:
 
     def __init__(self) -> None:
         self._looked_ns = 0
+        # When a person last asked for a hedge to be tried again, by underlying; the hedger looks here.
+        self.rearmed_ns: dict[str, int] = {}
 
     def look(self, engine: Engine) -> None:
-        """Open, reopen and resolve letters; an underlying that a person released quotes again."""
-        if engine.halts.naked:
-            self._release(engine)
+        """Open, reopen and resolve letters."""
         trades = engine.ledger.trades
         if not trades.changed and engine.now_ns - self._looked_ns < LOOK_EVERY_NS:
             return
@@ -60,21 +60,13 @@ class DeadLetters:
         elif letter.state is LetterState.RETRYING:
             engine.emit(msgspec.structs.replace(letter, state=LetterState.OPEN, text=text))
 
-    @staticmethod
-    def _release(engine: Engine) -> None:
-        """A discarded letter about a naked underlying no longer stops its quoting."""
-        for underlying in list(engine.halts.naked):
-            letter = engine.ledger.letter_about(LetterKind.HEDGE, underlying)
-            if letter is not None and letter.state is LetterState.DISCARDED:
-                del engine.halts.naked[underlying]
-
     def retry(self, engine: Engine, word: Operator) -> None:
         """Try again what the letter is about; one that is closed, or that no retry helps, stays as it is."""
         letter = engine.ledger.dead_letters.get(word.scope)
         if letter is None or letter.state not in OPEN_STATES or not retry_helps(letter):
             return
         if letter.kind is LetterKind.HEDGE:
-            engine.halts.naked.pop(letter.subject, None)
+            self.rearmed_ns[letter.subject] = engine.now_ns
         elif letter.kind is not LetterKind.MANUAL:  # the fold itself re-arms a manual request
             engine.read_all()
         engine.emit(
@@ -87,9 +79,11 @@ class DeadLetters:
 
     @staticmethod
     def discard(engine: Engine, word: Operator) -> None:
-        """End retries and alert; nothing else changes."""
+        """End retries and alert, for a hedge its stop of quoting as well; nothing else changes."""
         letter = engine.ledger.dead_letters.get(word.scope)
         if letter is not None and letter.state in OPEN_STATES:
+            if letter.kind is LetterKind.HEDGE:
+                engine.halts.naked.pop(letter.subject, None)
             engine.emit(msgspec.structs.replace(letter, state=LetterState.DISCARDED, by=word.by))
 
 
@@ -104,8 +98,9 @@ def _next_id(engine: Engine) -> str:
 
 def _conditions(engine: Engine) -> Iterator[tuple[LetterKind, str, str]]:
     ledger = engine.ledger
-    for underlying, text in engine.halts.naked.items():
-        yield LetterKind.HEDGE, underlying, text
+    for underlying, hedge in ledger.hedges.items():
+        if hedge.state == "failed":
+            yield LetterKind.HEDGE, underlying, hedge.text
     for trade in ledger.trades.failed_or_unmatched():
         if trade.unmatched and trade.bookings:
             yield (
@@ -123,11 +118,6 @@ def _conditions(engine: Engine) -> Iterator[tuple[LetterKind, str, str]]:
 
 def _over(engine: Engine, letter: DeadLetter) -> bool:
     """Whether a condition that is not seen now is really gone, rather than not looked at yet."""
-    if letter.kind is LetterKind.HEDGE:
-        known = engine.opened and letter.subject not in engine.exposure.unknown
-        hedge = engine.ledger.hedges.get(letter.subject)
-        band = engine.ledger.trades.band if hedge is None else hedge.band
-        return known and abs(engine.net_delta(letter.subject)) <= band
     if letter.kind is LetterKind.MANUAL:
         trade = engine.ledger.trades.trades.get(letter.subject)
         return trade is None or trade.state not in (TradeState.PENDING, TradeState.QUOTED)

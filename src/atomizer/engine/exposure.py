@@ -80,6 +80,7 @@ class Exposure:
         self._market = market
         self._surfaces = surfaces
         self._numeraire = {(item.venue, item.account): item.numeraire for item in accounts}
+        self._numeraire[MANUAL, MANUAL] = "usd"  # what was done elsewhere, coins paid for it included
         self._hedges = {item.underlying: item for item in hedge_markets}
         self.sums: dict[str, dict[str, Sums]] = {}
         self.orders_stale = True  # a working order came, went or changed its size: count again when asked

@@ -13,6 +13,7 @@ from atomizer.domain import events as ev
 from atomizer.domain.capabilities import RateBudget
 from atomizer.domain.commands import QueryOrder
 from atomizer.domain.identity import label
+from atomizer.domain.instruments import Instrument
 from atomizer.domain.orders import OrderState, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.engine.gate import Held
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
 _DONE, _LIVE, _UNKNOWN, _OWED = OrderState.DONE, OrderState.LIVE, OrderState.UNKNOWN, OrderState.OWED
 _AWAITING = (OrderState.PENDING, OrderState.AMENDING, OrderState.CANCELLING)
-_IOC, _CANCEL = TimeInForce.IOC, Purpose.CANCEL
+_IOC, _CANCEL, _QUOTE = TimeInForce.IOC, Purpose.CANCEL, Purpose.QUOTE
 MS = 1_000_000
 OWED_PATIENCE_NS = 3_000_000_000
 CANCEL_RETRY_NS = 1_000_000_000
@@ -40,6 +41,12 @@ class Flight:
         self._ledger, self._market, self._gate = engine.ledger, engine.market, engine.gate
         self._slots = engine.slots
         self._budgets = {venue: MessageBudget(item.rate) for venue, item in engine.capabilities.items()}
+        self._in_mass = {venue: item.mass_quote for venue, item in engine.capabilities.items()}
+        self._mass_budgets = {
+            venue: MessageBudget(item.rate) for venue, item in self._in_mass.items() if item is not None
+        }
+        # Sides that still fit the mass quotes of this pass whose tokens are taken.
+        self._mass_left: dict[str, int] = {}
         self._patience_ns = {venue: item.query_after_ms * MS for venue, item in engine.capabilities.items()}
         self._watched: list[tuple[int, int]] = []
         self._watch_of: dict[int, int] = {}
@@ -65,6 +72,25 @@ class Flight:
             self.token_ns = min(self.token_ns, self._budgets[venue].due_ns(purpose, now_ns))
         return taken
 
+    def new_pass(self) -> None:
+        """What this pass quotes goes out in messages of its own."""
+        self._mass_left.clear()
+
+    def order_token(self, instrument: Instrument, purpose: Purpose, *, quoted: bool) -> bool:
+        """A token for an order; many quotes share one where the venue takes them in one message."""
+        in_mass = self._in_mass[instrument.venue]
+        if in_mass is None or not quoted or not in_mass.covers(instrument):
+            return self.token(instrument.venue, purpose)
+        left = self._mass_left.get(instrument.venue, 0)
+        if not left:
+            budget, now_ns = self._mass_budgets[instrument.venue], self._engine.now_ns
+            if not budget.take(purpose, now_ns):
+                self.token_ns = min(self.token_ns, budget.due_ns(purpose, now_ns))
+                return False
+            left = in_mass.most
+        self._mass_left[instrument.venue] = left - 1
+        return True
+
     def budget_read(self, event: ev.BudgetRead) -> None:
         """The account's own rate counts from here on; the reserve stays what is declared, if it fits."""
         reserve = min(self._engine.capabilities[event.venue].rate.reserve, event.burst / 2.0)
@@ -75,7 +101,10 @@ class Flight:
         now_ns = self._engine.now_ns
         if self._cancel_after.get(order.order_id, 0) > now_ns:
             return
-        if self._market.feed(f"{order.venue}/trading").up and self.token(order.venue, _CANCEL):
+        instrument = self._ledger.instruments[order.instrument]
+        if self._market.feed(f"{order.venue}/trading").up and self.order_token(
+            instrument, _CANCEL, quoted=order.purpose is _QUOTE
+        ):
             self._engine.emit(self._gate.cancel(order, why))
             self.watch(now_ns + self._patience_ns[order.venue], order.order_id)
 

@@ -97,6 +97,7 @@ class Keeper:
             return False
         slots = self._slots.slots
         self._standings.clear()
+        self._flight.new_pass()
         for code in codes:
             slot, action = slots[code >> 8 & 0xFFFFFFFF], code & 0xFF
             if action == ACT_CANCEL:
@@ -159,7 +160,9 @@ class Keeper:
             held = Held(Reason.NOT_CLAIMED, f"{instrument.key} is not claimed by this strategy")
         if held is None and immediate and self._clears_own(slot, ticks):
             return
-        if held is None and not self._flight.token(instrument.venue, target.purpose):
+        if held is None and not self._flight.order_token(
+            instrument, target.purpose, quoted=target.purpose is _QUOTE
+        ):
             held = Held(Reason.MESSAGE_BUDGET, f"{instrument.venue}: no message token")
         if held is not None:
             self._hold(slot, held)

@@ -74,7 +74,7 @@ class Trades:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.trades: dict[str, Trade] = {}
-        self.band = DEFAULT_BAND
+        self.band, self.band_usd = DEFAULT_BAND, 0.0
         self.changed = True
         self._now_ns = 0
         self._ended: dict[str, None] = {}
@@ -353,16 +353,8 @@ class Trades:
             self._happens(trade, Happening.DIED, why)
 
     def _letter(self, letter: DeadLetter) -> None:
-        """A hedge that failed is the failure of what it was for; a retry re-arms what failed."""
-        if letter.kind is LetterKind.HEDGE:
-            what = {
-                LetterState.OPEN: Happening.HEDGE_FAILED,
-                LetterState.RETRYING: Happening.HEDGE_RETRIED,
-            }.get(letter.state)
-            for trade_id in list(self._unhedged.get(letter.subject, ())) if what else ():
-                assert what is not None
-                self._happens(self.trades[trade_id], what, letter.text)
-        elif letter.kind is LetterKind.MANUAL and letter.state is LetterState.RETRYING:
+        """A retry wants the request again."""
+        if letter.kind is LetterKind.MANUAL and letter.state is LetterState.RETRYING:
             self._rearm(letter.subject)
 
     def _rearm(self, trade_id: str) -> None:
@@ -417,8 +409,15 @@ class Trades:
             track, hedge = marks.naked.get(underlying), self._ledger.hedges.get(underlying)
             if track is None or (hedge is not None and hedge.state == "failed"):
                 continue
-            if abs(track[0]) <= (self.band if hedge is None else hedge.band):
+            if abs(track[0]) <= self.band_of(underlying, marks.index.get(underlying)):
                 self._flat(underlying)
+
+    def band_of(self, underlying: str, index: float | None) -> float:
+        """Coins of net delta that count as hedged: the hedger's own band once it told of one."""
+        hedge = self._ledger.hedges.get(underlying)
+        if hedge is not None:
+            return hedge.band
+        return max(self.band, self.band_usd / index) if index else self.band
 
     def _hedge_state(self, hedge: HedgeState) -> None:
         """The hedger's own word about an underlying. One that a person released still failed."""
@@ -439,6 +438,7 @@ class Trades:
         hedge = record.settings.get("hedge")
         if isinstance(hedge, dict) and "delta_threshold" in hedge:
             self.band = float(hedge["delta_threshold"])
+            self.band_usd = float(hedge.get("delta_threshold_usd", 0.0))
         for trade in list(self.requests()):
             self._end_request(trade, "the node was started again")
         for trade in list(self.trades.values()):
@@ -460,11 +460,13 @@ class Trades:
         return {
             "trades": msgspec.to_builtins(list(self.trades.values())),
             "band": self.band,
+            "band_usd": self.band_usd,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a snapshot; one written before there were trades has none."""
         self.band = state.get("band", DEFAULT_BAND)
+        self.band_usd = state.get("band_usd", 0.0)
         for index in (self._ended, self._of_nonce, self._of_order, self._of_booking, self._unhedged):
             index.clear()
         self._signed.clear()

@@ -171,7 +171,10 @@ def plan(
         engine=engine_settings(settings),
         ports=ports,
         strategies=[*(hedgers if hedge else []), ManualOrders()],
-        responders={"rysk": RfqResponder(responder_settings(settings))},
+        responders={"rysk": RfqResponder(responder_settings(settings))}
+        if settings.arbitrage.sources.rysk.enabled
+        else {},
+        manual=settings.arbitrage.sources.manual.enabled,
         capabilities={
             **{venue: msgspec.structs.replace(DERIBIT, venue=venue) for venue in venues},
             "rysk": RYSK,

@@ -23,7 +23,16 @@ import msgspec
 
 from atomizer.runtime.words import Request, WordError, checked
 
-__all__ = ["SOCKET_NAME", "STATUS", "ControlError", "ControlServer", "RefusedError", "Request", "ask"]
+__all__ = [
+    "SOCKET_NAME",
+    "STATUS",
+    "ControlError",
+    "ControlServer",
+    "RefusedError",
+    "Request",
+    "RiskRefusedError",
+    "ask",
+]
 
 SOCKET_NAME = "node.sock"
 STATUS = "status"
@@ -43,6 +52,10 @@ class RefusedError(ControlError):
     def __init__(self, text: str, answer: dict[str, Any]) -> None:
         super().__init__(text)
         self.answer = answer
+
+
+class RiskRefusedError(RefusedError):
+    """The risk gate or the venue refused what a person asked for."""
 
 
 class ControlServer:
@@ -165,7 +178,8 @@ def ask(data_dir: Path, request: Request, *, timeout_s: float = 2.0) -> dict[str
         raise ControlError(f"{path}: expected a node to listen, found: {error}; is it running?") from error
     if not answer.get("ok"):
         text = f"{path}: the node refused {request.word}: {answer.get('error', 'no reason given')}"
-        raise RefusedError(text, answer)
+        kind = RiskRefusedError if answer.get("reason") == "risk" else RefusedError
+        raise kind(text, answer)
     return answer
 
 

@@ -19,6 +19,8 @@ from atomizer.config.load import Loaded, load
 from atomizer.config.schema import Seconds
 from atomizer.config.secret import Secret
 from atomizer.engine.settings import Freshness, Limits, SurfaceSettings
+from atomizer.runtime import arbitrage
+from atomizer.runtime.arbitrage import Arbitrage
 from atomizer.runtime.hedging import Hedge, account_section, hedge_faults, order_venue_names
 from atomizer.runtime.tokens import answered_assets, token_faults
 from atomizer.strategies.responder_settings import ResponderSettings
@@ -179,6 +181,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     surface: SurfaceSettings = SurfaceSettings()
     responder: ResponderSettings = ResponderSettings()
     market_maker: MarketMaker = MarketMaker()
+    arbitrage: Arbitrage = Arbitrage()
     tape: bool = False
 
     @property
@@ -187,6 +190,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ALIASES: dict[str, str] = {
+    **arbitrage.ALIASES,
     "EXCHANGE_NAME": "exchange.name",
     "EXCHANGE_TEST_MODE": "exchange.test_mode",
     "DERIBIT_API_KEY": "deribit.api_key",
@@ -240,7 +244,7 @@ def resting(loaded: Loaded[Settings]) -> list[str]:
         for section, part in NOT_BUILT.items()
         for key, item in loaded.values.items()
         if key.startswith(f"{section}.") and item.origin.source != "default"
-    ]
+    ] + arbitrage.resting(loaded.values)
 
 
 def check(settings: Settings) -> None:
@@ -385,7 +389,8 @@ def read(
     Raises:
         ConfigError: a key, type or bound is wrong. Rules between sections are for `check`.
     """
-    return load(Settings, flags=flags, environment=os.environ, files=files, aliases=ALIASES, live=live)
+    loaded = load(Settings, flags=flags, environment=os.environ, files=files, aliases=ALIASES, live=live)
+    return arbitrage.applied(loaded)
 
 
 def configured(

@@ -16,6 +16,7 @@ from atomizer.sim.calendar import DAY_NS
 from atomizer.sim.chain import Chain, ChainError, load_chain
 from atomizer.sim.faults import FaultSpec, FaultSpecError, FaultyApplication, known_fault, parse_faults
 from atomizer.sim.market import MAX_SEED, Market, UnknownUnderlyingError
+from atomizer.sim.recording import Recording, RecordingError, load_recording
 
 HOST = "127.0.0.1"
 
@@ -48,6 +49,7 @@ class TwinOptions:
     key: str = ""
     secret: str = field(default="", repr=False)
     venue_faults: dict[str, str] = field(default_factory=dict)
+    recording: Recording | None = None
 
     def markets(self) -> tuple[Market, ...]:
         """The markets of these options, one per underlying; a chain's own where one is given.
@@ -59,10 +61,16 @@ class TwinOptions:
             return (Market(self.seed, self.start_ns, chain=self.chain),)
         try:
             return tuple(
-                Market(self.seed, self.start_ns, underlying=underlying) for underlying in self.underlyings
+                Market(self.seed, self.start_ns, underlying=underlying, spot=self.recorded_spot(underlying))
+                for underlying in self.underlyings
             )
         except UnknownUnderlyingError as error:
             raise ConfigError([str(error)]) from error
+
+    def recorded_spot(self, underlying: str) -> float | None:
+        """Where a recorded perpetual of a coin begins, so that its index begins there too."""
+        middle = self.recording.middle(f"{underlying}-PERPETUAL") if self.recording else None
+        return None if middle is None else float(middle)
 
 
 def _deribit(options: TwinOptions, markets: Sequence[Market], clock: Clock) -> Twin:
@@ -70,7 +78,7 @@ def _deribit(options: TwinOptions, markets: Sequence[Market], clock: Clock) -> T
     from atomizer.sim.deribit.settings import DEFAULT_CREDENTIALS
     from atomizer.sim.deribit.terms import TermError, with_terms
 
-    settings = DeribitTwinSettings()
+    settings = DeribitTwinSettings(recording=options.recording)
     if options.key or options.secret:
         first = Credential(DEFAULT_CREDENTIALS[0].account, options.key, options.secret)
         settings = replace(settings, credentials=(first, *DEFAULT_CREDENTIALS[1:]))
@@ -78,7 +86,10 @@ def _deribit(options: TwinOptions, markets: Sequence[Market], clock: Clock) -> T
         settings = with_terms(settings, options.venue_faults)
     except TermError as error:
         raise ConfigError([str(error)]) from error
-    return DeribitTwin(markets, settings, clock)
+    try:
+        return DeribitTwin(markets, settings, clock)
+    except RecordingError as error:
+        raise ConfigError([str(error)]) from error
 
 
 def _rysk(options: TwinOptions, markets: Sequence[Market], clock: Clock) -> Twin:
@@ -151,6 +162,7 @@ def read_options(
     chain: Path | None,
     underlying: str,
     staked: bool = False,
+    recording: Path | None = None,
     fault: str,
     key: str,
     secret: str,
@@ -167,14 +179,17 @@ def read_options(
         raise ConfigError([f"seed: expected 0 to 2**63 - 1, found {seed}"])
     if bool(key) != bool(secret) and venue == "deribit":
         raise ConfigError(["expected --key and --secret together, found one of them"])
+    if recording is not None and venue != "deribit":
+        raise ConfigError([f"--recording is for the simulated deribit, found {venue}"])
     try:
         network, own = split_faults(venue, fault)
         recorded = load_chain(chain) if chain else None
-    except (FaultSpecError, ChainError) as error:
+        played = load_recording(recording) if recording else None
+    except (FaultSpecError, ChainError, RecordingError) as error:
         raise ConfigError([str(error)]) from error
     begin = now_ns - now_ns % DAY_NS if start_ns is None else start_ns
     return TwinOptions(
-        seed, begin, recorded, split_underlyings(underlying), staked, key, secret, own
+        seed, begin, recorded, split_underlyings(underlying), staked, key, secret, own, played
     ), network
 
 

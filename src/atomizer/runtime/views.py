@@ -35,6 +35,7 @@ def status(engine: Engine) -> dict[str, Any]:
             name: "fresh" if feed.fresh(now_ns) else feed.why or "silent"
             for name, feed in sorted(engine.market.feeds.items())
         },
+        "index": _indices(engine),
         "net_delta": {name: track[0] for name, track in sorted(engine.naked.items())},
         "working_orders": len(ledger.orders),
         "live_quotes": len(engine.exposure.signed.live),
@@ -89,13 +90,17 @@ def inventory(engine: Engine) -> dict[str, Any]:
                 "numeraire": counted,
             }
         )
-    index = {name: engine.exposure.index(name) for name in sorted(engine.surfaces)}
     return {
         "positions": rows,
-        "index": {name: price for name, price in index.items() if price is not None},
+        "index": _indices(engine),
         "now_ns": engine.now_ns,
         "net_delta": {name: engine.net_delta(name) for name in sorted(engine.surfaces)},
     }
+
+
+def _indices(engine: Engine) -> dict[str, float]:
+    found = {name: engine.exposure.index(name) for name in sorted(engine.surfaces)}
+    return {name: price for name, price in found.items() if price is not None}
 
 
 def _natural(instrument: Instrument) -> str:
@@ -148,6 +153,7 @@ def market_row(instrument: Instrument, book: Any, ticker: Any) -> dict[str, Any]
     row: dict[str, Any] = {
         "instrument": instrument.key,
         "kind": str(instrument.kind),
+        "underlying": instrument.underlying,
         "open": instrument.open,
         "bid": None,
         "ask": None,

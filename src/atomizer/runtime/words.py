@@ -117,7 +117,7 @@ WORDS: dict[str, Word] = {
     "kill": Word("stop trading at a level", level=True),
     "resume": Word("lift a kill level or a pause", scope="market"),
     "pause": Word("stop quoting", scope="market", lapses=True),
-    "widen": Word("multiply the edge", scope="market", args={"factor": _number(1.0, 100.0)}, lapses=True),
+    "widen": Word("multiply the edge", scope="market", args={"factor": _number(0.0, 100.0)}, lapses=True),
     "one_sided": Word(
         "quote one side only",
         scope="market",

@@ -7,6 +7,7 @@ different processes agree without talking. Order flow is not here: it is each ve
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -125,6 +126,7 @@ class Market:
         step_ms: length of a step.
         chain: a recorded chain that gives underlying, spot, strikes and smile.
         underlying: the coin, where no chain is given.
+        spot: the index at the start; None takes the coin's usual one, or the chain's.
 
     Raises:
         UnknownUnderlyingError: no generated market for this coin.
@@ -138,6 +140,7 @@ class Market:
         step_ms: int = 100,
         chain: Chain | None = None,
         underlying: str = "ETH",
+        spot: float | None = None,
     ) -> None:
         if not 0 <= seed < MAX_SEED:
             raise ValueError(f"expected a seed from 0 to 2**63 - 1, found {seed}")
@@ -149,6 +152,8 @@ class Market:
         self.chain = chain
         self.underlying = chain.underlying if chain else underlying
         self.behaviour = _behaviour(self.underlying, chain)
+        if spot is not None:
+            self.behaviour = replace(self.behaviour, index=spot)
         self.options = _recorded_options(chain, start_ns) if chain else self._generated_options()
         self.expiries = tuple(sorted({option.expiry_ns for option in self.options}))
         self.knots = np.array(chain.knots if chain else (), dtype=np.float64)

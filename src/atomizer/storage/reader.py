@@ -88,13 +88,13 @@ def _records(directory: Path, walk: Walk, *, from_snapshot: bool) -> Iterator[tu
     for number in numbers[_start(directory, numbers, from_snapshot=from_snapshot) :]:
         path = segment_path(directory, number)
         for at, raw in walk.segment(path, last=number == numbers[-1]):
-            record = _decoded(raw, f"{path} line {at}", writer or walk.version)
+            record = decoded(raw, f"{path} line {at}", writer or walk.version)
             if type(record.body) is RunStarted:
                 writer = record.body.version
             yield record, False
     reserve = directory / RESERVE_NAME
     for at, raw in walk.reserve(reserve):
-        yield _decoded(raw, f"{reserve} line {at}", writer or walk.version), True
+        yield decoded(raw, f"{reserve} line {at}", writer or walk.version), True
 
 
 def _start(directory: Path, numbers: list[int], *, from_snapshot: bool) -> int:
@@ -114,7 +114,12 @@ def _start(directory: Path, numbers: list[int], *, from_snapshot: bool) -> int:
     return 0
 
 
-def _decoded(raw: RawLine, where: str, version: str) -> Record:
+def decoded(raw: RawLine, where: str, version: str) -> Record:
+    """The record of a line.
+
+    Raises:
+        RecordError: this version does not know it.
+    """
     try:
         return Record(raw.n, raw.t, records.decode(raw.r))
     except (msgspec.ValidationError, msgspec.DecodeError) as error:

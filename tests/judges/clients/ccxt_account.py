@@ -27,6 +27,7 @@ async def account(given):
             "open_orders": [row["id"] for row in orders],
             "balance": balance["info"]["balance"],
             "session": balance["info"]["session_rpl"],
+            "funding": [row["info"].get("realized_funding") or 0 for row in positions],
         }
     finally:
         await client.close()

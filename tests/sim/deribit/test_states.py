@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from atomizer.sim.deribit import DeribitTwinSettings
+from atomizer.sim.deribit import DeribitTwin, DeribitTwinSettings
 from atomizer.sim.market import Market
-from tests.sim.deribit.client import PERP, START, RawClient, RefusedError, World, run
+from tests.sim.deribit.client import PERP, START, RawClient, RefusedError, Standing, World, run
 from tests.sim.deribit.eight import EXPIRY_NS, SECOND_NS, market, until
 
 CODES = {"locked": 10019, "settlement": 10041, "delivered": 10012, "inactive": 10012, "halted": 10012}
@@ -181,3 +181,19 @@ def test_the_operator_moves_states_and_locks_by_page() -> None:
             assert (await world.get(wrong))[0] == 400
 
     run(scenario)
+
+
+def test_a_venue_that_slept_through_several_settlements_catches_up() -> None:
+    clock = Standing(EXPIRY_NS - 3600 * SECOND_NS)
+    exchange = DeribitTwin([market()], QUIET, clock).exchange
+    exchange.advance()
+    clock.at_ns += 9 * 86_400 * SECOND_NS
+    exchange.advance()
+    assert [day for day, _ in exchange.settlement.delivery_prices["eth_usd"]] == ["2025-11-28", "2025-12-05"]
+    open_futures = [
+        name
+        for name, listing in exchange.listings.items()
+        if listing.kind == "future" and exchange.books[name].state == "open"
+    ]
+    assert open_futures == [PERP, "ETH-19DEC25", "ETH-12DEC25", "ETH-26DEC25"]
+    assert exchange.settlement.next_ns == EXPIRY_NS + 9 * 86_400 * SECOND_NS

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from atomizer.domain import events as ev
+from atomizer.domain.bookings import Fill
 from atomizer.domain.commands import PlaceOrder, Refused
 from atomizer.domain.instruments import Side
 from atomizer.domain.orders import EndReason, Purpose, TimeInForce
@@ -270,3 +271,25 @@ def test_a_halted_engine_does_not_ask_to_be_woken_at_once_again_and_again(halt: 
             desk.feed(ev.FeedDown("rysk/maker", "cut"))
     desk.tick()
     assert desk.engine.next_deadline() > desk.now_ns + MS
+
+
+def test_a_trade_recorded_by_hand_is_hedged_like_any_other() -> None:
+    desk = RfqDesk(Hedger(HedgerSettings(), HEDGE, 2))
+    elsewhere = option("manual", 4000.0, NEAR_S, is_call=True)
+    out = desk.feed(
+        ev.InstrumentListed(elsewhere),
+        Fill(
+            venue="manual",
+            account="manual",
+            instrument=elsewhere.key,
+            trade_id="hand-1",
+            side=Side.BUY,
+            price=Decimal(90),
+            size=Decimal(5),
+            recorded=True,
+            ts_ns=desk.now_ns,
+        ),
+    )
+    (hedge,) = placed(out)
+    assert (hedge.instrument, hedge.side) == (PERP.key, Side.SELL)
+    assert hedge.lots == pytest.approx(desk.engine.net_delta("ETH") * 4000.0, rel=0.01)

@@ -288,20 +288,18 @@ def test_state_change_closes_the_instrument():
 def test_a_new_instrument_is_followed_from_its_first_state():
     async def body(scene: Scene) -> None:
         await scene.until_up()
-        scene.venue.market.push(
-            "instrument.state.any.ETH", {"instrument_name": "ETH-26SEP25", "state": "open"}
-        )
-        await asyncio.sleep(0.1)
+        before = len(scene.venue.asked("public/get_instruments"))
+        scene.venue.answers["public/get_instruments"] = [PERPETUAL, OPTION, DATED]
+        for name in ("ETH-26SEP25", "ETH-26SEP25-5000-C", "ETH-26SEP25-5000-P"):
+            scene.venue.market.push("instrument.state.any.ETH", {"instrument_name": name, "state": "open"})
+        await asyncio.sleep(1.1)
+        assert len(scene.venue.asked("public/get_instruments")) == before + 1, "one read for a crowd"
         assert scene.sink.of(InstrumentListed)[-1].instrument.key == "deribit:ETH-26SEP25"
         assert scene.venue.asked("public/subscribe")[-1] == {
             "channels": ["book.ETH-26SEP25.100ms", "ticker.ETH-26SEP25.100ms"]
         }
 
-    play(
-        body,
-        lambda venue: venue.answers.update({"public/get_instrument": DATED}),
-        future_books=("ETH",),
-    )
+    play(body, future_books=("ETH",))
 
 
 def test_a_delivered_instrument_is_closed_and_left():

@@ -48,8 +48,8 @@ def row(**fields: Any) -> wire.LogData:
     return decode(encode(made))
 
 
-def booked(data: wire.LogData, instrument: Any = None) -> list[Any]:
-    return history.entries(data, instrument, "deribit", "main")
+def booked(data: wire.LogData, instrument: Any = None, future: Any = None) -> list[Any]:
+    return history.entries(data, instrument, future, "deribit", "main")
 
 
 def test_money_that_came_or_went_is_its_change_in_its_currency():
@@ -151,6 +151,36 @@ def test_a_delivered_future_goes_at_its_price_and_ends_its_session_even_with_not
     assert (paid.kind, paid.amount, paid.price) == (CashKind.DELIVERY, Decimal("0.12"), None)
     *_, paid = booked(row(**fields, change=Decimal("-0.0012")), dated)
     assert (paid.kind, paid.amount) == (CashKind.DELIVERY, 0)
+
+
+@pytest.mark.parametrize(
+    ("side", "is_call", "size"),
+    [
+        ("close sell", True, 20_000),
+        ("close buy", True, -20_000),
+        ("close sell", False, -20_000),
+        ("close buy", False, 20_000),
+    ],
+)
+def test_an_option_whose_row_names_its_future_brings_it_in_at_the_strike(side: str, is_call: bool, size: int):
+    data = row(
+        type="delivery",
+        side=side,
+        amount=5,
+        change=Decimal("-0.00075"),
+        commission=Decimal("0.00075"),
+        price=Decimal("0.1"),
+        instrument_name=OPTION["instrument_name"],
+        info={"delivered_into": DATED["instrument_name"], "strike": 4000.0},
+    )
+    held = msgspec.structs.replace(option, is_call=is_call)
+    assert history.delivered_into(data) == DATED["instrument_name"]
+    gone, came, fee = booked(data, held, dated)
+    assert (gone.instrument, abs(gone.size), gone.price) == (option.key, 5, None)
+    assert (came.instrument, came.size, came.price) == (dated.key, size, 4000)
+    assert fee.amount == Decimal("-0.00075")
+    (unknown,) = booked(data, held, None)
+    assert isinstance(unknown, UnknownEntry), "half of it is not booked"
 
 
 def test_an_option_delivered_in_cash_at_once_is_booked_as_well():

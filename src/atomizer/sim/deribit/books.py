@@ -8,6 +8,7 @@ from typing import Any
 
 from atomizer.sim.deribit.listings import Listing
 from atomizer.sim.matching import MatchingBook
+from atomizer.sim.recorded import RecordedBook
 
 KEPT_TRADES = 1000
 FIRST_CHANGE = 1_000_000
@@ -18,7 +19,7 @@ class VenueBook:
     """One instrument's queue and statistics.
 
     `live`: somebody looks or rests here, so generated liquidity is kept up. `ladders` are the generated
-    orders by side and price.
+    orders by side and price; `recorded` is the liquidity of a book that follows a recording instead.
     """
 
     def __init__(self, listing: Listing) -> None:
@@ -27,6 +28,7 @@ class VenueBook:
         self.live = False
         self.watchers = 0
         self.own_orders = 0
+        self.recorded: RecordedBook | None = None
         self.ladders: dict[int, dict[int, int]] = {BUY: {}, SELL: {}}
         self.change_id = FIRST_CHANGE * listing.number
         self.trades: deque[dict[str, Any]] = deque(maxlen=KEPT_TRADES)

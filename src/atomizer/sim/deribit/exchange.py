@@ -22,6 +22,7 @@ from atomizer.sim.deribit.floor import Floor
 from atomizer.sim.deribit.guards import Guards
 from atomizer.sim.deribit.listings import Listing
 from atomizer.sim.deribit.orders import Order, QuoteTag, Wish
+from atomizer.sim.deribit.playback import Playback
 from atomizer.sim.deribit.quoting import MassQuotes
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.deribit.settlement import Settlement
@@ -91,6 +92,7 @@ class Exchange(Floor):
         self.admission = Admission(self)
         self.entrance = Entrance(self, settings)
         self.guards = Guards(lambda: self.now_ms, self.underlyings, self.cancel, listener.mmp_triggered)
+        self.playback = Playback(settings.recording, self) if settings.recording else None
         self.quotes = MassQuotes(self, settings.quote_errors)
 
     def advance(self) -> None:
@@ -238,9 +240,11 @@ class Exchange(Floor):
         self.entrance.bump.notice()
 
     def anonymous_tick(self, elapsed_s: float) -> None:
-        """Makers and takers of every live book act once."""
+        """Makers and takers of every live book act once; recorded books move on."""
+        if self.playback is not None:
+            self.playback.advance(self.now_ns)
         for book in self.books.values():
-            if not book.live or book.state != OPEN:
+            if not book.live or book.state != OPEN or book.recorded is not None:
                 continue
             if not book.watchers and not book.own_orders:
                 self.release(book)
@@ -253,6 +257,12 @@ class Exchange(Floor):
                 underlying.flow.take(book, state, elapsed_s)
             if book.change_id != change_id:
                 self._listener.book_changed(book)
+
+    def play(self, book: VenueBook, side: int, ticks: int, lots: int, mode: Mode) -> int:
+        """A recorded order or trade, whose wait is over since it was recorded; returns its number."""
+        self._next_order += 1
+        self._match_anonymous(self._next_order, book, side, ticks, lots, mode)
+        return self._next_order
 
     # --- inside ---
 

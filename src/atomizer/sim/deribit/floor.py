@@ -135,7 +135,8 @@ class Floor:
         if not book.live and book.state == OPEN:
             book.live = True
             underlying = self.underlying(listing)
-            underlying.flow.refresh(book, underlying.state())
+            if book.recorded is None:
+                underlying.flow.refresh(book, underlying.state())
         return book
 
     def release(self, book: VenueBook) -> None:

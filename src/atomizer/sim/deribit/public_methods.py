@@ -113,6 +113,10 @@ def get_book_summary(call: Call) -> list[dict[str, Any]]:
     return [_summary(call, listing) for listing in _selected(call)]
 
 
+def get_book_summary_by_instrument(call: Call) -> list[dict[str, Any]]:
+    return [_summary(call, listing_of(call))]
+
+
 def _summary(call: Call, listing: Listing) -> dict[str, Any]:
     data = msgspec.json.decode(call.twin.hub.tickers.data(listing))
     body = {
@@ -202,6 +206,7 @@ METHODS: dict[str, Method] = {
     "public/ticker": ticker,
     "public/get_order_book": get_order_book,
     "public/get_book_summary_by_currency": get_book_summary,
+    "public/get_book_summary_by_instrument": get_book_summary_by_instrument,
     "public/get_index_price": get_index_price,
     "public/get_last_trades_by_instrument": get_last_trades,
     "public/get_last_trades_by_instrument_and_time": get_last_trades,

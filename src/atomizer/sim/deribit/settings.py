@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from atomizer.sim.recording import Recording
+
 
 @dataclass(frozen=True, slots=True)
 class Credential:
@@ -77,6 +79,7 @@ class DeribitTwinSettings:
         quote_errors: what a refused side of a mass quote means for the resting quote of that side (`stays`,
             `goes`) and for the other side (`together`: refused as well, `alone`). The venue's article says
             `goes_alone`, its release note of 25 November 2025 `stays_together`.
+        recording: depth and trades that some books follow instead of the generator.
         fees: rates of accounts that do not pay what the instruments say.
         settlement_pause_s: how long books stay in `settlement` at 08:00 UTC.
         archive_s: time from a delivery until its instruments are archived.
@@ -100,6 +103,7 @@ class DeribitTwinSettings:
     bumped_cancel: str = "ioc"
     quote_errors: str = "stays_together"
     margin_model: str = "segregated_sm"
+    recording: Recording | None = None
     fees: tuple[FeeOverride, ...] = ()
     settlement_pause_s: float = 5.0
     archive_s: float = 60.0

@@ -58,9 +58,10 @@ class Settlement:
         if self._until_ns is None and now_ns >= self.next_ns:
             if any(book.state == "halted" for book in self._exchange.books.values()):
                 return  # nothing settles while one book is halted
-            self._begin(self.next_ns)
-            self._until_ns = self.next_ns + self._pause_ns
-            self.next_ns = next_settlement_ns(max(self.next_ns, now_ns))
+            at_ns = next_settlement_ns(now_ns) - DAY_NS  # the last one, where several were slept through
+            self._begin(at_ns)
+            self._until_ns = at_ns + self._pause_ns
+            self.next_ns = at_ns + DAY_NS
         if self._until_ns is not None and now_ns >= self._until_ns:
             self._until_ns = None
             self._finish(now_ns)

@@ -101,7 +101,7 @@ class Tickers:
 
     def _linear(self, listing: Listing, underlying: Underlying, state: MarketState) -> str:
         """Futures, spot and combos: everything without a strike."""
-        mark = underlying.marks().mark[listing.name]
+        mark = underlying.mark(listing)
         bid, bid_amount, ask, ask_amount = self.touch(listing)
         band = abs(mark) * 0.1
         funding = ""

@@ -12,7 +12,7 @@ from atomizer.sim.calendar import DAY_NS, WEEK_NS, first_expiry_ns
 from atomizer.sim.deribit.accounts import Greeks, Marks
 from atomizer.sim.deribit.books import VenueBook
 from atomizer.sim.deribit.columns import OptionColumns
-from atomizer.sim.deribit.fixing import DELIVERY_QUANTUM, Fixing
+from atomizer.sim.deribit.fixing import DELIVERY_QUANTUM, WINDOW_NS, Fixing
 from atomizer.sim.deribit.flow import Flow
 from atomizer.sim.deribit.funding import Funding
 from atomizer.sim.deribit.listings import NS_PER_MS, Listing, future_name, list_expiry, list_market
@@ -41,6 +41,7 @@ class Underlying:
         self._first_number = NUMBERS_EACH * position
         self.funding = Funding(market, clock.now_ns())
         self.fixings: dict[int, Fixing] = {}
+        self.played: dict[str, float] = {}  # middles of recorded books
         self.columns = OptionColumns(market, self.fixings)
         created_ms = (market.start_ns - 7 * DAY_NS) // NS_PER_MS
         self.listings = list_market(market, self._first_number, created_ms)
@@ -51,6 +52,8 @@ class Underlying:
         self.flow = Flow(market, self.columns, self.fair, seed + position, trade)
         self._marks: Marks | None = None
         self._marks_step = -1
+        self._fixing_from_ns = 0
+        self.options: list[Listing] = []
         for expiry_ns in market.expiries:
             self._list([one for one in market.options if one.expiry_ns == expiry_ns], market.start_ns)
         while min(self.fixings) <= clock.now_ns():
@@ -59,10 +62,6 @@ class Underlying:
             self.list_next(expiry_ns)
 
     # --- what is listed ---
-
-    @property
-    def options(self) -> list[Listing]:
-        return [listing for listing in self.listings.values() if listing.option]
 
     @property
     def next_expiry_ns(self) -> int:
@@ -84,7 +83,7 @@ class Underlying:
         for listing in gone:
             self.expired[listing.name] = self.listings.pop(listing.name)
         del self.fixings[expiry_ns]
-        self._marks_step = -1
+        self._listed_anew()
         return gone
 
     def list_next(self, now_ns: int) -> list[Listing]:
@@ -98,7 +97,7 @@ class Underlying:
     def add_combo(self, combo: Listing) -> None:
         """List a combo of listed instruments."""
         self.listings[combo.name] = combo
-        self._marks_step = -1
+        self._listed_anew()
 
     def _list(self, options: list[ListedOption], now_ns: int) -> list[Listing]:
         first_row = self.columns.add(options, self.market.state(now_ns))
@@ -108,16 +107,23 @@ class Underlying:
         created_ms = (now_ns - 7 * DAY_NS if opening else now_ns) // NS_PER_MS
         fresh = list_expiry(self.market, options, first_row, self._first_number, created_ms)
         self.listings.update(fresh)
-        self._marks_step = -1
+        self._listed_anew()
         return list(fresh.values())
+
+    def _listed_anew(self) -> None:
+        """What was made of the listings is made again."""
+        self._marks_step = -1
+        self._fixing_from_ns = min(self.fixings, default=WINDOW_NS) - WINDOW_NS
+        self.options = [listing for listing in self.listings.values() if listing.option]
 
     # --- what it is worth ---
 
     def state(self) -> MarketState:
         """The market now; fixings take what is due."""
         now_ns = self._clock.now_ns()
-        for fixing in self.fixings.values():
-            fixing.advance(now_ns)
+        if now_ns >= self._fixing_from_ns:
+            for fixing in self.fixings.values():
+                fixing.advance(now_ns)
         return self.market.state(now_ns)
 
     def index(self) -> float:
@@ -140,8 +146,16 @@ class Underlying:
         fixing = self.fixings.get(listing.expiry_ns)
         return 1.0 - fixing.share if fixing is not None else 1.0
 
+    def play(self, name: str, middle: float) -> None:
+        """Mark a recorded instrument at the middle of its recorded book."""
+        if self.played.get(name) != middle:
+            self.played[name] = middle
+            self._marks_step = -1
+
     def fair(self, listing: Listing, state: MarketState) -> float:
-        """What makers hold fair, in the instrument's own unit."""
+        """What makers hold fair, in the instrument's own unit; of recorded ones what was recorded."""
+        if listing.name in self.played:
+            return self.played[listing.name]
         if listing.legs:
             return sum(leg.ratio * self.fair(leg.listing, state) for leg in listing.legs)
         if listing.option is not None:
@@ -165,35 +179,33 @@ class Underlying:
             self.columns.calls[rows],
         )
 
+    def mark(self, listing: Listing) -> float:
+        """Mark of one instrument without a strike: cheaper than all of them."""
+        return round(self.fair(listing, self.state()), 6 if listing.kind == "option_combo" else 4)
+
     def marks(self) -> Marks:
         """Marks of every instrument now: the generator's fair values."""
         state = self.state()
         if self._marks is None or state.step != self._marks_step:
-            prices = self.columns.prices(state)
-            coins = (prices[pricing.USD] / state.index).round(6).tolist()
-            rows = prices[[pricing.DELTA, pricing.GAMMA, pricing.VEGA, pricing.THETA]].tolist()
-            mark: dict[str, float] = {}
-            delta: dict[str, float] = {}
-            greeks: dict[str, Greeks] = {}
-            decays: dict[str, float] = {}
-            combos = []
+            options = self.options
+            names, rows = [listing.name for listing in options], [listing.row for listing in options]
+            prices = self.columns.prices(state)[:, rows]
+            mark = dict(zip(names, (prices[pricing.USD] / state.index).round(6).tolist(), strict=True))
+            delta = dict(zip(names, prices[pricing.DELTA].tolist(), strict=True))
+            greeks = prices[[pricing.GAMMA, pricing.VEGA, pricing.THETA]].T.tolist()
             for name, listing in self.listings.items():
-                if (left := self.decay(listing)) < 1.0:
-                    decays[name] = left
-                row = listing.row
-                if row >= 0:
-                    mark[name], delta[name] = coins[row], rows[0][row]
-                    greeks[name] = Greeks(rows[1][row], rows[2][row], rows[3][row])
-                elif listing.legs:
-                    combos.append(listing)
-                else:
-                    mark[name] = round(self.fair(listing, state), 4)
-                    delta[name] = left
-            for combo in combos:
-                mark[combo.name] = round(sum(leg.ratio * mark[leg.listing.name] for leg in combo.legs), 6)
+                if not listing.option:
+                    mark[name] = self.mark(listing)
+                    delta[name] = self.decay(listing)
+            fixing = any(one.taken for one in self.fixings.values())
             self.funding.advance(state.ts_ns)
             self._marks = Marks(
-                round(state.index, 4), mark, delta, greeks, decays, self.funding.coins_per_usd
+                round(state.index, 4),
+                mark,
+                delta,
+                dict(zip(names, map(Greeks._make, greeks), strict=True)),
+                {name: self.decay(one) for name, one in self.listings.items()} if fixing else {},
+                self.funding.coins_per_usd,
             )
             self._marks_step = state.step
         return self._marks

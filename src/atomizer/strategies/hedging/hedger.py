@@ -90,6 +90,7 @@ class Hedger:
         self._next_ns = engine.now_ns + settings.check_ms * MS
         if not settings.enabled:
             return {}
+        self._tries.rearm(engine.letters.rearmed_ns.get(underlying, 0))
         self._tries.learn(engine)
         if not engine.opened:
             self._watch.blind(engine)

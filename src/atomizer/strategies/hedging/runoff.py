@@ -49,15 +49,17 @@ class RunOff:
         units: dict[Terms, list[float]] = {}
         vols: dict[Terms, float] = {}
         total, window_s = 0.0, 0
+        widest = max(item.averaging_window_s for item in engine.capabilities.values())
         for holding, size in engine.ledger.position_sizes().items():
             instrument = engine.ledger.instruments[holding.instrument]
             left_s = ((instrument.expiry_ns or 0) - engine.now_ns) / S
             if instrument.underlying != self._underlying or left_s <= 0.0:
                 continue
-            own_s = engine.capabilities[holding.venue].averaging_window_s
-            widest = max(item.averaging_window_s for item in engine.capabilities.values())
             if left_s > widest:
                 continue
+            known = engine.capabilities.get(holding.venue)
+            # What was booked by hand carries a listed contract's name, and those fix on the average.
+            own_s = widest if known is None else known.averaging_window_s
             if instrument.kind is Kind.FUTURE and own_s:
                 unit = engine.exposure.unit(instrument, engine.now_ns).delta
                 total += float(size) * unit * (min(left_s / own_s, 1.0) - 1.0)

@@ -26,6 +26,14 @@ class Tries:
         self._misses: dict[str, int] = {}
         self._until_ns: dict[str, int] = {}
         self._counted_ns: dict[str, int] = {}
+        self._rearmed_ns = 0
+
+    def rearm(self, asked_ns: int) -> None:
+        """A person asked at this time to try again: what was passed over is asked again."""
+        if asked_ns > self._rearmed_ns:
+            self._rearmed_ns = asked_ns
+            self._misses.clear()
+            self._until_ns.clear()
 
     def learn(self, engine: Engine) -> None:
         """Count what ended without a fill, and what the gate holds back."""

@@ -47,7 +47,7 @@ class DeribitPort:
         self, settings: DeribitSettings, transport: Transport, clock: Clock, rng: random.Random
     ) -> None:
         self.venue = settings.venue
-        self.capabilities: Capabilities = capabilities(settings.venue)
+        self.capabilities: Capabilities = capabilities(settings)
         self._prefix = instrument_key(settings.venue, "")
         self._can_trade = settings.key is not None
         self._listing = Listing(settings, clock)
@@ -62,6 +62,7 @@ class DeribitPort:
             CancelOrder: trading.cancel,
             QueryOrder: trading.query,
         }
+        self._quotes = trading.quotes if settings.mmp_groups else None
 
     async def run(self, sink: Sink) -> None:
         """Serve until cancelled; without a key the market-data socket only."""
@@ -72,18 +73,23 @@ class DeribitPort:
                 group.create_task(self._trading.run())
 
     def send(self, commands: Sequence[Any]) -> None:
+        quotes = self._quotes
         for command in commands:
             take = self._takers.get(type(command))
             if take is not None:
                 listed = self._listing.by_key.get(command.instrument)
                 if listed is None:
                     self._trading.later(_unlisted(command))
+                elif quotes is not None and quotes.takes(command, listed):
+                    quotes.add(command, listed)
                 else:
                     take(command, listed)
             elif isinstance(command, ReadAccount):
                 self._trading.read(command)
             elif isinstance(command, Resubscribe):
                 self._market.resubscribe(command.instrument.removeprefix(self._prefix))
+        if quotes is not None:
+            quotes.flush()
 
     def instrument(self, name: str) -> Instrument | None:
         """What the venue lists under this name, once read."""
@@ -97,7 +103,7 @@ class DeribitMarketPort:
         self, settings: DeribitSettings, transport: Transport, clock: Clock, rng: random.Random
     ) -> None:
         self.venue = settings.venue
-        self.capabilities: Capabilities = capabilities(settings.venue)
+        self.capabilities: Capabilities = capabilities(settings)
         self._prefix = instrument_key(settings.venue, "")
         self._listing = Listing(settings, clock)
         self._market = MarketSocket(settings, transport, clock, rng, self._listing)

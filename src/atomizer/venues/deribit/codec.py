@@ -38,7 +38,7 @@ from atomizer.domain.instruments import (
     instrument_key,
 )
 from atomizer.domain.orders import EndReason, TimeInForce
-from atomizer.venues.deribit import wire
+from atomizer.venues.deribit import quote_wire, wire
 
 NS_PER_MS = 1_000_000
 BOOK_START = b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":"book.'
@@ -66,6 +66,9 @@ decode_summaries = msgspec.json.Decoder(wire.SummariesData).decode
 decode_account = msgspec.json.Decoder(wire.AccountData).decode
 decode_portfolio = msgspec.json.Decoder(wire.PortfolioData).decode
 decode_changes = msgspec.json.Decoder(wire.ChangesData).decode
+decode_mass_quote = msgspec.json.Decoder(quote_wire.MassQuoteResult).decode
+decode_mmp_configs = msgspec.json.Decoder(list[quote_wire.MmpConfig]).decode
+decode_mmp_trigger = msgspec.json.Decoder(quote_wire.MmpTrigger).decode
 decode_auth = msgspec.json.Decoder(wire.AuthResult).decode
 decode_channels = msgspec.json.Decoder(list[str]).decode
 decode_count = msgspec.json.Decoder(int).decode
@@ -89,6 +92,7 @@ _END_REASONS = {
     "edit_post_only_reject": EndReason.REJECTED,
     "settlement": EndReason.EXPIRED,
 }
+SET_MARK = "."
 OVER = frozenset({"filled", "cancelled", "rejected"})
 
 # Refusals after which the order may be gone at the venue: ask how it ended.
@@ -215,9 +219,18 @@ def index_price(data: wire.IndexData, venue: str) -> IndexPrice:
 # --- our orders and money ---
 
 
-def order_number(label_text: str | None) -> int:
-    """Our order id behind a label; 0 for an order that is not ours."""
-    return from_label(label_text) or 0 if label_text else 0
+def order_number(label_text: str | None, set_id: str | None, direction: str) -> int:
+    """Our order id behind a label, or behind the set id of a quote, which names both of its sides; 0 for an
+    order that is not ours."""
+    if label_text:
+        return from_label(label_text) or 0
+    bid, _, ask = (set_id or "").partition(SET_MARK)
+    return from_label(bid if direction == "buy" else ask) or 0
+
+
+def set_id(bid: int, ask: int) -> str:
+    """How a quote names its sides, 0 where it has only one."""
+    return f"{label(bid)}{SET_MARK}{label(ask)}"
 
 
 def order_event(
@@ -225,7 +238,7 @@ def order_event(
 ) -> OrderOpen | OrderEnded:
     """What the venue says of an order. `reply`: it answers our place or amend; `cancel_sent`: we asked for
     its end, so `user_request` means us and not a person at the venue's screen."""
-    oid = order_number(data.label)
+    oid = order_number(data.label, data.quote_set_id, data.direction)
     filled = whole(data.filled_amount, listed.lot)
     if data.order_state in OVER:
         return OrderEnded(
@@ -300,7 +313,7 @@ def fill(data: wire.TradeData, venue: str, account: str) -> Fill:
         size=data.amount,
         fee=data.fee,
         fee_currency=data.fee_currency,
-        order_id=order_number(data.label),
+        order_id=order_number(data.label, data.quote_set_id, data.direction),
         venue_order_id=data.order_id,
         maker=data.liquidity == "M",
         ts_ns=data.timestamp * NS_PER_MS,
@@ -314,21 +327,15 @@ def position(data: wire.PositionData, venue: str, account: str) -> PositionRepor
     return PositionReport(venue, account, f"{venue}:{data.instrument_name}", signed, mark=data.mark_price)
 
 
-def balance(
-    data: wire.PortfolioData, venue: str, account: str, funding: Decimal = Decimal(0)
-) -> BalanceReport:
-    """`excess` is the margin balance less initial margin.
-
-    `cash` counts what futures realised in this session, as the ledger does with each trade; the venue moves
-    its balance at the settlement. Funding of the session, known from positions, is booked there.
-    """
-    session = (data.futures_session_rpl or Decimal(0)) - funding
+def balance(data: wire.PortfolioData, venue: str, account: str) -> BalanceReport:
+    """`cash` is the balance, which futures profit reaches at the daily settlement; `excess` is the margin
+    balance less initial margin."""
     funds = data.equity if data.margin_balance is None else data.margin_balance
     return BalanceReport(
         venue=venue,
         account=account,
         currency=data.currency.upper(),
-        cash=data.balance + session,
+        cash=data.balance,
         equity=data.equity,
         excess=funds - data.initial_margin,
         margin_model=data.margin_model,

@@ -2,13 +2,15 @@
 
 Trades are booked from the trades themselves: their rows are checks. A settlement pays what the session
 earned, trades included, so the ledger is told the whole of it and takes off what it booked with the trades.
-An expiring option becomes a position in the future of its expiry (exercise, assignment) or nothing (expiry);
-the future's delivery follows as a row of its own. A row of a type that is not listed here moves nothing and
-is told as unknown: new types can come any time. Source: `private/get_transaction_log`.
+An expiring option becomes a position in the future of its expiry or nothing; the future comes in with a row
+of its own, or with the option's row where that says what it was delivered into. The future's delivery follows
+and pays. A row of a type that is not listed here moves nothing and is told as unknown: new types can come any
+time. Source: `private/get_transaction_log`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from atomizer.domain.bookings import CashKind, CashMove, PositionMove
@@ -51,17 +53,27 @@ def is_trade(row: wire.LogData) -> bool:
     return kind_of(row) in TRADES
 
 
-def entries(row: wire.LogData, listed: Instrument | None, venue: str, account: str) -> list[Entry]:
-    """What a row other than a trade's books. `listed`: the instrument it names, where its terms are known."""
+def delivered_into(row: wire.LogData) -> str:
+    """The future that an option's row says it became; empty where it says none."""
+    name = row.info.get("delivered_into") if isinstance(row.info, Mapping) else None
+    return name if isinstance(name, str) else ""
+
+
+def entries(
+    row: wire.LogData, listed: Instrument | None, future: Instrument | None, venue: str, account: str
+) -> list[Entry]:
+    """What a row other than a trade's books. `listed` and `future`: the instrument it names and the one it
+    was delivered into, where their terms are known."""
     kind, scribe = kind_of(row), Scribe(row, venue, account)
-    if row.instrument_name and listed is None:
-        return [scribe.unknown(f"the terms of {row.instrument_name} are not to be had")]
+    for name, known in ((row.instrument_name, listed), (delivered_into(row), future)):
+        if name and known is None:
+            return [scribe.unknown(f"the terms of {name} are not to be had")]
     if kind in CASH:
         return [scribe.cash(CASH[kind], row.change)]
     if kind == "settlement" and listed is not None:
         return _settled(row, scribe)
     if kind in MOVES and listed is not None:
-        return _moved(row, listed, scribe)
+        return _moved(row, listed, future, scribe)
     if kind in SUMMARIES and not row.change:
         return []
     return [scribe.unknown("a type of entry that is not known here")]
@@ -88,14 +100,16 @@ class Scribe:
             ts_ns=self._row.timestamp * NS_PER_MS,
         )
 
-    def position(self, size: Decimal, price: Decimal | None) -> PositionMove:
+    def position(
+        self, instrument: Instrument, size: Decimal, why: str, price: Decimal | None
+    ) -> PositionMove:
         return PositionMove(
             venue=self._venue,
             account=self._account,
-            instrument=self._instrument,
+            instrument=instrument.key,
             reference=str(self._row.id),
             size=size,
-            why=MOVES[kind_of(self._row)],
+            why=why,
             price=price,
             ts_ns=self._row.timestamp * NS_PER_MS,
         )
@@ -121,13 +135,19 @@ def _settled(row: wire.LogData, scribe: Scribe) -> list[Entry]:
     return [*booked, scribe.cash(CashKind.SETTLEMENT, row.change - funding, row.price)]
 
 
-def _moved(row: wire.LogData, listed: Instrument, scribe: Scribe) -> list[Entry]:
+def _moved(row: wire.LogData, listed: Instrument, future: Instrument | None, scribe: Scribe) -> list[Entry]:
     """A position goes or comes; its fee, and what it pays, where it pays."""
     side = _side(row.side)
     if side is None or row.amount is None:
         return [scribe.unknown(f"expected a side and an amount, found {row.side!r} and {row.amount}")]
     fee, kind = row.commission or ZERO, kind_of(row)
-    booked: list[Entry] = [scribe.position(side * abs(row.amount), row.price if listed.margined else None)]
+    gone = side * abs(row.amount)
+    price = row.price if listed.margined else None
+    booked: list[Entry] = [scribe.position(listed, gone, MOVES[kind], price)]
+    if future is not None and listed.strike is not None:
+        size = -gone if listed.is_call else gone
+        size *= listed.strike if future.size_in_quote else Decimal(1)
+        booked.append(scribe.position(future, size, MOVES["future_creation"], listed.strike))
     if fee:
         booked.append(scribe.cash(CashKind.FEE, -fee))
     paid = row.change + fee

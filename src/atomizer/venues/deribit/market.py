@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 
@@ -13,10 +14,12 @@ from atomizer.net.session import HandshakeError, Session, SessionSettings
 from atomizer.net.transport import Clock, Transport
 from atomizer.venues.deribit import codec, wire
 from atomizer.venues.deribit.listing import Listing
-from atomizer.venues.deribit.rpc import Rpc, VenueRefusedError, repeat
+from atomizer.venues.deribit.rpc import Rpc, repeat
 from atomizer.venues.deribit.settings import DeribitSettings
 
 log = logging.getLogger(__name__)
+# How long the states of new instruments are collected before the listing is read.
+NEW_LISTINGS_S = 1.0
 # Raw books need a socket that is logged in, and nothing more.
 READ_SCOPE = "account:read trade:none wallet:none custody:none"
 
@@ -39,6 +42,7 @@ class MarketSocket:
         self._listing = listing
         self._subscribed: set[str] = set()
         self._resubscribing: set[str] = set()
+        self._unlisted = False
         self.sink: Sink
         self.session: Session[None] = Session(
             SessionSettings(
@@ -84,6 +88,7 @@ class MarketSocket:
 
     def down(self, why: str) -> None:
         self._resubscribing.clear()
+        self._unlisted = False
         self.sink.put(FeedDown(self._feed, why))
         self.sink.flush()
 
@@ -133,7 +138,9 @@ class MarketSocket:
 
     def _state(self, data: wire.StateData) -> None:
         if not self._listing.state_changed(data):
-            self.session.spawn(self._listed(data.instrument_name))
+            if not self._unlisted:
+                self._unlisted = True
+                self.session.spawn(self._listed())
         elif data.state in codec.FINAL_STATES:
             self.session.spawn(self._leave(data.instrument_name))
 
@@ -163,15 +170,12 @@ class MarketSocket:
         await self._listing.load(self.rpc)
         await self._follow()
 
-    async def _listed(self, name: str) -> None:
-        """A state came of an instrument nobody here knows: it is new."""
-        try:
-            await self._listing.require(self.rpc, name)
-        except VenueRefusedError as error:
-            log.warning("%s: terms of %s not given: %s", self._feed, name, error)
-            return
-        self.sink.flush()
-        await self._follow()
+    async def _listed(self) -> None:
+        """States came of instruments nobody here knows: they are new. They come in crowds, so one read of the
+        listing serves all that came while it waited."""
+        await asyncio.sleep(NEW_LISTINGS_S)
+        self._unlisted = False
+        await self._refresh()
 
     async def _leave(self, name: str) -> None:
         """An instrument is over: its channels bring nothing more."""

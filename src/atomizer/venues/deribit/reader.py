@@ -8,7 +8,6 @@ answer that closes the bracket: what happens meanwhile is told before it or afte
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any, Protocol
 
 from atomizer.domain.commands import ReadAccount
@@ -104,7 +103,9 @@ class AccountReader:
                         self._tell(row, [self._scribe(row).unknown(f"no trade {row.trade_id} was told of")])
                     continue
                 listed = await self._known(row.instrument_name)
-                self._tell(row, history.entries(row, listed, self._settings.venue, self._settings.account))
+                future = await self._known(history.delivered_into(row))
+                venue, account = self._settings.venue, self._settings.account
+                self._tell(row, history.entries(row, listed, future, venue, account))
 
     def _scribe(self, row: wire.LogData) -> history.Scribe:
         return history.Scribe(row, self._settings.venue, self._settings.account)
@@ -124,21 +125,16 @@ class AccountReader:
 
     async def _holdings(self) -> None:
         venue, account = self._settings.venue, self._settings.account
-        funding: dict[str, Decimal] = {}
         for position in await self._rpc.call(
             "private/get_positions", {"currency": "any"}, codec.decode_positions
         ):
-            listed = await self._listing.require(self._rpc, position.instrument_name)
+            await self._listing.require(self._rpc, position.instrument_name)
             self.sink.put(codec.position(position, venue, account))
-            if listed is not None and position.realized_funding:
-                currency = listed.settlement
-                funding[currency] = funding.get(currency, Decimal(0)) + position.realized_funding
         found = await self._rpc.call("private/get_account_summaries", {}, codec.decode_summaries)
         used = {currency.upper() for currency in self._settings.currencies}
         for summary in found.summaries:
             if summary.currency.upper() in used:
-                earned = funding.get(summary.currency.upper(), Decimal(0))
-                self.sink.put(codec.balance(summary, venue, account, earned))
+                self.sink.put(codec.balance(summary, venue, account))
 
 
 async def read_log(command: ReadAccount, rpc: Rpc, currency: str) -> list[wire.LogData]:

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import ClassVar
 
 from atomizer.net.pacing import RetrySettings
 from atomizer.venues.deribit.auth import LoginKey
+
+
+@dataclass(frozen=True, slots=True)
+class MmpGroup:
+    """A group of mass quotes on the options of one index, and the protection it is under.
+
+    Limits count within `interval_s` from the first trade: `quantity` and `delta` in coins, `vega` in USD per
+    vol point (0: none); `max_quote_quantity` is the largest size per side and instrument. After a trigger
+    nothing is taken for `frozen_s` (0: until it is reset by hand).
+    """
+
+    name: str
+    index: str
+    interval_s: int
+    frozen_s: int
+    quantity: Decimal
+    delta: Decimal
+    max_quote_quantity: Decimal
+    vega: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +44,8 @@ class DeribitSettings:
 
     Checked before the first order, where set: `account_name` (the venue's user or system name),
     `margin_model` (its word, e.g. segregated_pm), `testnet` (the flag of its replies).
+
+    `mmp_groups`: quotes on their options go out in mass quotes; one group an index.
 
     `grant` is `client_credentials` or `client_signature`; asymmetric keys always sign; no `key` means public
     data only. Times in seconds; pings are sent when a socket is quiet that long, so they bound the age of
@@ -49,6 +71,7 @@ class DeribitSettings:
     account_name: str = ""
     margin_model: str = ""
     testnet: bool | None = None
+    mmp_groups: tuple[MmpGroup, ...] = ()
     market_ping_s: float = 0.2
     trading_ping_s: float = 2.0
     market_dead_s: float = 5.0

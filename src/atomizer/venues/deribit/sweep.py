@@ -131,7 +131,7 @@ async def _sweep(rpc: Rpc, prefix: str) -> list[Swept]:
     return [
         Swept(
             order.order_id,
-            order.label,
+            order.label or order.quote_set_id,
             order.instrument_name,
             outcomes[order.order_id],
             order.order_id in resting,
@@ -142,4 +142,6 @@ async def _sweep(rpc: Rpc, prefix: str) -> list[Swept]:
 
 async def _ours(rpc: Rpc, prefix: str) -> list[wire.OrderData]:
     orders = await rpc.call("private/get_open_orders", {}, codec.decode_orders)
-    return [order for order in orders if order.label.startswith(prefix)]
+    return [
+        order for order in orders if order.label.startswith(prefix) or order.quote_set_id.startswith(prefix)
+    ]

@@ -29,8 +29,9 @@ from atomizer.domain.ports import Sink
 from atomizer.net.session import HandshakeError, NotSentError, Session, SessionError, SessionSettings
 from atomizer.net.transport import Clock, Transport
 from atomizer.venues.deribit import codec, reader, wire
-from atomizer.venues.deribit.checks import SCOPE, StartRefusedError, check_account
+from atomizer.venues.deribit.checks import SCOPE, StartRefusedError, check_account, protect
 from atomizer.venues.deribit.listing import Listing
+from atomizer.venues.deribit.quoting import MassQuoter, MassSent
 from atomizer.venues.deribit.rpc import Rpc, VenueRefusedError
 from atomizer.venues.deribit.settings import DeribitSettings
 
@@ -46,7 +47,7 @@ ORDER_CHANNEL, TRADE_CHANNEL = "user.orders.any.any.raw", "user.trades.any.any.r
 
 
 # A request in flight: what was asked, and the instrument's terms at that time.
-Sent = tuple[PlaceOrder | AmendOrder | CancelOrder, Instrument]
+Sent = tuple[PlaceOrder | AmendOrder | CancelOrder, Instrument] | MassSent
 
 
 class TradingSocket:
@@ -92,7 +93,8 @@ class TradingSocket:
             rng,
         )
         self.rpc = Rpc(self.session, settings, clock)
-        self._reader = reader.AccountReader(self.rpc, listing, settings, self._order, self._book)
+        self.quotes = MassQuoter(self, settings.mmp_groups)
+        self._reader = reader.AccountReader(self.rpc, listing, settings, self.tell, self.book)
 
     # --- the session's owner ---
 
@@ -106,6 +108,7 @@ class TradingSocket:
             await self._listing.load(self.rpc)
         channels = [ORDER_CHANNEL, TRADE_CHANNEL]
         channels += [f"user.portfolio.{currency}" for currency in self._settings.currencies]
+        channels += [f"user.mmp_trigger.{group.index}" for group in self._settings.mmp_groups]
         missing = await self.rpc.subscribe("private", channels)
         if missing:
             raise HandshakeError(
@@ -117,6 +120,7 @@ class TradingSocket:
         """A fault of the account ends the process at start; later it keeps the socket down."""
         try:
             budget = await check_account(self.rpc, self._settings, scope)
+            await protect(self.rpc, self._settings)
         except StartRefusedError as refused:
             if self._was_up:
                 raise HandshakeError(str(refused)) from refused
@@ -137,7 +141,10 @@ class TradingSocket:
         self.rpc.fire("public/test", {})
 
     def timed_out(self, context: Sent) -> None:
-        self.sink.put(RequestTimedOut(context[0].order_id))
+        if isinstance(context, MassSent):
+            self.quotes.doubt(context.sides)
+        else:
+            self.sink.put(RequestTimedOut(context[0].order_id))
         self.sink.flush()
 
     def message(self, data: bytes, last: bool) -> None:
@@ -169,16 +176,15 @@ class TradingSocket:
 
     def place(self, command: PlaceOrder, listed: Instrument) -> None:
         number = self.rpc.next_number()
-        if command.deadline_ns != self._deadline_ns:
-            self._deadlines(command.deadline_ns)
-        data = codec.place(number, command, listed, self._valid_until_ms)
+        valid_until_ms, deadline_s = self.deadlines(command.deadline_ns)
+        data = codec.place(number, command, listed, valid_until_ms)
         if command.post_only:
             self._post_only.add(command.order_id)
         try:
             self.session.send_request(
                 data,
                 number,
-                self._deadline_s,
+                deadline_s,
                 (command, listed),
             )
         except NotSentError as error:
@@ -186,12 +192,11 @@ class TradingSocket:
 
     def amend(self, command: AmendOrder, listed: Instrument) -> None:
         number = self.rpc.next_number()
-        if command.deadline_ns != self._deadline_ns:
-            self._deadlines(command.deadline_ns)
+        valid_until_ms, deadline_s = self.deadlines(command.deadline_ns)
         post_only = command.order_id in self._post_only
-        data = codec.amend(number, command, listed, self._valid_until_ms, post_only=post_only)
+        data = codec.amend(number, command, listed, valid_until_ms, post_only=post_only)
         try:
-            self.session.send_request(data, number, self._deadline_s, (command, listed))
+            self.session.send_request(data, number, deadline_s, (command, listed))
         except NotSentError as error:
             self._later(AmendRefused(command.order_id, error.code, str(error)))
 
@@ -202,7 +207,7 @@ class TradingSocket:
         else:
             params = {"label": label(command.order_id), "currency": listed.settlement}
             data = codec.request(number, "private/cancel_by_label", params)
-        _remember(self._cancel_sent, command.order_id, None)
+        self.cancel_asked(command.order_id)
         deadline_s = asyncio.get_running_loop().time() + self._settings.request_timeout_s
         try:
             self.session.send_request(data, number, deadline_s, (command, listed))
@@ -223,12 +228,36 @@ class TradingSocket:
         self._reader.sink = self.sink
         self.session.spawn(self._reader.read(command))
 
-    def _deadlines(self, deadline_ns: int) -> None:
-        """A deadline on the venue's clock in ms, and in the loop's time: once for the requests of a turn."""
-        left_s = (deadline_ns - self._clock.now_ns()) / 1e9
-        self._deadline_ns = deadline_ns
-        self._valid_until_ms = (deadline_ns + self._offset_ns()) // NS_PER_MS
-        self._deadline_s = asyncio.get_running_loop().time() + left_s
+    def deadlines(self, deadline_ns: int) -> tuple[int, float]:
+        """Our deadline on the venue's clock in ms, and in the loop's time; a turn's requests share it."""
+        if deadline_ns != self._deadline_ns:
+            left_s = (deadline_ns - self._clock.now_ns()) / 1e9
+            self._deadline_ns = deadline_ns
+            self._valid_until_ms = (deadline_ns + self._offset_ns()) // NS_PER_MS
+            self._deadline_s = asyncio.get_running_loop().time() + left_s
+        return self._valid_until_ms, self._deadline_s
+
+    def cancel_deadline_ns(self) -> int:
+        """Until when a message of cancels alone may be answered."""
+        return self._clock.now_ns() + int(self._settings.request_timeout_s * 1e9)
+
+    def is_post_only(self, command: PlaceOrder | AmendOrder) -> bool:
+        """As the order was placed; remembered for its amends."""
+        if isinstance(command, PlaceOrder) and command.post_only:
+            self._post_only.add(command.order_id)
+        return command.order_id in self._post_only
+
+    def cancel_asked(self, order_id: int) -> None:
+        """From here on the order's end is ours."""
+        _remember(self._cancel_sent, order_id, None)
+
+    def listed(self, name: str) -> Instrument | None:
+        return self._listing.by_name.get(name)
+
+    async def ask(self, order_id: int, listed: Instrument) -> None:
+        """How an order stands, by the venue's id where it was ever told."""
+        known = next((venue_id for venue_id, number in self._ours.items() if number == order_id), "")
+        await self._query(order_id, listed, known)
 
     def later(self, event: Event) -> None:
         """An answer found here and now is told in a later batch, never from inside `send`."""
@@ -248,6 +277,9 @@ class TradingSocket:
     # --- answers ---
 
     def _reply(self, sent: Sent, message: wire.Message) -> None:
+        if isinstance(sent, MassSent):
+            self.quotes.answered(sent, message)
+            return
         command, listed = sent
         if message.error is not None:
             self._refusal(command, listed, message.error)
@@ -256,8 +288,8 @@ class TradingSocket:
         else:
             result = codec.decode_order_and_trades(message.result)
             for trade in result.trades:
-                self._book(trade)
-            self._order(result.order, listed, reply=True)
+                self.book(trade)
+            self.tell(result.order, listed, reply=True)
 
     def _refusal(
         self, command: PlaceOrder | AmendOrder | CancelOrder, listed: Instrument, error: wire.ErrorData
@@ -280,7 +312,7 @@ class TradingSocket:
 
     def _cancelled(self, command: CancelOrder, listed: Instrument, result: msgspec.Raw) -> None:
         if command.venue_order_id:
-            self._order(codec.decode_order(result), listed)
+            self.tell(codec.decode_order(result), listed)
         elif codec.decode_count(result) == 0:
             text = f"no open order with label {label(command.order_id)}"
             self.sink.put(CancelRefused(command.order_id, "none_cancelled", text, gone=True))
@@ -300,8 +332,8 @@ class TradingSocket:
                     for trade in await self.rpc.call(
                         "private/get_user_trades_by_order", params, codec.decode_trades
                     ):
-                        self._book(trade)
-                self._order(found, listed)
+                        self.book(trade)
+                self.tell(found, listed)
         except SessionError as error:
             log.warning("%s: query of order %s failed: %s", self._feed, label(order_id), error)
             self.sink.put(RequestTimedOut(order_id))
@@ -317,6 +349,8 @@ class TradingSocket:
                 if error.code in codec.GONE_CODES:
                     return None
                 raise
+        if self.quotes.is_quote(order_id):
+            return await self.quotes.find(order_id, listed)
         params = {"currency": listed.settlement, "label": label(order_id)}
         found = await self.rpc.call("private/get_order_state_by_label", params, codec.decode_orders)
         return max(found, key=lambda order: order.last_update_timestamp, default=None)
@@ -331,6 +365,8 @@ class TradingSocket:
             self._trades(codec.decode_trades(data))
         elif channel.startswith("user.portfolio."):
             self.sink.put(codec.balance(codec.decode_portfolio(data), self._venue, self._settings.account))
+        elif channel.startswith("user.mmp_trigger."):
+            self.quotes.triggered(codec.decode_mmp_trigger(data))
         elif channel.startswith("user.changes."):
             changes = codec.decode_changes(data)
             self._trades(changes.trades)
@@ -344,12 +380,12 @@ class TradingSocket:
             if listed is None:
                 self.session.spawn(self._after_listing(order.instrument_name, [], [order]))
             else:
-                self._order(order, listed)
+                self.tell(order, listed)
 
     def _trades(self, trades: list[wire.TradeData]) -> None:
         for trade in trades:
             if trade.instrument_name in self._listing.by_name:
-                self._book(trade)
+                self.book(trade)
             else:
                 self.session.spawn(self._after_listing(trade.instrument_name, [trade], []))
 
@@ -363,14 +399,14 @@ class TradingSocket:
         except VenueRefusedError as error:
             log.warning("%s: terms of %s unknown, told as they are: %s", self._feed, name, error)
         for trade in trades:
-            self._book(trade)
+            self.book(trade)
         for order in orders:
             if listed is not None:
-                self._order(order, listed)
+                self.tell(order, listed)
         self.sink.flush()
 
-    def _order(self, order: wire.OrderData, listed: Instrument, *, reply: bool = False) -> None:
-        number = codec.order_number(order.label)
+    def tell(self, order: wire.OrderData, listed: Instrument, *, reply: bool = False) -> None:
+        number = codec.order_number(order.label, order.quote_set_id, order.direction)
         event = codec.order_event(
             order,
             listed,
@@ -382,11 +418,12 @@ class TradingSocket:
             _remember(self._ours, order.order_id, number)
             if isinstance(event, OrderEnded):
                 self._post_only.discard(number)
+                self.quotes.ended(number, listed.name)
             elif order.post_only:
                 self._post_only.add(number)
         self.sink.put(event)
 
-    def _book(self, trade: wire.TradeData) -> None:
+    def book(self, trade: wire.TradeData) -> None:
         """Bookings; a trade without label belongs to the order its venue id was seen with."""
         for booked in codec.fills(trade, self._venue, self._settings.account):
             number = booked.order_id or self._ours.get(trade.order_id, 0)

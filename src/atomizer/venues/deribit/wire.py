@@ -137,6 +137,8 @@ class OrderData(msgspec.Struct):
     time_in_force: str = ""
     cancel_reason: str = ""
     post_only: bool = False
+    quote_set_id: str = ""
+    mmp_group: str = ""
     last_update_timestamp: int = 0
 
 
@@ -154,6 +156,7 @@ class TradeData(msgspec.Struct):
     liquidity: str = ""
     label: str | None = None
     timestamp: int = 0
+    quote_set_id: str | None = None
     legs: list[TradeData] | None = None
 
 
@@ -187,6 +190,7 @@ class LogData(msgspec.Struct):
     price: Decimal | None = None
     trade_id: str | None = None
     total_interest_pl: Decimal | None = None
+    info: Any = None
 
 
 class LogPage(msgspec.Struct):
@@ -203,15 +207,10 @@ class PositionData(msgspec.Struct):
     size: Decimal
     direction: str = "zero"
     mark_price: Decimal | None = None
-    realized_funding: Decimal | None = None
 
 
 class PortfolioData(msgspec.Struct):
-    """`user.portfolio.{currency}` and account summaries.
-
-    `futures_session_rpl`: what futures realised since the last settlement, funding included; it is not in the
-    balance yet.
-    """
+    """`user.portfolio.{currency}` and account summaries."""
 
     currency: str
     balance: Decimal
@@ -219,7 +218,6 @@ class PortfolioData(msgspec.Struct):
     initial_margin: Decimal = Decimal(0)
     margin_balance: Decimal | None = None
     margin_model: str = ""
-    futures_session_rpl: Decimal | None = None
 
 
 class SummariesData(msgspec.Struct):
