@@ -145,7 +145,7 @@ async def measure(bench: Bench, groups: int) -> dict[str, list[float]]:
 
 def run(quick: bool) -> list[dict[str, Any]]:
     groups = 40 if quick else 100
-    settings = ResponderSettings(edge_usd=0.0, mark_distance_points=1e9, dummy_price=None)
+    settings = ResponderSettings(edge_usd=0.0, mark_distance_points=1e9, skew_delta_usd_per_coin=0.0)
     real = codec.sign_quote
 
     async def work(bench: Bench) -> dict[str, list[float]]:

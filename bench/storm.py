@@ -106,7 +106,7 @@ async def measure(bench: Bench, seconds: float) -> dict[str, list[float]]:
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
-    settings = ResponderSettings(edge_usd=0.0, mark_distance_points=1e9, dummy_price=None)
+    settings = ResponderSettings(edge_usd=0.0, mark_distance_points=1e9, skew_delta_usd_per_coin=0.0)
 
     async def work(bench: Bench) -> dict[str, list[float]]:
         return await measure(bench, 20.0 if quick else 60.0)

@@ -8,8 +8,10 @@ import pytest
 from atomizer.cli import main
 from atomizer.cli.exits import Exit
 from atomizer.desk.errors import NotInJournalError
-from atomizer.desk.explain import explain, text
+from atomizer.desk.explain import explain, recomputed, text
+from atomizer.domain.commands import SendQuote
 from atomizer.domain.identity import label, order_id
+from tests.engine.rfq_desk import RfqDesk
 
 HEDGE = order_id(1, 2, 1)
 OF_RFQ_1 = ["rfq", "quote", "quote", "rfq_trade", "place", "order_open", "fill", "order_ended"]
@@ -52,6 +54,19 @@ def test_the_text_names_sides_labels_and_terms(story: Path) -> None:
     assert "  why\n    fair  77.0\n    edge  2.0" in shown
     assert f"{HEDGE} ({label(HEDGE)})" in shown
     assert "side            sell" in shown
+
+
+def test_a_quote_is_recomputed_from_what_is_stored() -> None:
+    quote = RfqDesk().quote()
+    stored = msgspec.json.decode(msgspec.json.encode(quote), type=SendQuote)
+    assert recomputed(stored) == "equal"
+    other = msgspec.structs.replace(stored, price_e18=stored.price_e18 + 1)
+    assert recomputed(other) == f"DIFFERENT: {stored.price_e18}"
+    assert recomputed(msgspec.structs.replace(stored, why={})).startswith("not possible")
+
+
+def test_the_text_says_how_the_price_came_out_again(story: Path) -> None:
+    assert "  recomputed: not possible" in "\n".join(text(explain(story, "rfq-1")))
 
 
 def test_nothing_found_says_what_an_id_is(story: Path) -> None:

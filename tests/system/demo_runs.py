@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import tempfile
+import multiprocessing
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from atomizer.analysis.session import of_journal
-from atomizer.analysis.summary import summary
-from atomizer.runtime.demo import DemoPlan, run_in_virtual_time
+from atomizer.analysis.sweep import Arm, run_one, sweep
+from atomizer.runtime.demo import DemoPlan
 
 NAKED_SHARE = 0.02
 
 
-def demo(seed: int, duration_s: float, *, hedge: bool = True, chain: Path | None = None) -> dict[str, Any]:
-    """The demo's JSON object for one seed."""
-    with tempfile.TemporaryDirectory(prefix="atomizer-test-") as name:
-        plan = DemoPlan(duration_s=duration_s, seed=seed, directory=Path(name), hedge=hedge, chain=chain)
-        reports = run_in_virtual_time(plan)
-        return summary(of_journal(plan.directory), reports)
+def demo(seed: int, duration_s: float, **changes: Any) -> dict[str, Any]:
+    """The demo's JSON object for one seed; `changes` are further fields of the plan."""
+    return run_one(DemoPlan(duration_s=duration_s, seed=seed, directory=Path(), **changes))
+
+
+def sweep_arms(
+    edges: Sequence[float], *, seeds: range, duration_s: float, informed: float = 0.0
+) -> list[Arm]:
+    """The demo at several edges over the same seeds, in two processes."""
+    plan = DemoPlan(duration_s=duration_s, seed=seeds[0], directory=Path(), informed=informed)
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as executor:
+        return list(sweep(plan, edges, len(seeds), executor))
 
 
 def unexplained(result: dict[str, Any]) -> float:

@@ -21,16 +21,18 @@ from atomizer.config.schema import Seconds
 from atomizer.domain.events import Event, IndexPrice
 from atomizer.domain.instruments import Side
 from atomizer.engine.core import Engine
+from atomizer.engine.ledger import Ledger
 from atomizer.engine.strategy import Level, Target
 from atomizer.net.transport import Application
 from atomizer.net.virtual import DEFAULT_START_NS, VirtualClock, run_virtual
 from atomizer.runtime.compose import plan
-from atomizer.runtime.node import Node
+from atomizer.runtime.node import Node, fold
 from atomizer.runtime.settings import Risk, Settings
 from atomizer.runtime.world import DERIBIT_PORT, HOST, RYSK_PORT, World, WorldPlan
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.faults import FaultSpec, FaultyApplication, parse_faults
 from atomizer.sim.rysk.behaviour import Acceptance, Behaviour, Faults
+from tests.system.by_hand import People
 from tests.system.mortal import POINTS, Doom, Killed, Life, MortalTransport, journal_of
 from tests.system.verdict import Venues, Verdict, judge
 
@@ -134,8 +136,11 @@ def behaviour(rng: random.Random) -> Behaviour:
 class KillSession:
     """Venues, and one node after another on one directory."""
 
-    def __init__(self, seed: int, kills: int, directory: Path, clock: VirtualClock) -> None:
+    def __init__(
+        self, seed: int, kills: int, directory: Path, clock: VirtualClock, *, people: bool = False
+    ) -> None:
         self.report = Report(seed)
+        self.people = People(seed) if people else None
         self._rng = random.Random(f"kills {seed}")
         self._kills = kills
         self._directory = directory
@@ -225,9 +230,13 @@ class KillSession:
             pass
         else:
             running = asyncio.create_task(node.run())
+            talking = asyncio.create_task(self.people.talk(node)) if self.people else None
             await asyncio.wait(
                 {running, life.ended}, timeout=life.doom.seconds, return_when=asyncio.FIRST_COMPLETED
             )
+            if talking is not None:
+                talking.cancel()
+                await asyncio.wait({talking})
         if not life.dead and running is not None and running.done():
             raise AssertionError(f"{self.where(number)}: the node ended by itself") from running.exception()
         life.die("time")
@@ -249,7 +258,10 @@ class KillSession:
         life = self._life = Life(Doom(1e9), self._rng)
         node = self.node(life, self._kills)
         running = asyncio.create_task(node.run())
+        talking = asyncio.create_task(self.people.talk(node)) if self.people else None
         await asyncio.wait({running}, timeout=FINAL_S)
+        if talking is not None:
+            talking.cancel()
         self.world.rysk.configure({"acceptance": "never"})
         await asyncio.wait({running}, timeout=CALM_S)
         if running.done():
@@ -266,6 +278,9 @@ class KillSession:
             self.world.network,
         )
         await judge(self.report.verdict, venues, self._directory)
+        if self.people is not None:
+            self.report.verdict.faults += self.people.faults(fold(self._directory, Ledger()), node.ledger)
+            self.report.verdict.counts.update(self.people.counts)
 
     def where(self, number: int) -> str:
         return f"seed {self.report.seed}, kill {number}"
@@ -289,11 +304,11 @@ def no_faults() -> dict[str, float]:
     return dict.fromkeys(Faults.__struct_fields__, 0.0)
 
 
-def run_seed(seed: int, kills: int) -> Report:
-    """Run one seed in virtual time, on a directory of its own."""
+def run_seed(seed: int, kills: int, *, people: bool = False) -> Report:
+    """Run one seed in virtual time, on a directory of its own; with `people` trades are brought by hand."""
 
     async def main(clock: VirtualClock) -> Report:
-        return await KillSession(seed, kills, Path(directory), clock).run()
+        return await KillSession(seed, kills, Path(directory), clock, people=people).run()
 
     with tempfile.TemporaryDirectory(prefix="atomizer-kills-") as directory:
         return run_virtual(main)

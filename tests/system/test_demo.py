@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.demo_runs import demo, faults, unexplained
+from atomizer.analysis.sweep import HEAD, line
+from tests.system.demo_runs import demo, faults, sweep_arms, unexplained
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 CHAINS = [
@@ -16,6 +17,7 @@ CHAINS = [
     SHARED / "data/okx_option_chains/BTC_2025-09-08_exp_2025-09-26_okx_chain.csv",
 ]
 HEDGED_SHARE = 0.4
+EDGES = [0.0, 0.5, 1.0, 2.0, 4.0]
 
 
 @pytest.mark.system
@@ -42,6 +44,43 @@ def test_the_demo_runs_on_recorded_chains(chain: Path) -> None:
     result = demo(4, 60.0, chain=chain)
     assert faults(result) == []
     assert result["trades_won"] > 0
+
+
+@pytest.mark.system
+def test_two_underlyings_are_answered_and_hedged_by_one_node() -> None:
+    result = demo(3, 60.0, underlyings=("ETH", "BTC"))
+    assert faults(result) == []
+    traded = {position["instrument"].partition("-")[0] for position in result["positions"]}
+    assert traded == {"rysk:ETH", "rysk:BTC", "deribit:ETH", "deribit:BTC"}
+    for track in result["naked_delta"]["by_underlying"].values():
+        assert abs(track["now"]) * 4000 < 5_000
+
+
+@pytest.mark.system
+def test_a_wider_edge_wins_less_on_the_same_flow() -> None:
+    none, usual, wide = sweep_arms([0.0, 1.0, 4.0], seeds=range(1, 3), duration_s=60.0)
+    assert none.won > wide.won
+    assert none.win_rate >= usual.win_rate >= wide.win_rate
+    assert none.differences == usual.differences == wide.differences == 0
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("informed", [0.0, 0.3])
+def test_the_price_wins_its_share_and_earns_what_it_charges(informed: float) -> None:
+    """Twenty fresh seeds, the same for every edge. Money is net of what is still due, see docs/demo.md."""
+    arms = sweep_arms(EDGES, seeds=range(1001, 1021), duration_s=300.0, informed=informed)
+    print("\n".join([HEAD, *(line(arm) for arm in arms)]))
+    rates = [arm.win_rate for arm in arms]
+    assert rates == sorted(rates, reverse=True)
+    none, usual = arms[0], arms[EDGES.index(1.0)]
+    assert 0.05 <= usual.win_rate <= 0.60
+    assert usual.net.mean > -2.0 * usual.net.error
+    if informed:
+        assert none.net.mean < -2.0 * none.net.error
+    for arm in arms:
+        assert arm.differences == 0
+        assert abs(arm.surprise.mean) <= 2.0 * arm.surprise.error, arm
+    assert abs(usual.hedge_bias.mean) <= 2.0 * usual.hedge_bias.error
 
 
 @pytest.mark.prove

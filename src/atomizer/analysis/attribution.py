@@ -110,7 +110,7 @@ class Attribution:
         size = int(trade.side) * float(trade.size)
         price = float(trade.price) if trade.price is not None else quote.price_e18 * 1e-18
         why = quote.why
-        self.parts.edge += size * (float(why["fair"]) - price)
+        self.parts.edge += size * (float(why.get("ratio", 1.0)) * float(why["fair"]) - price)
         inputs = Inputs(float(why["forward"]), float(why["vol"]), sent_ns)
         self._held.setdefault(trade.instrument, []).append(Lot(size, inputs))
 

@@ -92,7 +92,8 @@ class Economics:
         self._seen.add(key)
         size, why = float(trade.size), quote.why
         price = float(trade.price) if trade.price is not None else quote.price_e18 * 1e-18
-        costs = {name: float(why.get(name, 0.0)) * size for name in HEDGE_COSTS}
+        ratio = float(why.get("ratio", 1.0))  # fair value and costs are per coin, a price is per token
+        costs = {name: float(why.get(name, 0.0)) * ratio * size for name in HEDGE_COSTS}
         self.trades.append(
             Charged(
                 rfq_id=quote.rfq_id,
@@ -100,7 +101,7 @@ class Economics:
                 ts_ns=ts_ns,
                 delta=quote.delta * size,
                 value=abs(quote.delta) * size * float(why["index"]),
-                charged=int(trade.side) * size * (float(why["fair"]) - price),
+                charged=int(trade.side) * size * (ratio * float(why["fair"]) - price),
                 hedging=sum(costs.values()),
                 entry=0.5 * costs["cost_hedge"],
                 over_time=sum(costs[name] for name in OVER_TIME),

@@ -118,17 +118,24 @@ class Session:
             for key, booking in self.ledger.accounts.booked.items()
         )
 
-    def naked(self) -> dict[str, float]:
-        """Net delta in coins over all underlyings: now, time-weighted, largest."""
+    def naked(self) -> dict[str, Any]:
+        """Net delta in coins: now, time-weighted, largest; over all underlyings and of each."""
         if self.last_marks is None:
-            return {"now": 0.0, "time_weighted": 0.0, "max": 0.0}
+            return {"now": 0.0, "time_weighted": 0.0, "max": 0.0, "by_underlying": {}}
         seconds = max((self.last_marks_ns - self.first_marks_ns) / 1e9, 1e-9)
-        rows = self.last_marks.naked
-        integral = sum(row[1] - self.first_naked.get(name, (0.0, 0.0, 0.0))[1] for name, row in rows.items())
+        each = {
+            name: {
+                "now": row[0],
+                "time_weighted": (row[1] - self.first_naked.get(name, (0.0, 0.0, 0.0))[1]) / seconds,
+                "max": row[2],
+            }
+            for name, row in self.last_marks.naked.items()
+        }
         return {
-            "now": sum(row[0] for row in rows.values()),
-            "time_weighted": integral / seconds,
-            "max": max((row[2] for row in rows.values()), default=0.0),
+            "now": sum(row["now"] for row in each.values()),
+            "time_weighted": sum(row["time_weighted"] for row in each.values()),
+            "max": max((row["max"] for row in each.values()), default=0.0),
+            "by_underlying": each,
         }
 
     @property
@@ -189,8 +196,9 @@ class Session:
         return rows
 
     def dead_letters(self) -> int:
-        """What needs a person: open differences, bookings that contradict each other."""
-        return len(self.ledger.differences) + len(self.ledger.accounts.alarms)
+        """What needs a person: open letters; what came too late for one is counted all the same."""
+        untold = len(self.ledger.differences) + len(self.ledger.accounts.alarms)
+        return max(len(self.ledger.open_letters()), untold)
 
 
 def of_records(records: Iterable[tuple[Any, int]]) -> Session:

@@ -29,6 +29,17 @@ from atomizer.config import flags
 @click.option("--yes", is_flag=True, help="Do not ask for the account's name.")
 @click.option("--edge", type=float, help="Multiple of the configured edge.")
 @click.option(
+    "--performance-mode",
+    is_flag=True,
+    help="For storms: collect garbage between requests only, reuse prices for 50 ms, answer 32 per pass.",
+)
+@click.option("--cache-ttl", help="How long an option's price inputs are reused, e.g. 50ms. [default: 0]")
+@click.option(
+    "--parallel-quotes",
+    type=click.IntRange(min=1),
+    help="Requests answered per pass before market data is applied again. [default: 8]",
+)
+@click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
     envvar="ATOMIZER_DATA_DIR",
@@ -47,6 +58,9 @@ def command(
     live: bool,
     yes: bool,
     edge: float | None,
+    performance_mode: bool,
+    cache_ttl: str | None,
+    parallel_quotes: int | None,
     data_dir: Path | None,
     config_files: tuple[Path, ...],
     debug: bool,
@@ -67,6 +81,7 @@ def command(
         "exchange.name": exchange,
         "responder.dummy_price": dummy_price,
         "responder.edge_scale": edge,
+        **_speed(performance_mode, cache_ttl, parallel_quotes),
         "hedge.enable_delta": enable_hedging,
         "hedge.venue": hedge_exchange or (None if enable_cross_hedge else exchange),
         "hedge.cross": enable_cross_hedge or None,
@@ -84,6 +99,22 @@ def command(
         _confirm(settings.rysk.account)
     level = level_of(log_level=log_level, debug=debug, verbose=verbose, terminal=sys.stderr.isatty())
     return serve(loaded, level)
+
+
+def _speed(performance: bool, cache_ttl: str | None, parallel_quotes: int | None) -> dict[str, Any]:
+    """What the three speed flags set; the single ones are over the mode."""
+    from atomizer.config.schema import Seconds
+    from atomizer.strategies.responder_settings import PERFORMANCE
+
+    found: dict[str, Any] = dict(PERFORMANCE) if performance else {}
+    if cache_ttl is not None:
+        try:
+            found["responder.cache_ttl_ms"] = round(Seconds.parse(cache_ttl) * 1000)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--cache-ttl") from None
+    if parallel_quotes is not None:
+        found["responder.parallel_quotes"] = parallel_quotes
+    return found
 
 
 def _confirm(account: str) -> None:

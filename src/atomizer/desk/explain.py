@@ -16,6 +16,7 @@ from atomizer.desk.errors import NotInJournalError
 from atomizer.desk.index import Index, opened
 from atomizer.desk.naming import FIELDS, LEADING, Key, names
 from atomizer.domain import identity
+from atomizer.domain.commands import SendQuote
 from atomizer.domain.instruments import Side
 from atomizer.storage.journal import Record
 from atomizer.storage.words import time_text
@@ -31,6 +32,7 @@ class Step(msgspec.Struct, frozen=True):
     type: str
     fields: dict[str, Any]
     why: dict[str, Any]
+    recomputed: str = ""
 
 
 class Explanation(msgspec.Struct, frozen=True):
@@ -82,7 +84,20 @@ def _step(record: Record) -> Step:
     why = fields.pop("why", {})
     if not isinstance(why, dict):  # a booking's reason in words
         why = {"because": why}
-    return Step(record.sequence, record.ts_ns, fields.pop("type"), fields, why)
+    return Step(record.sequence, record.ts_ns, fields.pop("type"), fields, why, recomputed(record.body))
+
+
+def recomputed(body: msgspec.Struct) -> str:
+    """Whether the stored terms of a quote make its price again to the last digit; empty for anything else."""
+    if not isinstance(body, SendQuote):
+        return ""
+    from atomizer.models.rfq_quote import recompute  # brings a kernel: not for every explanation
+
+    try:
+        price_e18 = recompute(body.why)
+    except (KeyError, ValueError):
+        return "not possible: this quote does not hold every input"
+    return "equal" if price_e18 == body.price_e18 else f"DIFFERENT: {price_e18}"
 
 
 def text(explanation: Explanation) -> Iterator[str]:
@@ -90,6 +105,8 @@ def text(explanation: Explanation) -> Iterator[str]:
     for step in explanation.steps:
         yield f"#{step.sequence} {time_text(step.ts_ns)} {step.type}"
         yield from _laid_out(step.fields, "  ")
+        if step.recomputed:
+            yield f"  recomputed: {step.recomputed}"
         if step.why:
             yield "  why"
             yield from _laid_out(step.why, "    ")

@@ -53,6 +53,7 @@ def from_ledger(ledger: Ledger, now_ns: int) -> dict[str, Any]:
         "last_record": time_text(ledger.now_ns),
         "kill_level": ledger.risk.kill_level,
         "paused": list(ledger.risk.paused),
+        "controls": [rule.in_words() for rule in ledger.risk.controls],
         "naked": dict(ledger.risk.naked),
         "open_orders": [
             {
@@ -73,6 +74,10 @@ def from_ledger(ledger: Ledger, now_ns: int) -> dict[str, Any]:
             for purse, (report, _) in sorted(ledger.reported_balances.items())
         },
         "differences": [msgspec.to_builtins(item) for _, item in sorted(ledger.differences.items())],
+        "trade_states": ledger.trades.counts(),
+        "alerts": [
+            f"{item.letter_id} {item.kind} {item.subject}: {item.text}" for item in ledger.open_letters()
+        ],
         "live_signatures": len(signatures.signatures),
         "last_signature_dies_s": signatures.last_dies_s,
     }

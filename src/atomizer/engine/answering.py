@@ -66,6 +66,8 @@ class Answering:
         self._answered: dict[str, int] = {quote.command.rfq_id: 0 for quote in engine.ledger.quotes.values()}
         self._own_blocks: dict[tuple[str, str], bool] = {}
         self.take = self._arrived.append
+        # The earliest time at which something waiting may be late; a bound, for what was answered leaves it.
+        self._late_ns = NEVER
         self.due_ns = NEVER
 
     def run(self) -> None:
@@ -82,7 +84,7 @@ class Answering:
                     self._finish(rfq, self._answer(rfq, responder))
                 else:
                     self._line_up(rfq, responder)
-        if self._waiting or self._followed:
+        if self._waiting or self._followed or self.due_ns < NEVER:
             self._serve()
 
     # --- more requests than can be answered at once ---
@@ -93,11 +95,12 @@ class Answering:
         due_ns = engine.now_ns + responder.settings.answer_within_ms * MS
         if rfq.closes_ns:
             due_ns = min(due_ns, rfq.closes_ns)
+        self._late_ns = min(self._late_ns, due_ns)
         value = responder.value(rfq, engine)
         heapq.heappush(self._waiting, Waiting(-value, self._number, rfq, due_ns))
 
     def _serve(self) -> None:
-        """Answer by value as many as a pass may and the budget allows; refuse what has waited too long."""
+        """Answer by value as many as a pass may and the budget allows."""
         engine, taken = self._engine, 0
         now_ns = engine.now_ns
         while self._waiting:
@@ -112,21 +115,24 @@ class Answering:
             heapq.heappop(self._waiting)
             self._finish(first, self._answer(first, responder))
             taken += 1
-        if any(item.due_ns <= now_ns for item in self._waiting):
-            late = [item for item in self._waiting if item.due_ns <= now_ns]
-            self._waiting = [item for item in self._waiting if item.due_ns > now_ns]
-            heapq.heapify(self._waiting)
-            for item in sorted(late):
-                text = (
-                    f"{len(late) + len(self._waiting)} requests waited and this one was not reached in time"
-                )
-                self._finish(item.rfq, NoQuote(reason=Reason.OVER_BUDGET, text=text))
+        if self._late_ns <= now_ns:
+            self._refuse_late(now_ns)
+        elif not self._waiting:
+            self._late_ns = NEVER
         self._improve_due(now_ns)
-        self.due_ns = min((item.due_ns for item in self._waiting), default=NEVER)
-        if self._waiting and taken:
-            self.due_ns = now_ns + 1
+        self.due_ns = now_ns + 1 if self._waiting and taken else self._late_ns
         for followed in self._followed.values():
-            self.due_ns = min(self.due_ns, followed.due_ns)
+            self.due_ns = min(self.due_ns, followed.due_ns, followed.closes_ns)
+
+    def _refuse_late(self, now_ns: int) -> None:
+        """Refuse what has waited for too long."""
+        late = sorted(item for item in self._waiting if item.due_ns <= now_ns)
+        self._waiting = [item for item in self._waiting if item.due_ns > now_ns]
+        heapq.heapify(self._waiting)
+        self._late_ns = min((item.due_ns for item in self._waiting), default=NEVER)
+        for item in late:
+            text = f"{len(late) + len(self._waiting)} requests waited and this one was not reached in time"
+            self._finish(item.rfq, NoQuote(reason=Reason.OVER_BUDGET, text=text))
 
     def _token(self, rfq: Rfq) -> bool:
         """A message token of the venue; a venue without orders has the budget of its quotes."""

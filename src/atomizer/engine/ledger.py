@@ -29,7 +29,6 @@ from atomizer.domain.commands import (
     Fixing,
     HedgeState,
     InstrumentUsed,
-    LetterKind,
     LetterState,
     Marks,
     NonceBlock,
@@ -478,12 +477,10 @@ class Ledger:
     def _dead_letter(self, letter: DeadLetter) -> None:
         self.dead_letters[letter.letter_id] = letter
 
-    def letter_about(self, kind: LetterKind, subject: str) -> DeadLetter | None:
-        """The letter about this that is not resolved, if any: there is never more than one."""
-        for letter in self.dead_letters.values():
-            if (letter.kind, letter.subject) == (kind, subject) and letter.state is not LetterState.RESOLVED:
-                return letter
-        return None
+    def open_letters(self) -> list[DeadLetter]:
+        """What still waits for a person, oldest first."""
+        waiting = (LetterState.OPEN, LetterState.RETRYING)
+        return [letter for letter in self.dead_letters.values() if letter.state in waiting]
 
     # --- checks and the run ---
 

@@ -27,7 +27,7 @@ LATE_NS = 30 * S
 
 
 class Due(NamedTuple):
-    """One value to take; ordered by time, then by what it is of."""
+    """The next value to take of one quote or trade; ordered by time, then by what it is of."""
 
     due_ns: int
     venue: str
@@ -37,6 +37,7 @@ class Due(NamedTuple):
     after_s: int
     rfq_id: str
     instrument: str
+    since_ns: int
 
 
 class Markouts:
@@ -46,36 +47,31 @@ class Markouts:
         self._due: list[Due] = []
         for quote in ledger.quotes.values():
             self.quoted(quote.command, quote.sent_ns)
-        self._due = [due for due in self._due if due.due_ns > now_ns]
+        for due in [due for due in self._due if due.due_ns <= now_ns]:
+            self._due.remove(due)
+            self._follow(due, now_ns)
         heapq.heapify(self._due)
 
     def quoted(self, command: SendQuote, now_ns: int) -> None:
-        for after_s in AFTER_S:
-            due = Due(
-                now_ns + after_s * S,
-                command.venue,
-                command.account,
-                command.nonce,
-                QUOTE,
-                after_s,
-                command.rfq_id,
-                command.instrument,
-            )
-            heapq.heappush(self._due, due)
+        self._push(now_ns, command.venue, command.account, command.nonce, QUOTE, command)
 
     def traded(self, trade: RfqTrade, now_ns: int) -> None:
+        self._push(now_ns, trade.venue, trade.account, trade.nonce, TRADE, trade)
+
+    def _push(
+        self, now_ns: int, venue: str, account: str, nonce: int, kind: str, of: SendQuote | RfqTrade
+    ) -> None:
+        first = AFTER_S[0]
+        due = Due(now_ns + first * S, venue, account, nonce, kind, first, of.rfq_id, of.instrument, now_ns)
+        heapq.heappush(self._due, due)
+
+    def _follow(self, due: Due, now_ns: int) -> None:
+        """The next value of the same, the first that is not over yet."""
         for after_s in AFTER_S:
-            due = Due(
-                now_ns + after_s * S,
-                trade.venue,
-                trade.account,
-                trade.nonce,
-                TRADE,
-                after_s,
-                trade.rfq_id,
-                trade.instrument,
-            )
-            heapq.heappush(self._due, due)
+            if after_s > due.after_s and due.since_ns + after_s * S > now_ns:
+                due_ns = due.since_ns + after_s * S
+                heapq.heappush(self._due, due._replace(due_ns=due_ns, after_s=after_s))
+                return
 
     def emit_due(self, engine: Engine) -> None:
         """Value what is due."""
@@ -83,6 +79,7 @@ class Markouts:
             due = heapq.heappop(self._due)
             if engine.now_ns - due.due_ns <= LATE_NS:
                 engine.emit(_valued(due, engine))
+            self._follow(due, engine.now_ns)
 
 
 def _valued(due: Due, engine: Engine) -> Markout:

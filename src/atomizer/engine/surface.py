@@ -97,6 +97,18 @@ class Surface:
         while self.expiries and self.expiries[0] <= now_ns:
             del self.slices[self.expiries.pop(0)]
 
+    def gates(self, now_ns: int) -> dict[str, str]:
+        """Per expiry `ok`, or why nothing of it is quoted."""
+        found: dict[str, str] = {}
+        for expiry_ns in self.expiries:
+            one = self.slices[expiry_ns]
+            try:
+                one.require_fit(now_ns)
+                found[one.name] = "ok"
+            except NoPriceError as error:
+                found[one.name] = str(error)
+        return found
+
     # --- where an option lies ---
 
     def locate(self, strike: float, expiry_ns: int, now_ns: int, index: float = NAN) -> Located:
@@ -230,15 +242,16 @@ class Surface:
     def bounds(self, strike: float, expiry_ns: int, index: float, *, is_call: bool) -> tuple[float, float]:
         """Dearest bid that lies below the option and cheapest listed super-hedge, USD; 0 and infinity: none.
 
-        Super-hedges: the strike itself, or two around it mixed to it, at the same and the next later expiry.
+        Super-hedges: the strike itself, or two around it mixed to it, at the first expiry from this one on
+        that offers any.
         """
         floor, cap = 0.0, math.inf
         at = bisect_left(self.expiries, expiry_ns)
         for later in self.expiries[at : at + 2]:
             found = self.slices[later]
-            mixed = cheapest_mix(strike, found.strikes, found.asks[int(is_call)])
-            if mixed < cap:
-                cap = mixed
+            cap = cheapest_mix(strike, found.strikes, found.asks[int(is_call)])
+            if cap < math.inf:
+                break
         same = at < len(self.expiries) and self.expiries[at] == expiry_ns
         for earlier in self.expiries[max(at - 1, 0) : at + same]:
             found = self.slices[earlier]

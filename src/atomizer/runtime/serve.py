@@ -28,6 +28,8 @@ from atomizer.runtime.warm import warm
 from atomizer.telemetry import logs
 
 FREEZE_AFTER_S = 5.0
+# With `responder.quiet_gc`: how often young objects are collected, and every how manieth time all are.
+COLLECT_EVERY_S, WHOLE_EVERY = 1.0, 60
 
 
 def serve(loaded: Loaded[Settings], level: str) -> int:
@@ -64,11 +66,18 @@ def _announce(loaded: Loaded[Settings], engine: EngineSettings) -> None:
         numeraire={item.venue: item.numeraire for item in engine.accounts},
         hedges=engine.delta_name,
         limits=plain(settings.risk),
+        speed=speed_of(settings),
     )
     for line in (*loaded.overrides(), *loaded.notes):
         log.info("configuration", text=line)
     for line in resting(loaded):
         log.warning("setting_rests", text=line)
+
+
+def speed_of(settings: Settings) -> dict[str, Any]:
+    """What `--performance-mode`, `--cache-ttl` and `--parallel-quotes` came to."""
+    names = ("cache_ttl_ms", "parallel_quotes", "quiet_gc", "answer_within_ms")
+    return {name: getattr(settings.responder, name) for name in names}
 
 
 async def _serve(loaded: Loaded[Settings]) -> int:
@@ -97,7 +106,7 @@ async def _serve(loaded: Loaded[Settings]) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
-    loop.call_later(FREEZE_AFTER_S, _freeze)
+    loop.call_later(FREEZE_AFTER_S, _freeze, settings.responder.quiet_gc)
     try:
         await node.run()
     finally:
@@ -106,10 +115,21 @@ async def _serve(loaded: Loaded[Settings]) -> int:
     return 128 + received[0] if received else 0
 
 
-def _freeze() -> None:
-    """Start-up's objects never die: keep the collector from walking them in the pass."""
+def _freeze(quiet: bool) -> None:
+    """Start-up's objects never die: keep the collector from walking them in the pass.
+
+    `quiet`: the collector runs between passes only, once a second; whatever it takes falls into a pause.
+    """
     gc.collect()
     gc.freeze()
+    if quiet:
+        gc.disable()
+        asyncio.get_running_loop().call_later(COLLECT_EVERY_S, _collect, 0)
+
+
+def _collect(turn: int) -> None:
+    gc.collect(2 if turn % WHOLE_EVERY == 0 else 1)
+    asyncio.get_running_loop().call_later(COLLECT_EVERY_S, _collect, turn + 1)
 
 
 def _counts(node: Node) -> dict[str, Any]:

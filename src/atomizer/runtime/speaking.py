@@ -12,6 +12,7 @@ from atomizer.domain.bookings import Fill, RfqTrade
 from atomizer.domain.commands import (
     Breach,
     CancelOrder,
+    DeadLetter,
     Difference,
     HedgeState,
     PlaceOrder,
@@ -96,6 +97,16 @@ class Speaker:
             )
         elif isinstance(record, HedgeState):
             self._say_hedge(record)
+        elif isinstance(record, DeadLetter):
+            self._main.error(
+                "dead_letter",
+                letter_id=record.letter_id,
+                kind=str(record.kind),
+                subject=record.subject,
+                state=str(record.state),
+                attempts=record.attempts,
+                text=record.text,
+            )
         elif isinstance(record, Difference):
             self._main.error("difference", what=record.what, ours=record.ours, theirs=record.theirs)
         elif isinstance(record, Breach):

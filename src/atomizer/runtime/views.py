@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from atomizer.domain.commands import LetterState
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.trades import MANUAL, Trade
 from atomizer.engine.core import Engine
@@ -18,16 +17,15 @@ TRADES_SHOWN = 200
 def status(engine: Engine) -> dict[str, Any]:
     """How the core stands."""
     halts, now_ns, ledger = engine.halts, engine.now_ns, engine.ledger
-    letters = [
-        item
-        for item in ledger.dead_letters.values()
-        if item.state in (LetterState.OPEN, LetterState.RETRYING)
-    ]
+    letters = ledger.open_letters()
     return {
         "run": engine.run,
         "kill_level": halts.kill_level,
         "journal": halts.journal,
         "paused": {scope: str(why) for scope, why in sorted(halts.paused.items())},
+        "paused_until_ns": dict(sorted(halts.paused_until.items())),
+        "controls": [{"said": rule.in_words(), "until_ns": rule.until_ns} for rule in engine.controls.rules],
+        "surfaces": {name: surface.gates(now_ns) for name, surface in sorted(engine.surfaces.items())},
         "naked": dict(sorted(halts.naked.items())),
         "breaches": [msgspec.to_builtins(item) for _key, item in sorted(engine.breaches.open.items())],
         "unreconciled": {"/".join(key): text for key, text in sorted(halts.unreconciled.items())},
