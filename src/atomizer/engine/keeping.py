@@ -129,10 +129,8 @@ class Keeper:
 
     def _claimed_by(self, instrument: Instrument) -> int:
         """Who may rest there: whoever named it, else whoever claimed all of its underlying, else a person."""
-        named = self._claims.get(instrument.key)
-        if named is not None:
-            return named
-        return self._claims.get(f"{instrument.venue}:{instrument.underlying}-*", MANUAL_STRATEGY)
+        owner = self._claims.get(f"{instrument.venue}:{instrument.underlying}-*", MANUAL_STRATEGY)
+        return self._claims.setdefault(instrument.key, owner)
 
     def _unaccounted(self, instrument: Instrument) -> Held | None:
         """Nothing is placed before the account was read in this run: positions and fills are not known."""
@@ -151,8 +149,7 @@ class Keeper:
         key = (instrument.key, hedge, immediate)
         standing = self._standings.get(key) or self._judged(instrument, key)
         # A person's order rests wherever no strategy does.
-        owner = self._claimed_by(instrument)
-        if immediate or owner == slot.strategy:
+        if immediate or slot.strategy == (self._claims.get(instrument.key) or self._claimed_by(instrument)):
             held = self._gate.approve_order(
                 standing, instrument, slot.side, ticks, lots, engine.now_ns, order
             )

@@ -83,19 +83,13 @@ _CASES = tuple(
     for full in (False, True)
     for over in (False, True)
 )
-# Every transition as the kernel gives it.
-_TRANSITIONS = bytes(
+# Every transition as the kernel gives it: by state, answer and the three comparisons.
+TRANSITIONS = bytes(
     order_transition(state, answer, booked, total, final)
     for state in range(len(OrderState))
     for answer in range(ANSWERS)
     for booked, total, final in _CASES
 )
-
-
-def transition(state: int, answer: int, booked: int, total: int, final_filled: int) -> int:
-    """What `order_transition` says, looked up."""
-    case = (booked > 0) << 2 | (booked >= total) << 1 | (booked >= final_filled)
-    return _TRANSITIONS[(state * ANSWERS + answer) << 3 | case]
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")

@@ -52,9 +52,9 @@ from atomizer.domain.events import (
 )
 from atomizer.domain.instruments import Instrument, Side
 from atomizer.domain.orders import Answer, EndReason, OrderState, Purpose, TimeInForce
-from atomizer.engine import kernels
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
 from atomizer.engine.groups import Groups
+from atomizer.engine.kernels import ANSWERS, TRANSITIONS
 from atomizer.engine.trades import Trades
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
@@ -68,7 +68,6 @@ _FILLED = EndReason.FILLED
 _BOOKED = Answer.FILL
 _HEDGE = Purpose.HEDGE
 _STATES = tuple(OrderState)
-_transition = kernels.transition
 OPENING = "opening"  # how the references of an account's opening moves begin; its cash comes last
 CLOCK_SLACK_NS = 1_000_000_000
 # How far the venue's clock may be from where we think it is: its request deadlines are judged by it.
@@ -212,10 +211,11 @@ class Ledger:
     # --- orders ---
 
     def _step(self, order: Order, answer: Answer) -> None:
-        total = order.lots
+        booked, total = order.booked, order.lots
         if order.pend_lots > total:  # the largest total size that may be working
             total = order.pend_lots
-        state = _STATES[_transition(order.state, answer, order.booked, total, order.final_filled)]
+        case = (booked > 0) << 2 | (booked >= total) << 1 | (booked >= order.final_filled)
+        state = _STATES[TRANSITIONS[(order.state * ANSWERS + answer) << 3 | case]]
         if state is _DONE and order.state is not _DONE:
             self.finished[order.order_id] = self.orders.pop(order.order_id)
             if order.end is None:
