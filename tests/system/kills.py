@@ -44,6 +44,9 @@ CALM_S = 15.0
 FINAL_S = 12.0
 
 
+POLICIES = ("delta", "both", "resale")
+
+
 @dataclass
 class Report:
     """What one seed did."""
@@ -177,7 +180,10 @@ class KillSession:
             max_position_size=2_000.0,
         )
         return msgspec.structs.replace(
-            made, rfq=msgspec.structs.replace(made.rfq, valid=Seconds(VALID_S)), risk=wide
+            made,
+            rfq=msgspec.structs.replace(made.rfq, valid=Seconds(VALID_S)),
+            hedge=msgspec.structs.replace(made.hedge, policy=POLICIES[self.report.seed % len(POLICIES)]),
+            risk=wide,
         )
 
     def node(self, life: Life, number: int) -> Node:

@@ -663,7 +663,9 @@ class Engine:
         self.markouts.emit_due(self)
         held: dict[str, tuple[float, float, float]] = {}
         for holding in self.ledger.position_sizes():
-            instrument = self.ledger.instruments[holding.instrument]
+            instrument = self.ledger.instruments.get(holding.instrument)
+            if instrument is None:
+                continue
             try:
                 held[instrument.key] = self.valuation(instrument)
             except NoPriceError:

@@ -242,6 +242,17 @@ class Exposure:
             self._add_cash(purse, float(cash))
         self._follow_quotes(now_ns, settlement_margin_ns)
 
+    def last_unit(self, instrument: Instrument, now_ns: int) -> UnitGreeks:
+        """Greeks of one unit now, else those last known.
+
+        Raises:
+            NoPriceError: it was never priced.
+        """
+        found = self._unit_or_note(instrument, now_ns)
+        if found is None:
+            raise NoPriceError(f"{instrument.key} was never priced")
+        return found
+
     def _unit_or_note(self, instrument: Instrument, now_ns: int) -> UnitGreeks | None:
         """Greeks now, else those last known: a feed that went away closes no position."""
         found = self.units.get(instrument.key)
@@ -286,7 +297,10 @@ class Exposure:
             self._sums(underlying, "delta").base -= usd / index
 
     def _add_position(self, holding: Holding, size: float, now_ns: int) -> None:
-        instrument = self._ledger.instruments[holding.instrument]
+        instrument = self._ledger.instruments.get(holding.instrument)
+        if instrument is None:
+            self._without_terms(holding.instrument)
+            return
         unit = self._unit_or_note(instrument, now_ns)
         if unit is None:
             return
@@ -309,6 +323,12 @@ class Exposure:
             row = self._expiry_vega.setdefault((instrument.underlying, instrument.expiry_ns), [0.0, 0.0])
             row[0] += unit.vega * size
             row[1] += max(0.0, unit.vega * size)
+
+    def _without_terms(self, instrument: str) -> None:
+        """A position whose contract the journal does not describe could be of any underlying."""
+        self._unpriced[instrument] = "its contract terms are not known"
+        for underlying in self._hedges:
+            self._unknown[underlying] = f"{instrument} is held and its contract terms are not known"
 
     def _usd_delta(self, holding: Holding, instrument: Instrument, unit: UnitGreeks, size: float) -> float:
         """Coin account counted in USD: options at Black delta, futures at their entry."""

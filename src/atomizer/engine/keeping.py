@@ -70,7 +70,9 @@ class Keeper:
         """Reduce every future and perpetual to zero inside the collar; option books are not dumped."""
         targets: dict[Level, Target] = {}
         for holding, size in self._ledger.position_sizes().items():
-            instrument = self._ledger.instruments[holding.instrument]
+            instrument = self._ledger.instruments.get(holding.instrument)
+            if instrument is None:
+                continue
             book = self._market.usable_book(instrument.key, self._engine.now_ns)
             if instrument.kind not in (Kind.PERPETUAL, Kind.FUTURE) or book is None or book.mid is None:
                 continue

@@ -92,6 +92,7 @@ def inventory(engine: Engine) -> dict[str, Any]:
         "positions": rows,
         "index": _indices(engine),
         "now_ns": engine.now_ns,
+        "delta": engine.settings.delta_name,
         "net_delta": {name: engine.net_delta(name) for name in sorted(engine.surfaces)},
     }
 

@@ -8,6 +8,7 @@ import pytest
 
 from atomizer.domain import events as ev
 from atomizer.domain.bookings import Fill
+from atomizer.domain.commands import HedgeState
 from atomizer.domain.instruments import Side
 from atomizer.domain.orders import EndReason, Purpose, TimeInForce
 from atomizer.engine.settings import Limits
@@ -99,6 +100,8 @@ def test_both_hedges_the_delta_at_once_and_gives_it_back_as_the_resale_fills() -
     desk.ended(perp.order_id, perp.lots, EndReason.FILLED)
     back = placed(fill(desk, resale, 5, LISTED, "r"))
     assert {(order.instrument, order.side) for order in back} == {(PERP.key, Side.BUY)}
+    states = [item.state for item in desk.all if isinstance(item, HedgeState)]
+    assert states == ["hedging", "flat", "hedging"], "a resale that rests beside a whole hedge is no alarm"
     desk.fill_whole(back)
     assert abs(desk.engine.net_delta("ETH")) < 0.05
 
