@@ -433,7 +433,7 @@ class Engine:
 
     def _operator(self, event: ev.Operator) -> None:
         self.ledger.apply(event, self.now_ns)
-        if event.word in ("retry", "discard", "reconcile", "record", "execute", "withdraw"):
+        if event.word in ("retry", "discard", "reconcile", "record", "execute", "withdraw", "reverse"):
             self._asked(event)
             self._all_dirty()
             return
