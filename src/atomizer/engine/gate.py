@@ -189,6 +189,9 @@ class Gate:
         settings, terms = self._settings, rfq.terms
         if rfq.expiry_ns <= now_ns:
             return NoQuote(reason=Reason.EXPIRED, text="the option has expired")
+        settling = self._settling(rfq.expiry_ns, now_ns)
+        if settling:
+            return NoQuote(reason=Reason.SETTLING, text=settling)
         if terms.expiry_s % 86_400 != settings.expiry_second_of_day:
             return NoQuote(
                 reason=Reason.OFF_CALENDAR, text=f"expiry {terms.expiry_s} is not on the asset's calendar"
@@ -454,8 +457,21 @@ class Gate:
             )
         if hedge:
             return None
+        settling = self._settling(instrument.expiry_ns, now_ns)
+        if settling:
+            return Held(Reason.SETTLING, f"{instrument.key}: {settling}")
         refusal = self._halted(instrument.venue, account, instrument.underlying, now_ns)
         return Held(refusal.reason, refusal.text) if refusal is not None else None
+
+    def _settling(self, expiry_ns: int | None, now_ns: int) -> str:
+        """Why a series that is about to fix, or that just did, is not quoted; empty otherwise."""
+        if expiry_ns is None:
+            return ""
+        settings = self._settings
+        left_s = (expiry_ns - now_ns) / (1000 * MS)
+        if -settings.pulled_after_expiry_s < left_s <= settings.pulled_before_expiry_s:
+            return f"the series fixes in {left_s:.0f} s; quoting is pulled until it has settled"
+        return ""
 
     def _order_limits(self, instrument: Instrument, side: Side, size: float, unit: UnitGreeks) -> Held | None:
         """A reducing order skips delta and notional; of gamma and vega it may push none beyond its limit."""
