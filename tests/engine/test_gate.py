@@ -375,7 +375,7 @@ def test_nothing_is_signed_on_a_refusal() -> None:
     for changes in ({"chain_id": 1}, {"strike": 40_000.0}, {"size": "1000000"}):
         asked(desk, **changes)
     assert not [item for item in desk.all if isinstance(item, SendQuote)]
-    assert not desk.engine.exposure.live
+    assert not desk.engine.exposure.signed.live
 
 
 # --- every live signature counts ---

@@ -209,6 +209,7 @@ def test_the_compiled_fit_is_the_typed_one() -> None:
         np.array([0, 15]),
         vols - 0.006,
         vols + 0.006,
+        np.full(15, np.nan),
         np.array([forward]),
         np.array([years]),
         np.full((1, 5), np.nan),

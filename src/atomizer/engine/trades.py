@@ -100,6 +100,7 @@ class Trades:
             DeadLetter: self._manual.letter,
             HedgeState: self._hedge_state,
         }
+        self.kinds = frozenset(self._apply)
 
     def apply(self, record: object, now_ns: int) -> None:
         """Fold one record, after the ledger has folded it."""

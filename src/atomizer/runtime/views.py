@@ -36,7 +36,7 @@ def status(engine: Engine) -> dict[str, Any]:
         "index": _indices(engine),
         "net_delta": {name: track[0] for name, track in sorted(engine.naked.items())},
         "working_orders": len(ledger.orders),
-        "live_quotes": len(engine.exposure.live),
+        "live_quotes": len(engine.exposure.signed.live),
         "positions": {
             f"{key.venue}/{key.account}/{key.instrument}": str(size)
             for key, size in ledger.position_sizes().items()
