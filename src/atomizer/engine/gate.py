@@ -281,9 +281,11 @@ class Gate:
 
     def _within(self, rfq: Rfq, target: QuoteTarget) -> NoQuote | None:
         limits, exposure, size = self._settings.limits, self._exposure, float(rfq.size)
-        if exposure.unpriced:
-            name, why = next(iter(sorted(exposure.unpriced.items())))
-            return NoQuote(reason=Reason.MARKET_DATA_MISSING, text=f"position {name} cannot be valued: {why}")
+        for name, why in sorted(exposure.unpriced.items()):
+            if self._ledger.instruments[name].underlying == rfq.underlying:  # limits are per underlying
+                return NoQuote(
+                    reason=Reason.MARKET_DATA_MISSING, text=f"position {name} cannot be valued: {why}"
+                )
         most_delta = limits.delta_coins(target.underlying_price)
         for greek, reason, limit, unit in (
             ("delta", Reason.DELTA_LIMIT, most_delta, target.delta),
