@@ -27,7 +27,7 @@ from bench.venue import encode
 SECRET = "0x" + "17" * 32
 PER_GROUP = 20
 GROUP_EVERY_S = 30.0
-FITTED_S = 0.1  # the surface is fitted in the background
+FITTED_S = 0.1  # tickers, then the refit that they ask for
 FIELDS = {
     "assetAddress": "asset_address",
     "chainId": "chain_id",
@@ -97,7 +97,7 @@ def rfq_frame(bench: Bench, number: int) -> bytes:
         "createdAt": now_s,
         "validUntil": (now_s + 60) * 1000,
         "makers": [],
-        "isTakerBuy": bool(number % 3),
+        "isTakerBuy": is_put and bool(number % 3),  # calls are sold to us: no coins are held to cover them
         "auctionDeadline": (now_s + 3) * 1000,
         "isPremium": False,
         "premiumAsset": STABLE.wire,

@@ -18,7 +18,7 @@ from typing import Any
 from atomizer.strategies.rfq_responder import ResponderSettings, RfqResponder
 from bench.deribit import clock_cost
 from bench.node import INDEX, Bench, run_node
-from bench.rfq import rfq_frame
+from bench.rfq import FITTED_S, rfq_frame
 from bench.venue import index_frame, ticker_frame
 
 EXPIRIES, STRIKES = 10, 25  # calls and puts: 500 options
@@ -83,7 +83,10 @@ async def measure(bench: Bench, seconds: float) -> dict[str, list[float]]:
     storm: list[float] = []
     for number in range(IDLE_RFQS):
         await asyncio.sleep(IDLE_EVERY_S)
-        if number % 4 == 0:
+        if number % 40 == 0:
+            bench.tickers()
+            await asyncio.sleep(FITTED_S)
+        elif number % 4 == 0:
             bench.tickers(0)  # the index alone: the feed lives
         queue.ask(loop.time(), alone)
     begun_s, place, index = loop.time(), 0, INDEX
@@ -103,7 +106,7 @@ async def measure(bench: Bench, seconds: float) -> dict[str, list[float]]:
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
-    settings = ResponderSettings(edge_usd=0.0, mark_distance_points=1e9, dummy_price=None)
+    settings = ResponderSettings(edge_usd=0.0, mark_distance_points=1e9, skew_delta_usd_per_coin=0.0)
 
     async def work(bench: Bench) -> dict[str, list[float]]:
         return await measure(bench, 20.0 if quick else 60.0)

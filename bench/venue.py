@@ -7,16 +7,18 @@ Everything the adapters ask for at start-up is answered in the venues' own shape
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
-from atomizer.models.black import black76_price
+from atomizer.models.black import black76_greeks
 from atomizer.net.transport import Clock, Connection, Handler
 
 DERIBIT_URL, RYSK_URL = "ws://deribit.bench/ws/api/v2", "ws://rysk.bench"
 NS_PER_S = 10**9
+YEAR_NS = 365 * 86_400 * NS_PER_S
 SCOPE = "account:read_write trade:read_write"
 FUNDS = {"balance": 1000, "equity": 1000, "initial_margin": 0}
 encode = msgspec.json.encode
@@ -169,38 +171,39 @@ def push(channel: str, data: Any) -> bytes:
     return encode({"jsonrpc": "2.0", "method": "subscription", "params": {"channel": channel, "data": data}})
 
 
-def ticker_frame(listed: dict[str, Any], now_ns: int, index: float, vol: float = 0.6) -> bytes:
-    """A ticker with a live book around one mark vol."""
+def ticker_frame(listed: dict[str, Any], now_ns: int, index: float) -> bytes:
+    """A ticker of a live book: one vol point either side of a smile, at the prices these vols make."""
     name = listed["instrument_name"]
     data = {
         "instrument_name": name,
         "timestamp": now_ns // 1_000_000,
         "state": "open",
-        "mark_price": index if listed["kind"] == "future" else 0.05,
         "index_price": index,
         "underlying_price": index,
-        "best_bid_price": 0.049,
-        "best_ask_price": 0.051,
     }
-    if listed["kind"] == "option":
-        data |= option_quotes(listed, now_ns, index, vol)
+    if listed["kind"] == "future":
+        data |= {"mark_price": index, "best_bid_price": index - 0.05, "best_ask_price": index + 0.05}
+    else:
+        data |= _option_prices(listed, now_ns, index)
     return push(f"ticker.{name}.100ms", data)
 
 
-def option_quotes(listed: dict[str, Any], now_ns: int, index: float, vol: float) -> dict[str, float]:
-    """A market a vol point either side of one vol, in coin: calls and puts agree with the forward."""
-    years = (listed["expiration_timestamp"] / 1000 - now_ns / NS_PER_S) / (365 * 86_400)
-    bid, ask = (
-        black76_price(index, listed["strike"], years, side, 1.0, listed["option_type"] == "call") / index
-        for side in (vol - 0.01, vol + 0.01)
-    )
+def _option_prices(listed: dict[str, Any], now_ns: int, forward: float) -> dict[str, float]:
+    strike, is_call = float(listed["strike"]), listed["option_type"] == "call"
+    years = (listed["expiration_timestamp"] * 1_000_000 - now_ns) / YEAR_NS
+    k = math.log(strike / forward)
+    mark_vol = 0.6 - 0.1 * k + 0.5 * k * k
+
+    def price(vol: float) -> float:
+        return black76_greeks(forward, strike, years, vol, 0.0, is_call)[0] / forward
+
     return {
-        "bid_iv": 100 * vol - 1,
-        "ask_iv": 100 * vol + 1,
-        "mark_iv": 100 * vol,
-        "best_bid_price": bid,
-        "best_ask_price": ask,
-        "mark_price": 0.5 * (bid + ask),
+        "mark_price": price(mark_vol),
+        "best_bid_price": price(mark_vol - 0.01),
+        "best_ask_price": price(mark_vol + 0.01),
+        "bid_iv": 100 * (mark_vol - 0.01),
+        "ask_iv": 100 * (mark_vol + 0.01),
+        "mark_iv": 100 * mark_vol,
     }
 
 

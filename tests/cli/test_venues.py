@@ -55,7 +55,7 @@ def test_a_venue_that_does_not_answer_or_know_us_is_4_and_one_not_built_is_3(run
     assert code == Exit.NETWORK
     assert "not-the-secret" not in err
     code, _, err = said(running, "test-connection", "--exchange", "derive")
-    assert (code, "deribit, rysk" in err) == (Exit.CONFIG, True)
+    assert (code, "deribit, deribit2, rysk" in err) == (Exit.CONFIG, True)
 
 
 def test_markets_are_read_from_the_venue_where_no_node_runs(running: Stage, tmp_path: Path) -> None:

@@ -29,15 +29,17 @@ pytestmark = pytest.mark.system
 _NODE = """
 import asyncio, pathlib, sys
 from atomizer.runtime.control import ControlServer
+from atomizer.runtime.words import event_of
 from atomizer.storage.journal import Journal
 
 directory = pathlib.Path(sys.argv[1])
 
 async def main():
     journal = Journal.open(directory, reserve_bytes=4096)
-    def heard(operator):
-        journal.append(1, [operator], essential=True)
-    await ControlServer(directory / "node.sock", heard, dict).start()
+    def heard(request, by):
+        journal.append(1, [event_of(request, by, 1)], essential=True)
+        return {"done": f"{request.word} heard"}
+    await ControlServer(directory / "node.sock", heard).start()
     print("ready", flush=True)
     await asyncio.Event().wait()
 

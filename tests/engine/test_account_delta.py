@@ -222,6 +222,14 @@ def test_net_delta_agrees_with_the_published_cases() -> None:
     assert counted > 20
 
 
+def test_a_position_without_contract_terms_makes_the_delta_unknown() -> None:
+    made = exposure_of([], 3000.0, [])
+    made._ledger.accounts.positions[Holding("v", "0", "v:gone")] = Position(size=Decimal(1))
+    made.rebuild(NOW, {})
+    assert made.unknown == {"ETH": "v:gone is held and its contract terms are not known"}
+    assert made.unpriced
+
+
 def test_the_two_numeraires_differ_by_the_equity_in_coins() -> None:
     account = {
         "kind": "coin",

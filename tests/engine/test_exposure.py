@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ from atomizer.engine.settings import (
     Freshness,
     Limits,
 )
+from atomizer.engine.signed import Signed
 from atomizer.engine.strategy import Level, NoQuote, QuoteTarget, Target
 from atomizer.strategies.responder_settings import ResponderSettings
 from tests.engine.bench_desk import DERIBIT, HEDGE, PERP, T0, Desk, S
@@ -290,7 +292,7 @@ def test_a_reducing_order_lowers_delta_whatever_of_the_orders_in_flight_is_fille
 ) -> None:
     made = desk({})
     sums = made.engine.exposure.of("ETH", "delta")
-    sums.base, sums.up, sums.down = base, up, -down
+    sums.base, sums.orders_up, sums.orders_down = base, up, -down
     if change and made.engine.gate.reducing("ETH", change):
         for filled in (0.0, up, -down, up - down, share * up, -share * down, share * up - (1 - share) * down):
             before = base + filled
@@ -304,3 +306,33 @@ def test_a_reducing_order_may_not_pass_through_zero() -> None:
     assert made.engine.gate.reducing("ETH", -3.0)
     assert not made.engine.gate.reducing("ETH", -3.5)
     assert not made.engine.gate.reducing("ETH", 0.5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(RFQS, st.data())
+def test_quotes_counted_one_by_one_are_those_counted_anew(
+    asked: list[tuple[int, Side, int, bool]], data: st.DataObject
+) -> None:
+    """Through trades and deaths, what is kept current equals a count of what the ledger holds open."""
+    made = desk({})
+    for number, (strike, side, tenths, is_call) in enumerate(asked):
+        made.feed(rfq(number, strike, side, tenths, is_call=is_call))
+        if not made.engine.ledger.quotes:
+            continue
+        quotes = [what for what in may_happen(made) if isinstance(what, SendQuote)]
+        if quotes and data.draw(st.booleans(), label="trade"):
+            made.feed(executed(made, quotes[0], number, 1.0))
+        made.tick(after_ms=data.draw(st.sampled_from([1.0, 300.0, 20_000.0]), label="wait"))
+        exposure, ledger = made.engine.exposure, made.engine.ledger
+        exposure.agreed_ns[next(iter(ledger.quotes))[:2]] = made.now_ns
+        exposure.rebuild(made.now_ns, {})
+        kept, anew = exposure.signed, Signed(ledger.instruments)
+        anew.follow(ledger.open_quotes)
+        assert kept.live == anew.live
+        assert kept.takers == anew.takers
+        for underlying, worth in anew.worth.items():
+            now = kept.worth[underlying]
+            assert now.count == worth.count
+            for one, other in ((now.delta, worth.delta), (now.gamma, worth.gamma), (now.vega, worth.vega)):
+                assert one.up == pytest.approx(other.up, abs=1e-9)
+                assert one.down == pytest.approx(other.down, abs=1e-9)

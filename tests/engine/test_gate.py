@@ -110,6 +110,18 @@ def _hedge_failed() -> Refused:
     return asked(desk)
 
 
+def _settling() -> Refused:
+    """Quoted at 07:24, pulled from 07:25 on."""
+    desk = RfqDesk()
+    desk.now_ns = (NEAR_S - 36 * 60) * S
+    desk.refresh(after_s=1.0)
+    desk.feed(*chain_events())
+    answer = desk.ask()
+    assert not isinstance(answer, Refused) or answer.reason is not Reason.SETTLING
+    desk.refresh(after_s=60.0)
+    return asked(desk)
+
+
 def external_fill(size: str = "4000") -> Fill:
     return Fill(
         venue="deribit",
@@ -210,6 +222,7 @@ CASES: dict[Reason, Callable[[], Refused]] = {
     Reason.COLLATERAL_NOT_ALLOWED: lambda: asked(collateral_token="0xbad"),
     Reason.NO_HEDGE_MARKET: lambda: asked(underlying="BTC", asset=BITCOIN, collateral_token=BITCOIN),
     Reason.EXPIRED: lambda: asked(expiry_s=EIGHT - 86_400),
+    Reason.SETTLING: _settling,
     Reason.OFF_CALENDAR: lambda: asked(expiry_s=NEAR_S + 1),
     Reason.STRIKE_OUT_OF_RANGE: lambda: asked(strike=40_000.0),
     Reason.QUANTITY_OUT_OF_BOUNDS: lambda: asked(size="1000000"),
@@ -362,7 +375,7 @@ def test_nothing_is_signed_on_a_refusal() -> None:
     for changes in ({"chain_id": 1}, {"strike": 40_000.0}, {"size": "1000000"}):
         asked(desk, **changes)
     assert not [item for item in desk.all if isinstance(item, SendQuote)]
-    assert not desk.engine.exposure.live
+    assert not desk.engine.exposure.signed.live
 
 
 # --- every live signature counts ---

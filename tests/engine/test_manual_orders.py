@@ -382,15 +382,24 @@ def test_nothing_refuses_a_trade_that_was_done() -> None:
     assert len(answer["flags"]) == 2
 
 
-def test_a_bust_of_a_recorded_trade_takes_it_back() -> None:
-    from atomizer.domain.bookings import Reversal
-
+def test_a_recorded_trade_that_was_none_is_reversed_once_and_said_why() -> None:
     door = Door()
     door.say("record", request_id="otc-1", args=order())
-    (key,) = door.trade("otc-1").bookings
-    door.feed(Reversal(venue="manual", account="manual", key=key, why="typed in twice"))
-    assert door.trade("otc-1").state is TradeState.CANCELLED
+    answer = door.say("reverse", scope="otc-1", args={"reason": "typed in twice"})
+    assert (answer["trade"]["state"], answer["trade"]["why"]) == ("cancelled", "typed in twice")
     assert not door.engine.ledger.position_sizes()
+    again = door.say("reverse", scope="otc-1", args={"reason": "typed in twice"})
+    assert again["done"] == "otc-1 was reversed before"
+    assert "names another trade" in door.say("record", request_id="otc-1", args=order())["error"]
+
+
+def test_what_a_venue_told_of_is_not_a_persons_to_undo() -> None:
+    door = Door()
+    door.say("execute", request_id="m-1", args=order(price="4000.5", time_in_force="ioc"))
+    found = placed(door.out)
+    door.feed(filled(found, 399), ended(found, 399, EndReason.FILLED))
+    assert "expected a recorded trade" in door.say("reverse", scope="m-1", args={"reason": "no"})["error"]
+    assert door.trade("m-1").bookings
 
 
 # --- other letters ---

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import pairwise, product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from atomizer.domain import events as ev
 from atomizer.domain.commands import QueryOrder, Refused
@@ -344,3 +346,18 @@ def test_finished_orders_are_forgotten_after_two_days() -> None:
     assert desk.engine.ledger.find(order.order_id) is not None
     desk.tick(after_ms=2 * 3600 * 1000)
     assert desk.engine.ledger.find(order.order_id) is None
+
+
+@given(
+    st.sampled_from(list(OrderState)),
+    st.sampled_from(list(Answer)),
+    st.integers(0, 5),
+    st.integers(0, 5),
+    st.integers(-1, 5),
+)
+def test_the_table_of_transitions_is_the_kernel(
+    state: OrderState, answer: Answer, booked: int, total: int, final: int
+) -> None:
+    case = (booked > 0) << 2 | (booked >= total) << 1 | (booked >= final)
+    found = kernels.TRANSITIONS[(state * kernels.ANSWERS + answer) << 3 | case]
+    assert found == order_transition(state, answer, booked, total, final)

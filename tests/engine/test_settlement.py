@@ -251,3 +251,23 @@ def test_the_accounts_own_rate_replaces_the_declared_one() -> None:
     desk.feed(ev.BudgetRead("deribit", 24.0, 80.0))
     budget = desk.engine.flight._budgets["deribit"]._budget
     assert (budget.per_s, budget.burst, budget.reserve) == (24.0, 80.0, 10.0)
+
+
+def test_what_comes_late_of_an_expired_option_is_no_fault() -> None:
+    """After a delivery an option is told to be closed, and another one's last ticker arrives."""
+    desk = Desk()
+    near = [
+        msgspec.structs.replace(
+            OPTION, key=f"deribit:ETH-X-{strike}-C", strike=Decimal(strike), expiry_ns=desk.now_ns + 10**9
+        )
+        for strike in (3900, 4000, 4100)
+    ]
+    desk.feed(*(ev.InstrumentListed(item) for item in near))
+    desk.feed(ev.Look(), after_ms=2_000)
+    desk.feed(ev.InstrumentListed(msgspec.structs.replace(near[0], open=False)))
+    desk.feed(ev.Ticker(instrument=near[2].key, bid=0.1, ask=0.2, forward=4000.0, index=4000.0))
+    assert not desk.engine.surfaces["ETH"].expiries
+    later = msgspec.structs.replace(near[1], expiry_ns=desk.now_ns + 3600 * 10**9)
+    desk.feed(ev.InstrumentListed(later))
+    desk.feed(ev.Ticker(instrument=near[2].key, bid=0.1, ask=0.2, forward=4000.0, index=4000.0))
+    assert list(desk.engine.surfaces["ETH"].expiries) == [later.expiry_ns]

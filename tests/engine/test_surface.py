@@ -45,7 +45,7 @@ class Book:
         for expiry_s in expiries:
             for strike in STRIKES:
                 for is_call in (True, False):
-                    self.surface.list_option(option("deribit", strike, expiry_s, is_call=is_call))
+                    self.surface.list_option(option("deribit", strike, expiry_s, is_call=is_call), T0)
         return self
 
     def told(self, half: float = 0.005, **changes: Any) -> Book:

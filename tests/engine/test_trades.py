@@ -290,3 +290,16 @@ def test_the_hedgers_own_word_counts() -> None:
     assert state_of(desk, quote.rfq_id) is TradeState.EXECUTED
     ledger.apply(msgspec.structs.replace(failed, state="flat"), T0)
     assert state_of(desk, quote.rfq_id) is TradeState.HEDGED
+
+
+def test_an_rfq_that_nobody_answers_does_not_wait_for_ever() -> None:
+    ledger = Ledger()
+    desk = RfqDesk()
+    ledger.apply(desk.rfq(rfq_id="ignored"), T0)
+    ledger.apply(desk.rfq(rfq_id="young"), T0 + 100 * S)
+    ledger.apply(Marks(index={}, instruments={}, naked={}), T0 + 119 * S)
+    assert ledger.trades.trades["ignored"].state is TradeState.PENDING
+    ledger.apply(Marks(index={}, instruments={}, naked={}), T0 + 121 * S)
+    trade = ledger.trades.trades["ignored"]
+    assert (trade.state, trade.why) == (TradeState.CANCELLED, "not answered in time")
+    assert ledger.trades.trades["young"].state is TradeState.PENDING

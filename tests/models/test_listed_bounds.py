@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atomizer.models.black import black76_price
 from atomizer.models.inputs import ModelInputError
-from atomizer.models.listed_bounds import ListedPrice, interpolated_ask, price_bounds
+from atomizer.models.listed_bounds import ListedPrice, cheapest_mix, interpolated_ask, price_bounds
 
 MONTH = 30.0 / 365.0
 NONE = math.nan
@@ -63,3 +64,17 @@ def test_crossed_listing_is_refused() -> None:
 def test_strike_that_is_no_number_is_refused() -> None:
     with pytest.raises(ModelInputError, match="strike"):
         price_bounds(math.nan, MONTH, [], is_call=True, forward=3000.0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(0.001, 0.5) | st.just(math.nan), min_size=9, max_size=9), st.floats(2900.0, 5100.0))
+def test_the_compiled_mix_is_the_cheaper_of_the_strike_itself_and_the_typed_mix(
+    asks: list[float], strike: float
+) -> None:
+    strikes = [3000.0 + 250.0 * number for number in range(9)]
+    listed = [ListedPrice(one, 0.1, math.nan, ask) for one, ask in zip(strikes, asks, strict=True)]
+    for asked in (strike, strikes[4]):
+        own = [ask for one, ask in zip(strikes, asks, strict=True) if one == asked and not math.isnan(ask)]
+        mixed = interpolated_ask(asked, listed)
+        expected = min([*own, math.inf if math.isnan(mixed) else mixed])
+        assert cheapest_mix(asked, np.array(strikes), np.array(asks)) == pytest.approx(expected)

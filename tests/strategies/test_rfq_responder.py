@@ -486,7 +486,7 @@ def test_an_improvement_beats_the_best_by_a_step_late_in_the_window_with_its_own
     (better,) = outbid(desk, quote, 0.0005)
     assert better.price_e18 / 1e18 == pytest.approx(price(quote) * 1.0005 * 1.0025, rel=1e-4)
     assert better.nonce == quote.nonce + 1
-    assert len(desk.engine.exposure.live) == 2
+    assert len(desk.engine.exposure.signed.live) == 2
     sent_ns = desk.engine.ledger.quotes["rysk", "maker", better.nonce].sent_ns
     assert 1.0 * S < sent_ns - asked_ns < 2.0 * S
     assert recompute(better.why) == better.price_e18

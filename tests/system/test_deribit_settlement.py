@@ -73,3 +73,34 @@ def test_two_accounts_cross_a_settlement_and_an_expiry_without_a_difference(
     for venue in VENUES:
         assert {(venue, CashKind.SETTLEMENT), (venue, CashKind.DELIVERY), (venue, CashKind.FEE)} <= kinds
     assert not session.node.engine.halts.unreconciled
+
+
+@pytest.mark.system
+def test_orders_held_in_the_speed_bump_are_working_until_their_end_is_known(
+    tmp_path: Path,
+) -> None:
+    session = run_accounts(
+        tmp_path,
+        3,
+        {"deribit": first, "deribit2": second},
+        BOOKS,
+        faults="loss=0.005,dup=0.05,delay=5..80ms",
+        speed_bump_ms=10.0,
+        after_s=-180,
+        judge=truth,
+    )
+    assert session.differences == []
+    assert session.ours == session.theirs
+    assert session.ours["deribit"]["positions"][CALL] == 10
+    assert session.ours["deribit2"]["positions"][PUT] == -6
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("seed", range(20, 30))
+def test_every_market_is_settled_without_a_difference(tmp_path: Path, seed: int) -> None:
+    faults = "loss=0.01,dup=0.05,delay=1..60ms,cut=1/60s"
+    session = run_accounts(
+        tmp_path, seed, {"deribit": first, "deribit2": second}, BOOKS, faults=faults, judge=truth
+    )
+    assert session.differences == []
+    assert session.ours == session.theirs

@@ -14,10 +14,12 @@ import pytest
 from click.testing import CliRunner
 
 from atomizer.analysis.session import of_journal
+from atomizer.analysis.summary import summary
 from atomizer.cli.demo import command
 from atomizer.domain.commands import HedgeState, PlaceOrder
 from atomizer.domain.orders import Purpose
 from atomizer.net.virtual import DEFAULT_START_NS, VirtualClock, run_virtual
+from atomizer.runtime.demo import DemoPlan, run_in_virtual_time
 from atomizer.runtime.world import HOST, SECOND_PORT, World, WorldPlan
 
 S = 1_000_000_000
@@ -117,3 +119,28 @@ def test_every_policy_on_the_same_flow_in_one_table() -> None:
     assert posted["cost_paid_usd"] < fixed["cost_paid_usd"]
     assert posted["naked_usd_seconds"] > fixed["naked_usd_seconds"]
     assert rows["resale"]["options_resold"] + rows["both"]["options_resold"] > 0.0
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("hedging", "underlyings", "used"),
+    [
+        ({"instruments": ("ETH_USDC",), "max_spread_bps": 50.0}, ("ETH",), "deribit:ETH_USDC"),
+        ({"policy": "both"}, ("ETH", "BTC"), "deribit:BTC-PERPETUAL"),
+    ],
+    ids=["spot", "two-coins"],
+)
+def test_other_instruments_and_several_coins_add_up(
+    hedging: dict[str, Any], underlyings: tuple[str, ...], used: str
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="atomizer-test-") as name:
+        plan = DemoPlan(
+            duration_s=45.0, seed=2, directory=Path(name), hedging=hedging, underlyings=underlyings
+        )
+        reports = run_in_virtual_time(plan)
+        session = of_journal(plan.directory)
+        result = summary(session, reports)
+    assert abs(result["pnl"]["residual"]) <= result["pnl"]["residual_bound"]
+    assert all(not row["differences"] for row in result["reconciliation"])
+    assert result["naked_delta"]["time_weighted"] <= 0.02 * result["gross_delta_traded"]
+    assert used in {row["instrument"] for row in result["positions"]}

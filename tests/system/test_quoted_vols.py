@@ -102,7 +102,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Miss]]:
 
 @pytest.mark.parametrize(
     ("where", "median", "worst"),
-    [("listed", 0.1, 0.6), ("between", 0.2, 0.9), ("beyond", 0.2, 0.8), ("far strikes", 0.5, 1.8)],
+    [("listed", 0.02, 0.1), ("between", 0.12, 0.7), ("beyond", 0.02, 0.1), ("far strikes", 0.1, 1.2)],
 )
 def test_error_in_vol_points(table: dict[str, list[Miss]], where: str, median: float, worst: float) -> None:
     sizes = sorted(abs(miss.points) for miss in table[where])

@@ -134,6 +134,7 @@ def run_accounts(
     books: tuple[str, ...],
     *,
     faults: str = "",
+    speed_bump_ms: float = 0.0,
     before_s: int = 240,
     after_s: int = 180,
     judge: Callable[[MemoryNetwork, DeribitTwinSettings, str], Any],
@@ -141,7 +142,7 @@ def run_accounts(
     """A node from before to after 08:00, stopped cleanly, and both accounts as the venue shows them."""
 
     async def main(clock: VirtualClock) -> Session:
-        settings = DeribitTwinSettings(deposits=(("USDC", Decimal(100_000)),))
+        settings = DeribitTwinSettings(deposits=(("USDC", Decimal(100_000)),), speed_bump_ms=speed_bump_ms)
         market = Market(seed, MARKET_BEGAN_NS)
         network = MemoryNetwork(random.Random(seed), Latency(0.001, 0.0005), Latency(0.001, 0.0005))
         twin = DeribitTwin([market], settings, clock)

@@ -13,6 +13,7 @@ from atomizer.analysis.economics import Economics
 from atomizer.domain.bookings import RfqTrade
 from atomizer.domain.commands import Marks, PlaceOrder, Refused, RunEnded, SendQuote
 from atomizer.domain.events import PositionReport, ReadBegun, ReadEnded
+from atomizer.domain.instruments import Kind
 from atomizer.domain.orders import Purpose
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.ledger import Ledger
@@ -185,7 +186,7 @@ class Session:
             ours = {
                 key.instrument: size
                 for key, size in self.ledger.position_sizes().items()
-                if (key.venue, key.account) == (venue, account)
+                if (key.venue, key.account) == (venue, account) and self._is_position(key.instrument)
             }
             differences = [
                 {"instrument": name, "ours": str(ours.get(name, 0)), "theirs": str(told.get(name, 0))}
@@ -194,6 +195,11 @@ class Session:
             ]
             rows.append({"venue": venue, "differences": differences})
         return rows
+
+    def _is_position(self, instrument: str) -> bool:
+        """Coins bought on the spot market are a balance, which no venue lists among its positions."""
+        known = self.ledger.instruments.get(instrument)
+        return known is None or known.kind is not Kind.SPOT
 
     def dead_letters(self) -> int:
         """What needs a person: open letters; what came too late for one is counted all the same."""

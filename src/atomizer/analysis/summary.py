@@ -31,6 +31,7 @@ def summary(session: Session, reports: Sequence[VenueReport]) -> dict[str, Any]:
         "hedges_sent": session.hedges_sent,
         "hedges_filled": session.hedges_filled,
         "dead_letters": session.dead_letters(),
+        "delta": session.delta_name,
         "naked_delta": session.naked(),
         "gross_delta_traded": session.gross_delta(),
         "positions": session.positions(),

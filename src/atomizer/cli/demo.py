@@ -155,7 +155,7 @@ def _progress(status: dict[str, Any]) -> None:
     _say(
         f"{status['elapsed_s']:>4} s  RFQs {status.get('rfqs', 0)}  quotes {status.get('quotes', 0)}  "
         f"won {status.get('trades', 0)}  live signatures {status.get('live_quotes', 0)}  "
-        f"net delta {net or 'none'}"
+        f"net {status.get('delta', 'delta')} {net or 'none'}"
     )
 
 
@@ -165,7 +165,7 @@ def readable(result: dict[str, Any], plan: Any, *, virtual: bool) -> list[str]:
     refused = ", ".join(f"{name} {count}" for name, count in result["quotes_refused"].items()) or "none"
     net = (
         f"net delta       now {naked['now']:+.4f}, time-weighted {naked['time_weighted']:.4f}, max "
-        f"{naked['max']:.4f} coins of {result['gross_delta_traded']:.2f} traded"
+        f"{naked['max']:.4f} coins of {result['gross_delta_traded']:.2f} traded; {result['delta']}"
     )
     lines = [
         "",

@@ -17,7 +17,7 @@ from atomizer.net.transport import TransportError
 
 
 @click.command("test-connection")
-@click.option("--exchange", required=True, help="Venue: deribit or rysk.")
+@click.option("--exchange", required=True, help="Connection: deribit, deribit2 or rysk.")
 @click.option(
     "--timeout", type=click.FloatRange(0.5, 120.0), default=10.0, show_default=True, help="Seconds."
 )
@@ -31,12 +31,12 @@ def test_connection(exchange: str, timeout: float, config_files: tuple[Path, ...
     Example: atomizer test-connection --exchange deribit
     """
     from atomizer.config.errors import ConfigError
-    from atomizer.runtime.probe import connected
-    from atomizer.runtime.settings import BUILT_VENUES, check_node, configured
+    from atomizer.runtime.probe import CONNECTIONS, connected
+    from atomizer.runtime.settings import check_node, configured
 
-    if exchange not in BUILT_VENUES:
+    if exchange not in CONNECTIONS:
         raise ConfigError(
-            [f"exchange: expected a venue that is built ({', '.join(BUILT_VENUES)}), found {exchange!r}"]
+            [f"exchange: expected a venue that is built ({', '.join(CONNECTIONS)}), found {exchange!r}"]
         )
     settings = configured(config_files).settings
     if exchange == "rysk":

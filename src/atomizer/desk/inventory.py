@@ -110,11 +110,13 @@ def _numeraires(ledger: Ledger) -> dict[tuple[str, str], str]:
     """What each account counts in, from the settings of the last run."""
     settings = ledger.run.settings if ledger.run is not None else {}
     found = {(MANUAL, MANUAL): "usd"}
-    for venue, otherwise in (("deribit", "coin"), ("rysk", "usd")):
-        section = settings.get(venue)
-        if isinstance(section, dict):
-            account = str(section.get("account", venue))
-            found[venue, account] = str(section.get("numeraire") or otherwise)
+    for venue, section in settings.items():
+        if isinstance(section, dict) and "numeraire" in section:
+            otherwise = (
+                "usd" if venue == "rysk" else "coin"
+            )  # as `runtime.compose` takes it where none is set
+            account = str(section.get("account") or venue)
+            found[venue, account] = str(section["numeraire"] or otherwise)
     return found
 
 

@@ -199,6 +199,19 @@ def _line(trade: dict[str, Any]) -> str:
 
 @group.command()
 @click.argument("trade_id", metavar="ID")
+@click.option("--reason", required=True, help="Kept in the journal.")
+@flags.data_dir
+@flags.as_json
+def reverse(trade_id: str, reason: str, data_dir: Path, as_json: bool) -> None:
+    """Undo a recorded trade that was none: typed in twice, or wrong. Its delta is hedged back.
+
+    Example: atomizer manual-trade reverse rec-1f2e3d4c --reason "typed in twice"
+    """
+    say(data_dir, Request(word="reverse", scope=trade_id, args={"reason": reason}), as_json=as_json)
+
+
+@group.command()
+@click.argument("trade_id", metavar="ID")
 @flags.data_dir
 @flags.as_json
 def withdraw(trade_id: str, data_dir: Path, as_json: bool) -> None:

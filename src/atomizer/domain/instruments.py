@@ -88,8 +88,8 @@ class PriceGrid(msgspec.Struct, frozen=True, dict=True):
             ticks = round(raw)
         except (ValueError, OverflowError):
             raise OffGridError(f"expected a finite price, found {price}; do not quote without one") from None
-        size = abs(raw)
-        if abs(raw - ticks) > (GRID_EPSILON * size if size > 1.0 else GRID_EPSILON):
+        off = raw - ticks
+        if not -GRID_EPSILON < off < GRID_EPSILON and abs(off) > GRID_EPSILON * abs(raw):
             ticks = math.floor(raw) if side is _BUY else math.ceil(raw)
         if not self.steps:
             return ticks

@@ -16,6 +16,7 @@ class Reason(StrEnum):
     NO_HEDGE_MARKET = "no_hedge_market"
     EXPIRED = "expired"
     OFF_CALENDAR = "off_calendar"
+    SETTLING = "settling"
     STRIKE_OUT_OF_RANGE = "strike_out_of_range"
     QUANTITY_OUT_OF_BOUNDS = "quantity_out_of_bounds"
     UNKNOWN_RATIO = "unknown_ratio"

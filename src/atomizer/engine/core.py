@@ -241,29 +241,16 @@ class Engine:
         """One pass. Returns commands for ports, and facts and conclusions for the journal only."""
         if now_ns > self.now_ns:
             self.now_ns = now_ns
+        now_ns, flight, ledger = self.now_ns, self.flight, self.ledger
         self._out = []
-        self.counters.batches += 1
-        self.counters.events += len(batch)
-        now_ns, prices, handlers = self.now_ns, self._prices, self._handlers
-        for event in batch:
-            kind = type(event)
-            price = prices.get(kind)
-            if price is not None:
-                price(event, now_ns)
-            else:
-                handler = handlers.get(kind)
-                if handler is not None:
-                    handler(event)
-            for seat in self._seats:
-                if not seat.dirty and seat.strategy.wants(event):
-                    seat.dirty = True
-        flight = self.flight
+        self._hear(batch, now_ns)
         flight.token_ns = NEVER
         if flight.due_ns <= now_ns:
             flight.watch_due()
         if self._reads_ns <= now_ns:
             self._watch_reads()
-        self._after_orders()
+        if ledger.touched or ledger.booked_now:
+            self._after_orders()
         self._upkeep(now_ns)
         if self._stale_exposure or now_ns - self._revalued_ns >= REVALUE_NS:
             self._revalue()
@@ -278,6 +265,24 @@ class Engine:
             self._mark()
         return self._out
 
+    def _hear(self, batch: Sequence[ev.Event], now_ns: int) -> None:
+        """Apply every event, and note whose inputs it changes."""
+        self.counters.batches += 1
+        self.counters.events += len(batch)
+        prices, handlers = self._prices, self._handlers
+        for event in batch:
+            kind = type(event)
+            price = prices.get(kind)
+            if price is not None:
+                price(event, now_ns)
+            else:
+                handler = handlers.get(kind)
+                if handler is not None:
+                    handler(event)
+            for seat in self._seats:
+                if not seat.dirty and seat.strategy.wants(event):
+                    seat.dirty = True
+
     def _upkeep(self, now_ns: int) -> None:
         """What has become due by time alone."""
         if self.controls.due_ns <= now_ns or self.halts.paused_until:
@@ -289,12 +294,13 @@ class Engine:
 
     def next_deadline(self) -> int:
         """When `handle` must be called again without an event."""
+        market = self.market
         due = min(
             self.keeper.wake_ns,
             self.flight.due_ns,
             self.flight.token_ns,
             self._reads_ns,
-            self.market.next_staleness(self.now_ns),
+            market.stale_ns if self.now_ns < market.stale_ns else market.next_staleness(self.now_ns),
             self._marked_ns + self._marks_ns,
             self._answering.due_ns,
         )
@@ -331,7 +337,7 @@ class Engine:
         self.slots.listed(instrument)
         surface = self.surfaces.get(instrument.underlying)
         if surface is not None and instrument.kind is Kind.OPTION and instrument.venue == surface.venue:
-            surface.list_option(instrument)
+            surface.list_option(instrument, self.now_ns)
 
     def _ticker(self, event: ev.Ticker) -> None:
         self.market.ticker(event, self.now_ns)
@@ -427,7 +433,7 @@ class Engine:
 
     def _operator(self, event: ev.Operator) -> None:
         self.ledger.apply(event, self.now_ns)
-        if event.word in ("retry", "discard", "reconcile", "record", "execute", "withdraw"):
+        if event.word in ("retry", "discard", "reconcile", "record", "execute", "withdraw", "reverse"):
             self._asked(event)
             self._all_dirty()
             return
@@ -657,7 +663,9 @@ class Engine:
         self.markouts.emit_due(self)
         held: dict[str, tuple[float, float, float]] = {}
         for holding in self.ledger.position_sizes():
-            instrument = self.ledger.instruments[holding.instrument]
+            instrument = self.ledger.instruments.get(holding.instrument)
+            if instrument is None:
+                continue
             try:
                 held[instrument.key] = self.valuation(instrument)
             except NoPriceError:

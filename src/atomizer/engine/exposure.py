@@ -12,7 +12,6 @@ from collections.abc import Iterable
 
 import msgspec
 
-from atomizer.domain.commands import SendQuote
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.trades import MANUAL
 from atomizer.engine.accounts import Holding, Purse
@@ -21,6 +20,7 @@ from atomizer.engine.ledger import Ledger, LiveQuote, Order
 from atomizer.engine.market import Market
 from atomizer.engine.pricing import NoPriceError, Priced
 from atomizer.engine.settings import AccountSettings, HedgeMarket
+from atomizer.engine.signed import Signed
 from atomizer.engine.surface import Surface
 
 GREEKS = ("delta", "gamma", "vega")
@@ -48,12 +48,6 @@ class Sums(msgspec.Struct):
     down: float = 0.0
     orders_up: float = 0.0
     orders_down: float = 0.0
-
-    def add(self, amount: float) -> None:
-        if amount > 0.0:
-            self.up += amount
-        else:
-            self.down += amount
 
     def add_order(self, amount: float) -> None:
         if amount > 0.0:
@@ -96,12 +90,7 @@ class Exposure:
         self._last: dict[str, UnitGreeks] = {}
         self.agreed_ns: dict[tuple[str, str], int] = {}
         self.units: dict[str, UnitGreeks] = {}
-        self.premium: dict[tuple[str, str], float] = {}
-        self.live: dict[tuple[str, str, int], LiveQuote] = {}
-        self._live_on: dict[tuple[str, int], tuple[int, float]] = {}
-        self.live_takers: dict[str, int] = {}
-        # Collateral that live quotes on our sells would lock, by purse currency.
-        self.collateral: dict[Purse, float] = {}
+        self.signed = Signed(ledger.instruments)
         # Per underlying and expiry: net vega and long vega of what is held, USD per vol point.
         self._expiry_vega: dict[tuple[str, int], list[float]] = {}
         self._locked: dict[Purse, float] = {}
@@ -139,7 +128,8 @@ class Exposure:
 
     def net(self, underlying: str, greek: str) -> float:
         """What is held: positions and coins, nothing that is only working or quoted."""
-        return self._by_greek(underlying)[greek].base
+        sums = self.sums.get(underlying)
+        return 0.0 if sums is None else sums[greek].base
 
     def _by_greek(self, underlying: str) -> dict[str, Sums]:
         found = self.sums.get(underlying)
@@ -250,7 +240,18 @@ class Exposure:
             self._add_position(holding, float(size), now_ns)
         for purse, cash in sorted(self._ledger.accounts.cash.items()):
             self._add_cash(purse, float(cash))
-        self._rebuild_quotes(now_ns, settlement_margin_ns)
+        self._follow_quotes(now_ns, settlement_margin_ns)
+
+    def last_unit(self, instrument: Instrument, now_ns: int) -> UnitGreeks:
+        """Greeks of one unit now, else those last known.
+
+        Raises:
+            NoPriceError: it was never priced.
+        """
+        found = self._unit_or_note(instrument, now_ns)
+        if found is None:
+            raise NoPriceError(f"{instrument.key} was never priced")
+        return found
 
     def _unit_or_note(self, instrument: Instrument, now_ns: int) -> UnitGreeks | None:
         """Greeks now, else those last known: a feed that went away closes no position."""
@@ -296,7 +297,10 @@ class Exposure:
             self._sums(underlying, "delta").base -= usd / index
 
     def _add_position(self, holding: Holding, size: float, now_ns: int) -> None:
-        instrument = self._ledger.instruments[holding.instrument]
+        instrument = self._ledger.instruments.get(holding.instrument)
+        if instrument is None:
+            self._without_terms(holding.instrument)
+            return
         unit = self._unit_or_note(instrument, now_ns)
         if unit is None:
             return
@@ -319,6 +323,12 @@ class Exposure:
             row = self._expiry_vega.setdefault((instrument.underlying, instrument.expiry_ns), [0.0, 0.0])
             row[0] += unit.vega * size
             row[1] += max(0.0, unit.vega * size)
+
+    def _without_terms(self, instrument: str) -> None:
+        """A position whose contract the journal does not describe could be of any underlying."""
+        self._unpriced[instrument] = "its contract terms are not known"
+        for underlying in self._hedges:
+            self._unknown[underlying] = f"{instrument} is held and its contract terms are not known"
 
     def _usd_delta(self, holding: Holding, instrument: Instrument, unit: UnitGreeks, size: float) -> float:
         """Coin account counted in USD: options at Black delta, futures at their entry."""
@@ -359,53 +369,28 @@ class Exposure:
 
     # --- quotes ---
 
-    def _rebuild_quotes(self, now_ns: int, settlement_margin_ns: dict[str, int]) -> None:
-        self.live.clear()
-        self._live_on.clear()
-        self.live_takers.clear()
-        self.premium.clear()
-        self.collateral.clear()
-        for key, quote in list(self._ledger.open_quotes.items()):
-            if self._dead(quote, now_ns, settlement_margin_ns):
-                del self._ledger.open_quotes[key]
-            else:
-                self.add_quote(key, quote)
-
-    def _dead(self, quote: LiveQuote, now_ns: int, margins_ns: dict[str, int]) -> bool:
-        """Past validity and settlement margin, with a read that was asked for after that and agreed."""
-        command = quote.command
-        last_ns = command.valid_until_s * 1_000_000_000 + margins_ns.get(command.venue, 0)
-        return now_ns > last_ns and self.agreed_ns.get((command.venue, command.account), 0) > last_ns
-
     def add_quote(self, key: tuple[str, str, int], quote: LiveQuote) -> None:
-        """Count a signed quote as if it will be executed."""
-        command = quote.command
-        self.live[key] = quote
-        size = float(quote.size)
-        count, total = self.live_on(command.instrument, command.side)
-        self._live_on[command.instrument, command.side] = (count + 1, total + size)
-        self.live_takers[command.taker] = self.live_takers.get(command.taker, 0) + 1
-        sums = self._by_greek(command.underlying)
-        sums["delta"].add(command.delta * size)
-        sums["gamma"].add(command.gamma * size)
-        sums["vega"].add(command.vega * size)
-        sums["notional"].add((self.index(command.underlying) or 0.0) * size)
-        if command.side > 0:
-            scope = (command.venue, command.account)
-            self.premium[scope] = self.premium.get(scope, 0.0) + command.price_e18 * 1e-18 * size
-        else:
-            purse, amount = self._collateral_of(command)
-            self.collateral[purse] = self.collateral.get(purse, 0.0) + amount
+        """Count a quote that was just signed."""
+        self.signed.add(key, quote)
+        self._count_quotes(quote.command.underlying)
 
-    def _collateral_of(self, command: SendQuote) -> tuple[Purse, float]:
-        """What selling this option would lock: coins of its tokens for a call, strike in USD for a put."""
-        terms = command.terms
-        size = terms.quantity_e18 * 1e-18
-        if terms.is_put:
-            return Purse(command.venue, command.account, "USD"), terms.strike_e8 * 1e-8 * size
-        instrument = self._ledger.instruments.get(command.instrument)
-        coins = size if instrument is None else size * float(instrument.per_token)
-        return Purse(command.venue, command.account, command.underlying), coins
+    def _follow_quotes(self, now_ns: int, settlement_margin_ns: dict[str, int]) -> None:
+        """A quote is dead past validity and settlement margin, once a read asked for after that agreed."""
+        open_quotes = self._ledger.open_quotes
+        self.signed.follow(open_quotes)
+        for scope, agreed_ns in self.agreed_ns.items():
+            before_ns = min(now_ns, agreed_ns) - settlement_margin_ns.get(scope[0], 0)
+            for key in self.signed.bury(scope, before_ns):
+                del open_quotes[key]
+        for underlying in self.signed.worth:
+            self._count_quotes(underlying)
+
+    def _count_quotes(self, underlying: str) -> None:
+        """Every live signature counts as if it will be executed."""
+        worth, sums = self.signed.worth[underlying], self._by_greek(underlying)
+        for greek, pair in (("delta", worth.delta), ("gamma", worth.gamma), ("vega", worth.vega)):
+            sums[greek].up, sums[greek].down = pair.up, pair.down
+        sums["notional"].up = (self.index(underlying) or 0.0) * worth.size
 
     def position_worst(self, instrument: str, side: int) -> float:
         """Size of one instrument towards this side if everything on the side is executed (units of size)."""
@@ -416,12 +401,8 @@ class Exposure:
         for order in self._ledger.orders.values():
             if order.instrument == instrument and order.side == side:
                 total += side * float(self._ledger.instruments[instrument].size(order.owed))
-        total += side * self.live_on(instrument, side)[1]
+        total += side * self.signed.on(instrument, side)[1]
         return side * total
-
-    def live_on(self, instrument: str, side: int) -> tuple[int, float]:
-        """Number and size of the signed quotes alive on one side of an instrument."""
-        return self._live_on.get((instrument, side), (0, 0.0))
 
 
 def _per_token(priced: Priced, ratio: float) -> Priced:

@@ -49,6 +49,7 @@ class Flight:
         self._mass_left: dict[str, int] = {}
         self._patience_ns = {venue: item.query_after_ms * MS for venue, item in engine.capabilities.items()}
         self._watched: list[tuple[int, int]] = []
+        self._watch_of: dict[int, int] = {}
         self._cancel_after: dict[int, int] = {}
         self._queried: dict[int, int] = {}
         self.leftover: dict[int, str] = {}
@@ -65,11 +66,11 @@ class Flight:
 
     def token(self, venue: str, purpose: Purpose) -> bool:
         """Take a message token, or note when there will be one."""
-        budget, now_ns = self._budgets[venue], self._engine.now_ns
-        if budget.take(purpose, now_ns):
-            return True
-        self.token_ns = min(self.token_ns, budget.due_ns(purpose, now_ns))
-        return False
+        now_ns = self._engine.now_ns
+        taken = self._budgets[venue].take(purpose, now_ns)
+        if not taken:
+            self.token_ns = min(self.token_ns, self._budgets[venue].due_ns(purpose, now_ns))
+        return taken
 
     def new_pass(self) -> None:
         """What this pass quotes goes out in messages of its own."""
@@ -115,7 +116,10 @@ class Flight:
     # --- deadlines ---
 
     def watch(self, due_ns: int, order_id: int) -> None:
-        """Look at this order then."""
+        """Look at this order then, or sooner: each look finds the next time by itself."""
+        if self._watch_of.get(order_id, NEVER) <= due_ns:
+            return
+        self._watch_of[order_id] = due_ns
         heapq.heappush(self._watched, (due_ns, order_id))
         if due_ns < self.due_ns:
             self.due_ns = due_ns
@@ -124,7 +128,11 @@ class Flight:
         """Look at every order whose time has come."""
         watched, now_ns = self._watched, self._engine.now_ns
         while watched and watched[0][0] <= now_ns:
-            order = self._ledger.orders.get(heapq.heappop(watched)[1])
+            due_ns, order_id = heapq.heappop(watched)
+            if self._watch_of.get(order_id) != due_ns:
+                continue  # it was looked at sooner
+            del self._watch_of[order_id]
+            order = self._ledger.orders.get(order_id)
             if order is not None:
                 self._look(order, now_ns)
         self.due_ns = watched[0][0] if watched else NEVER
@@ -146,6 +154,8 @@ class Flight:
         elif order.state is _OWED:
             self._engine.read_soon((order.venue, order.account))
             self.watch(now_ns + OWED_PATIENCE_NS, order.order_id)
+        elif self._cancel_after.get(order.order_id, 0) > now_ns:
+            self.watch(self._cancel_after[order.order_id], order.order_id)
 
     def _ask(self, order: Order, patience_ns: int, now_ns: int) -> None:
         """Ask the venue how an order stands: after its request's own deadline, once per patience."""

@@ -20,7 +20,7 @@ from atomizer.domain.rfq import Rfq
 from atomizer.engine.accounts import Purse
 from atomizer.engine.exposure import Exposure, UnitGreeks
 from atomizer.engine.ledger import Ledger, Order
-from atomizer.engine.market import Market
+from atomizer.engine.market import NO_FEED, Market
 from atomizer.engine.settings import AllowedAsset, AllowedChain, EngineSettings
 from atomizer.engine.strategy import NoQuote, QuoteTarget, Target
 
@@ -119,18 +119,20 @@ class Gate:
             return NoQuote(reason=Reason.KILLED, text=f"kill level {halts.kill_level}; resume to quote again")
         if halts.journal != "ok":
             return NoQuote(reason=Reason.JOURNAL_FULL, text="the journal is on its reserve; free disk space")
-        paused = halts.paused.get(underlying) or halts.paused.get("")
+        paused = halts.paused and (halts.paused.get(underlying) or halts.paused.get(""))
         if paused:
             return NoQuote(reason=paused, text=f"{underlying or 'everything'} is paused: {paused}")
         if underlying in halts.naked:
             return NoQuote(reason=Reason.HEDGE_FAILED, text=halts.naked[underlying])
-        unsettled = halts.unreconciled.get((venue, account))
-        if unsettled is None:
-            hedge = self._hedges.get(underlying)
-            unsettled = halts.unreconciled.get((hedge.venue, hedge.account)) if hedge else None
-        if unsettled is not None:
-            return NoQuote(reason=Reason.NOT_RECONCILED, text=unsettled)
-        due = halts.quote_not_before_ns.get((venue, account), 0)
+        if halts.unreconciled:
+            unsettled = halts.unreconciled.get((venue, account))
+            if unsettled is None:
+                hedge = self._hedges.get(underlying)
+                unsettled = halts.unreconciled.get((hedge.venue, hedge.account)) if hedge else None
+            if unsettled is not None:
+                return NoQuote(reason=Reason.NOT_RECONCILED, text=unsettled)
+        not_before = halts.quote_not_before_ns
+        due = not_before.get((venue, account), 0) if not_before else 0
         if now_ns < due:
             wait = (due - now_ns) // 1_000_000_000
             return NoQuote(
@@ -187,6 +189,9 @@ class Gate:
         settings, terms = self._settings, rfq.terms
         if rfq.expiry_ns <= now_ns:
             return NoQuote(reason=Reason.EXPIRED, text="the option has expired")
+        settling = self._settling(rfq.expiry_ns, now_ns)
+        if settling:
+            return NoQuote(reason=Reason.SETTLING, text=settling)
         if terms.expiry_s % 86_400 != settings.expiry_second_of_day:
             return NoQuote(
                 reason=Reason.OFF_CALENDAR, text=f"expiry {terms.expiry_s} is not on the asset's calendar"
@@ -303,8 +308,8 @@ class Gate:
     def _asked_too_often(self, rfq: Rfq) -> NoQuote | None:
         """Each live signature is an exposure of its own, whatever RFQ it answered."""
         limits = self._settings.limits
-        same_terms, _size = self._exposure.live_on(rfq.instrument, rfq.side)
-        same_taker = self._exposure.live_takers.get(rfq.taker, 0)
+        same_terms, _size = self._exposure.signed.on(rfq.instrument, rfq.side)
+        same_taker = self._exposure.signed.takers.get(rfq.taker, 0)
         if same_terms >= limits.quotes_per_terms:
             return NoQuote(reason=Reason.TERMS_CAP, text=f"{same_terms} live quotes on the same terms")
         if same_taker >= limits.quotes_per_taker:
@@ -340,9 +345,9 @@ class Gate:
         if reported is None:
             return None
         cash = self._ledger.accounts.balance(purse.venue, purse.account, purse.currency)
-        spoken = self._exposure.collateral.get(purse, 0.0) + self._exposure.locked(purse)
+        spoken = self._exposure.signed.collateral(purse) + self._exposure.locked(purse)
         if purse.currency == "USD":
-            spoken += self._exposure.premium.get((purse.venue, purse.account), 0.0)
+            spoken += self._exposure.signed.premium(purse)
         return min(cash, reported[0].cash) - Decimal(spoken)
 
     def _collateralised(self, rfq: Rfq) -> NoQuote | None:
@@ -350,7 +355,7 @@ class Gate:
         terms = rfq.terms
         asset = self._assets[terms.chain_id, terms.asset]
         held = self._ledger.accounts.size(rfq.venue, rfq.account, rfq.instrument)
-        offered = Decimal(self._exposure.live_on(rfq.instrument, rfq.side)[1])
+        offered = Decimal(self._exposure.signed.on(rfq.instrument, rfq.side)[1])
         uncovered = rfq.size - max(Decimal(0), held - offered)
         if uncovered <= 0:
             return None
@@ -425,6 +430,8 @@ class Gate:
                 f"{instrument.key}: {price:g} is beyond {self._settings.limits.collar:.1%} of the mark "
                 f"{standing.mark:g}",
             )
+        if replaced is not None and lots <= replaced.lots - replaced.booked:
+            return None
         more = lots - (replaced.owed if replaced is not None else 0)
         if more <= 0:
             return None
@@ -443,15 +450,28 @@ class Gate:
             return Held(Reason.WRONG_ACCOUNT, f"no account of {instrument.venue} is configured")
         if not instrument.open:
             return Held(Reason.INSTRUMENT_CLOSED, f"{instrument.key} is not open")
-        trading = self._market.feed(self._trading_of[instrument.venue])
+        trading = self._market.feeds.get(self._trading_of[instrument.venue], NO_FEED)
         if not trading.up:
             return Held(
                 Reason.MARKET_DATA_STALE, f"{instrument.venue}: {trading.why or 'no order connection'}"
             )
         if hedge:
             return None
+        settling = self._settling(instrument.expiry_ns, now_ns)
+        if settling:
+            return Held(Reason.SETTLING, f"{instrument.key}: {settling}")
         refusal = self._halted(instrument.venue, account, instrument.underlying, now_ns)
         return Held(refusal.reason, refusal.text) if refusal is not None else None
+
+    def _settling(self, expiry_ns: int | None, now_ns: int) -> str:
+        """Why a series that is about to fix, or that just did, is not quoted; empty otherwise."""
+        if expiry_ns is None:
+            return ""
+        settings = self._settings
+        left_s = (expiry_ns - now_ns) / (1000 * MS)
+        if -settings.pulled_after_expiry_s < left_s <= settings.pulled_before_expiry_s:
+            return f"the series fixes in {left_s:.0f} s; quoting is pulled until it has settled"
+        return ""
 
     def _order_limits(self, instrument: Instrument, side: Side, size: float, unit: UnitGreeks) -> Held | None:
         """A reducing order skips delta and notional; of gamma and vega it may push none beyond its limit."""
@@ -489,13 +509,7 @@ class Gate:
         must point against the delta at both ends of what is in flight, and must not exceed it.
         """
         sums = self._exposure.of(underlying, "delta")
-        quotes_up = quotes_down = 0.0
-        for quote in self._exposure.live.values():
-            if quote.command.underlying == underlying:
-                amount = quote.command.delta * float(quote.size)
-                quotes_up += max(amount, 0.0)
-                quotes_down += min(amount, 0.0)
-        high, low = sums.highest - quotes_up, sums.lowest - quotes_down
+        high, low = sums.base + sums.orders_up, sums.base + sums.orders_down
         tolerance = 1e-9 * max(1.0, abs(sums.base))
         if change < 0.0:
             return low > 0.0 and low + change >= -tolerance

@@ -70,7 +70,9 @@ class Keeper:
         """Reduce every future and perpetual to zero inside the collar; option books are not dumped."""
         targets: dict[Level, Target] = {}
         for holding, size in self._ledger.position_sizes().items():
-            instrument = self._ledger.instruments[holding.instrument]
+            instrument = self._ledger.instruments.get(holding.instrument)
+            if instrument is None:
+                continue
             book = self._market.usable_book(instrument.key, self._engine.now_ns)
             if instrument.kind not in (Kind.PERPETUAL, Kind.FUTURE) or book is None or book.mid is None:
                 continue
@@ -95,10 +97,11 @@ class Keeper:
         codes, self.wake_ns = self._slots.plan(self._engine.now_ns)
         if not codes:
             return False
+        slots = self._slots.slots
         self._standings.clear()
         self._flight.new_pass()
         for code in codes:
-            slot, action = self._slots.planned(code)
+            slot, action = slots[code >> 8 & 0xFFFFFFFF], code & 0xFF
             if action == ACT_CANCEL:
                 if slot.order is not None:
                     self._flight.cancel(
@@ -108,33 +111,33 @@ class Keeper:
                 self._send(slot, slot.target, slot.order if action == ACT_AMEND else None)
         return True
 
-    def _standing(self, slot: Slot, target: Target, lots: int) -> Standing:
-        instrument, immediate = slot.instrument, target.time_in_force is _IOC
-        hedge = target.purpose is _HEDGE or (
-            target.purpose is _REDUCE and self._gate.reduces(instrument, slot.side, lots, self._engine.now_ns)
+    def _hedges(self, slot: Slot, target: Target, lots: int) -> bool:
+        """Whether this goes though quoting is stopped: a hedge, or what reduces."""
+        return target.purpose is _HEDGE or (
+            target.purpose is _REDUCE
+            and self._gate.reduces(slot.instrument, slot.side, lots, self._engine.now_ns)
         )
-        key = (instrument.key, hedge, immediate)
-        found = self._standings.get(key)
-        if found is None:
-            found = self._standings[key] = self._gate.standing(
-                instrument,
-                self._engine.now_ns,
-                self._unaccounted(instrument),
-                hedge=hedge,
-                immediate=immediate,
-            )
+
+    def _judged(self, instrument: Instrument, key: tuple[str, bool, bool]) -> Standing:
+        _, hedge, immediate = key
+        found = self._standings[key] = self._gate.standing(
+            instrument,
+            self._engine.now_ns,
+            self._unaccounted(instrument),
+            hedge=hedge,
+            immediate=immediate,
+        )
         return found
 
     def _claimed_by(self, instrument: Instrument) -> int:
         """Who may rest there: whoever named it, else whoever claimed all of its underlying, else a person."""
-        named = self._claims.get(instrument.key)
-        if named is not None:
-            return named
-        return self._claims.get(f"{instrument.venue}:{instrument.underlying}-*", MANUAL_STRATEGY)
+        owner = self._claims.get(f"{instrument.venue}:{instrument.underlying}-*", MANUAL_STRATEGY)
+        return self._claims.setdefault(instrument.key, owner)
 
     def _unaccounted(self, instrument: Instrument) -> Held | None:
         """Nothing is placed before the account was read in this run: positions and fills are not known."""
-        if (instrument.venue, self._account_of.get(instrument.venue, "")) in self.unread:
+        unread = self.unread
+        if unread and (instrument.venue, self._account_of.get(instrument.venue, "")) in unread:
             return Held(Reason.NOT_RECONCILED, f"{instrument.venue} has not been read yet")
         return self._flight.unaccounted(instrument.key) if self._flight.leftover else None
 
@@ -143,11 +146,12 @@ class Keeper:
         instrument, number, engine = slot.instrument, slot.number, self._engine
         ticks: int = self._slots.want_px[number]
         lots: int = self._slots.want_qty[number]
-        standing = self._standing(slot, target, lots)
-        immediate = target.time_in_force is _IOC
+        immediate = slot.immediate
+        hedge = target.purpose is not _QUOTE and self._hedges(slot, target, lots)
+        key = (instrument.key, hedge, immediate)
+        standing = self._standings.get(key) or self._judged(instrument, key)
         # A person's order rests wherever no strategy does.
-        owner = self._claimed_by(instrument)
-        if immediate or owner == slot.strategy:
+        if immediate or slot.strategy == (self._claims.get(instrument.key) or self._claimed_by(instrument)):
             held = self._gate.approve_order(
                 standing, instrument, slot.side, ticks, lots, engine.now_ns, order
             )

@@ -20,7 +20,7 @@ AMEND_REFUSED, CANCEL_REFUSED = int(Answer.AMEND_REFUSED), int(Answer.CANCEL_REF
 FILL, ENDED, TIMED_OUT = int(Answer.FILL), int(Answer.ENDED), int(Answer.TIMED_OUT)
 NOT_FOUND, SENT_AMEND, SENT_CANCEL = int(Answer.NOT_FOUND), int(Answer.SENT_AMEND), int(Answer.SENT_CANCEL)
 
-CANCEL = int(Purpose.CANCEL)
+CANCEL, ANSWERS = int(Purpose.CANCEL), len(Answer)
 
 # What a slot should do. The order is the order in which actions of one pass are served.
 ACT_NONE, ACT_CANCEL, ACT_AMEND, ACT_PLACE = 0, 1, 2, 3
@@ -74,6 +74,22 @@ def order_transition(state: int, answer: int, booked: int, total: int, final_fil
     if answer == SENT_CANCEL:
         return CANCELLING
     return state
+
+
+# `order_transition` depends on three comparisons only; a look-up in Python costs a third of a call to it.
+_CASES = tuple(
+    (booked, booked if full else booked + 1, booked if over else booked + 1)
+    for booked in (0, 1)
+    for full in (False, True)
+    for over in (False, True)
+)
+# Every transition as the kernel gives it: by state, answer and the three comparisons.
+TRANSITIONS = bytes(
+    order_transition(state, answer, booked, total, final)
+    for state in range(len(OrderState))
+    for answer in range(ANSWERS)
+    for booked, total, final in _CASES
+)
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")

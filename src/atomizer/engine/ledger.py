@@ -52,9 +52,9 @@ from atomizer.domain.events import (
 )
 from atomizer.domain.instruments import Instrument, Side
 from atomizer.domain.orders import Answer, EndReason, OrderState, Purpose, TimeInForce
-from atomizer.engine import kernels
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
 from atomizer.engine.groups import Groups
+from atomizer.engine.kernels import ANSWERS, TRANSITIONS
 from atomizer.engine.trades import Trades
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
@@ -68,7 +68,6 @@ _FILLED = EndReason.FILLED
 _BOOKED = Answer.FILL
 _HEDGE = Purpose.HEDGE
 _STATES = tuple(OrderState)
-_transition = kernels.order_transition
 OPENING = "opening"  # how the references of an account's opening moves begin; its cash comes last
 CLOCK_SLACK_NS = 1_000_000_000
 # How far the venue's clock may be from where we think it is: its request deadlines are judged by it.
@@ -158,6 +157,7 @@ class Ledger:
         self.read_ns: dict[tuple[str, str], int] = {}
         self.differences: dict[tuple[str, str, str], Difference] = {}
         self.trades = Trades(self)
+        self._told = self.trades.kinds
         self.dead_letters: dict[str, DeadLetter] = {}
         self.letters_dropped = 0
         self.foreign_orders: dict[str, OrderOpen] = {}
@@ -201,21 +201,21 @@ class Ledger:
     def apply(self, record: object, now_ns: int) -> None:
         """Fold one record; kinds that carry no state are ignored."""
         self.now_ns = now_ns
-        handler = self._apply.get(type(record))
+        kind = type(record)
+        handler = self._apply.get(kind)
         if handler is not None:
             handler(record)
-        self.trades.apply(record, now_ns)
+        if kind in self._told:
+            self.trades.apply(record, now_ns)
 
     # --- orders ---
 
     def _step(self, order: Order, answer: Answer) -> None:
-        total = order.lots
+        booked, total = order.booked, order.lots
         if order.pend_lots > total:  # the largest total size that may be working
             total = order.pend_lots
-        state = _STATES[
-            # Plain integers: a kernel takes two hundred times longer to recognise an enumeration.
-            _transition(int(order.state), int(answer), order.booked, total, order.final_filled)
-        ]
+        case = (booked > 0) << 2 | (booked >= total) << 1 | (booked >= order.final_filled)
+        state = _STATES[TRANSITIONS[(order.state * ANSWERS + answer) << 3 | case]]
         if state is _DONE and order.state is not _DONE:
             self.finished[order.order_id] = self.orders.pop(order.order_id)
             if order.end is None:

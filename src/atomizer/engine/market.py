@@ -48,6 +48,9 @@ class Touch(NamedTuple):
     ask_size: float
 
 
+NO_FEED = Feed("", 0)
+
+
 class Book:
     """One order book and the feed that brings it. `best_bid`/`best_ask` are None on an empty side, `mid` then
     too."""
@@ -142,7 +145,7 @@ class Market:
         self.indices: dict[str, tuple[float, int]] = {}
         self.feeds: dict[str, Feed] = {}
         self._feed_of: dict[str, Feed] = {}
-        self._stale_ns = -NEVER
+        self.stale_ns = -NEVER
         self.clock_offset_ns: dict[str, int] = {}
         self.gaps: list[str] = []
         self.gap_count = 0
@@ -198,7 +201,7 @@ class Market:
         if not feed.up:
             feed.since_ns = now_ns
         feed.up, feed.alive_ns, feed.why = True, now_ns, ""
-        self._stale_ns = -NEVER
+        self.stale_ns = -NEVER
 
     def feed_alive(self, event: FeedAlive, now_ns: int) -> None:
         self.feed(event.feed).alive_ns = now_ns
@@ -213,19 +216,17 @@ class Market:
                     book.stale = True
 
     def next_staleness(self, now_ns: int) -> int:
-        """No later than when the next live feed will have been silent for too long.
+        """When the next live feed will have been silent for too long.
 
-        Proof of life only moves that time on, so what was found once holds until it is reached.
+        Proof of life only moves that time on: what was found once, `stale_ns`, holds until it is reached.
         """
-        if now_ns < self._stale_ns:
-            return self._stale_ns
         due = NEVER
         for feed in self.feeds.values():
             if feed.up:
                 at = feed.alive_ns + feed.max_age_ns + 1
                 if now_ns < at < due:
                     due = at
-        self._stale_ns = due
+        self.stale_ns = due
         return due
 
     def usable_book(self, instrument: str, now_ns: int) -> Book | None:

@@ -136,7 +136,10 @@ class HedgeMarket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the engine needs besides strategies."""
+    """Everything the engine needs besides strategies.
+
+    `pulled_before_expiry_s`, `pulled_after_expiry_s`: how long around its expiry a series is not quoted.
+    """
 
     limits: Limits = Limits()
     freshness: Freshness = Freshness()
@@ -148,6 +151,8 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     strike_low: float = 0.2
     strike_high: float = 5.0
     expiry_second_of_day: int = 8 * 3600
+    pulled_before_expiry_s: int = 35 * 60
+    pulled_after_expiry_s: int = 10 * 60
     nonce_block: int = 1000
     marks_every_ms: int = 1000
     check_every_ms: int = 30_000

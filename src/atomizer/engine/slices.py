@@ -101,6 +101,8 @@ class Slice:
     def learn(self, strike: float, ticker: Ticker, *, is_call: bool) -> None:
         """Take the touch of an option, and its vols and its expiry's forward where it is the one to teach."""
         at = bisect_left(self.listed, strike)
+        if at == len(self.listed) or self.listed[at] != strike:
+            return  # a last ticker of an option that is no longer listed
         if ticker.forward:
             self.forward = ticker.forward
             self.basis = ticker.forward / ticker.index if ticker.index else NAN

@@ -46,6 +46,7 @@ class Slot:
         "order",
         "refused",
         "side",
+        "size",
         "strategy",
         "target",
     )
@@ -56,6 +57,7 @@ class Slot:
         self.level = level
         self.side: Side = level.side
         self.instrument = instrument
+        self.size = math.nan  # whose lots are in the column
         self.target: Target | None = None
         self.order: Order | None = None
         self.ended: Order | None = None
@@ -113,7 +115,7 @@ class SlotTable:
     def listed(self, instrument: Instrument) -> None:
         """An instrument's listing changed: its slots go by the new terms."""
         for slot in self.of_instrument.get(instrument.key, ()):
-            slot.instrument = instrument
+            slot.instrument, slot.size = instrument, math.nan
 
     # --- targets in ---
 
@@ -137,11 +139,12 @@ class SlotTable:
             if slot.order is not None and slot.immediate:
                 continue  # it is on its way; the strategy restates when it is done
             instrument, number = slot.instrument, slot.number
-            ticks = instrument.grid.round_ticks(target.price, slot.side)
-            lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
+            self.want_px[number] = instrument.grid.round_ticks(target.price, slot.side)
+            if target.size != slot.size:
+                lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
+                self.want_qty[number] = lots if lots >= instrument.min_lots else 0
+                slot.size = target.size
             slot.target, slot.immediate = target, target.time_in_force is _IOC
-            self.want_px[number] = ticks
-            self.want_qty[number] = lots if lots >= instrument.min_lots else 0
             self.want_until[number] = min(now_ns + target.life_ns, NEVER)
             self.purpose[number] = target.purpose
         if len(mine) > len(targets):
@@ -161,7 +164,7 @@ class SlotTable:
 
     def _empty(self, slot: Slot) -> None:
         self.want_qty[slot.number] = 0
-        slot.target, slot.immediate = None, False
+        slot.target, slot.immediate, slot.size = None, False, math.nan
 
     # --- orders in ---
 
@@ -222,7 +225,7 @@ class SlotTable:
     # --- what differs ---
 
     def plan(self, now_ns: int) -> tuple[list[int], int]:
-        """Slots that differ, as codes for `planned`, cancels first, then in the order of the message budget;
+        """Slots that differ, as codes of the kernel, cancels first, then in the order of the message budget;
         and the time at which to look again."""
         if not self.slots:
             return [], NEVER
@@ -232,10 +235,6 @@ class SlotTable:
         if found > 1:
             codes.sort()
         return codes, wake_ns
-
-    def planned(self, code: int) -> tuple[Slot, int]:
-        """The slot and what it should do."""
-        return self.slots[code >> 8 & 0xFFFFFFFF], code & 0xFF
 
 
 class MessageBudget:

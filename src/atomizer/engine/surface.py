@@ -66,8 +66,9 @@ class Surface:
 
     # --- what the venue tells ---
 
-    def list_option(self, instrument: Instrument) -> None:
-        if instrument.expiry_ns is None or instrument.strike is None:
+    def list_option(self, instrument: Instrument, now_ns: int) -> None:
+        """Make room for an option's quotes; one that has expired, and is told to be closed, has none."""
+        if instrument.expiry_ns is None or instrument.strike is None or instrument.expiry_ns <= now_ns:
             return
         found = self.slices.get(instrument.expiry_ns)
         if found is None:

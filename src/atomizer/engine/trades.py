@@ -17,8 +17,6 @@ from atomizer.domain.bookings import Fill, Reversal, RfqTrade, booking_key
 from atomizer.domain.commands import (
     DeadLetter,
     HedgeState,
-    LetterKind,
-    LetterState,
     Marks,
     PlaceOrder,
     Refused,
@@ -33,28 +31,26 @@ from atomizer.domain.events import (
     QuoteRefused,
     ReadEnded,
 )
-from atomizer.domain.instruments import Side
-from atomizer.domain.orders import EndReason, OrderState
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.domain.trades import (
     EXECUTED_STATES,
     MANUAL,
-    MANUAL_GROUP,
     Happening,
-    Request,
     Trade,
     TradeState,
     transition,
 )
+from atomizer.engine.manual_requests import ManualRequests
 
 if TYPE_CHECKING:
-    from atomizer.engine.ledger import Ledger, Order
+    from atomizer.engine.ledger import Ledger
 
 S = 1_000_000_000
 SETTLEMENT_MARGIN_NS = 60 * S
 ENDED_KEPT = 1_000  # RFQs that came to nothing and are remembered; the journal has all of them
 DEFAULT_BAND = 0.05
+UNANSWERED_NS = 120 * S  # longer than any venue waits for an answer
 # A manual request outlives these: what is missing may come before its own time is over.
 PASSING = frozenset(
     (
@@ -75,14 +71,15 @@ class Trades:
         self.trades: dict[str, Trade] = {}
         self.band, self.band_usd = DEFAULT_BAND, 0.0
         self.changed = True
-        self._now_ns = 0
+        self.now_ns = 0
         self._ended: dict[str, None] = {}
         self._of_nonce: dict[tuple[str, str, int], str] = {}
-        self._of_order: dict[int, str] = {}
+        self._manual = ManualRequests(self, ledger)
         self._of_booking: dict[str, str] = {}
         self._unhedged: dict[str, dict[str, None]] = {}
         self._signed: dict[tuple[str, str], dict[str, None]] = {}
         self._requests: dict[str, None] = {}
+        self._waiting: dict[str, None] = {}  # RFQs that were not answered yet, oldest first
         self._questions: dict[str, None] = {}
         self._apply: dict[type, Callable[[Any], None]] = {
             Rfq: self._rfq,
@@ -92,55 +89,63 @@ class Trades:
             RfqTrade: self._rfq_trade,
             Fill: self._fill,
             Reversal: self._reversal,
-            PlaceOrder: self._placed,
-            OrderEnded: self._order_done,
-            PlaceRefused: self._order_done,
-            OrderNotFound: self._order_done,
-            Operator: self._operator,
+            PlaceOrder: self._manual.placed,
+            OrderEnded: self._manual.order_done,
+            PlaceRefused: self._manual.order_done,
+            OrderNotFound: self._manual.order_done,
+            Operator: self._manual.operator,
             ReadEnded: self._read_ended,
             Marks: self._marks,
             RunStarted: self._run_started,
-            DeadLetter: self._letter,
+            DeadLetter: self._manual.letter,
             HedgeState: self._hedge_state,
         }
+        self.kinds = frozenset(self._apply)
 
     def apply(self, record: object, now_ns: int) -> None:
         """Fold one record, after the ledger has folded it."""
         handler = self._apply.get(type(record))
         if handler is not None:
-            self._now_ns = now_ns
+            self.now_ns = now_ns
             handler(record)
 
     # --- transitions ---
 
-    def _happens(self, trade: Trade, what: Happening, why: str = "") -> None:
+    def happens(self, trade: Trade, what: Happening, why: str = "") -> None:
+        """Move a trade by the table."""
         state = transition(trade.state, what, executed=bool(trade.bookings))
         if state is not trade.state:
-            trade.state, trade.changed_ns = state, self._now_ns
+            trade.state, trade.changed_ns = state, self.now_ns
             trade.why = why
-            self.changed = True
-        self._index(trade)
+        self.index(trade)
 
-    def _index(self, trade: Trade) -> None:
+    def index(self, trade: Trade) -> None:
         """Keep the derived look-ups, and forget the oldest RFQs that came to nothing."""
         if trade.state in (TradeState.EXECUTED, TradeState.FAILED) and trade.bookings:
             self._unhedged.setdefault(trade.underlying, {})[trade.trade_id] = None
         elif trade.underlying in self._unhedged:
             self._unhedged[trade.underlying].pop(trade.trade_id, None)
+        if trade.state is not TradeState.PENDING:
+            self._waiting.pop(trade.trade_id, None)
         scope = (trade.venue, trade.account)
+        signed = self._signed.get(scope)
+        if signed is None:
+            signed = self._signed[scope] = {}
         if trade.state is TradeState.QUOTED and trade.dies_ns:
-            self._signed.setdefault(scope, {})[trade.trade_id] = None
-        elif scope in self._signed:
-            self._signed[scope].pop(trade.trade_id, None)
+            signed[trade.trade_id] = None
+        else:
+            signed.pop(trade.trade_id, None)
         if trade.request is not None and trade.request.wanted:
             self._requests[trade.trade_id] = None
         else:
             self._requests.pop(trade.trade_id, None)
         failed = trade.source == MANUAL and trade.state is TradeState.FAILED
-        if trade.unmatched or failed:
-            self._questions[trade.trade_id] = None
-        else:
-            self._questions.pop(trade.trade_id, None)
+        if (trade.unmatched or failed) is not (trade.trade_id in self._questions):
+            self.changed = True
+            if trade.unmatched or failed:
+                self._questions[trade.trade_id] = None
+            else:
+                del self._questions[trade.trade_id]
         if trade.source == MANUAL or trade.bookings or trade.open:
             self._ended.pop(trade.trade_id, None)
             return
@@ -155,51 +160,52 @@ class Trades:
         for nonce in trade.nonces:
             self._of_nonce.pop((trade.venue, trade.account, nonce), None)
         for order_id in trade.orders:
-            self._of_order.pop(order_id, None)
+            self._manual.of_order.pop(order_id, None)
         for key in trade.bookings:
             self._of_booking.pop(key, None)
         self._unhedged.get(trade.underlying, {}).pop(trade_id, None)
 
     # --- RFQs ---
 
-    def _rfq(self, rfq: Rfq) -> None:
-        if rfq.rfq_id in self.trades:
-            return
-        self.trades[rfq.rfq_id] = Trade(
-            trade_id=rfq.rfq_id,
-            source=f"{rfq.venue}_rfq",
-            venue=rfq.venue,
-            account=rfq.account,
-            instrument=rfq.instrument,
-            underlying=rfq.underlying,
-            side=rfq.side,
-            size=rfq.size,
-            asked_ns=self._now_ns,
-            changed_ns=self._now_ns,
+    def _new(
+        self,
+        trade_id: str,
+        source: str,
+        told: Rfq | SendQuote | RfqTrade | Fill,
+        underlying: str,
+        size: Decimal,
+    ) -> Trade:
+        """A trade first heard of in this record."""
+        trade = self.trades[trade_id] = Trade(
+            trade_id=trade_id,
+            source=source,
+            venue=told.venue,
+            account=told.account,
+            instrument=told.instrument,
+            underlying=underlying,
+            side=told.side,
+            size=size,
+            asked_ns=self.now_ns,
+            changed_ns=self.now_ns,
         )
-        self.changed = True
+        return trade
+
+    def _rfq(self, rfq: Rfq) -> None:
+        if rfq.rfq_id not in self.trades:
+            self._new(rfq.rfq_id, f"{rfq.venue}_rfq", rfq, rfq.underlying, rfq.size)
+            self._waiting[rfq.rfq_id] = None
 
     def _quoted(self, quote: SendQuote) -> None:
         trade = self.trades.get(quote.rfq_id)
         if trade is None:
-            trade = self.trades[quote.rfq_id] = Trade(
-                trade_id=quote.rfq_id,
-                source=f"{quote.venue}_rfq",
-                venue=quote.venue,
-                account=quote.account,
-                instrument=quote.instrument,
-                underlying=quote.underlying,
-                side=quote.side,
-                size=Decimal(quote.terms.quantity_e18).scaleb(-18),
-                asked_ns=self._now_ns,
-                changed_ns=self._now_ns,
-            )
+            size = Decimal(quote.terms.quantity_e18).scaleb(-18)
+            trade = self._new(quote.rfq_id, f"{quote.venue}_rfq", quote, quote.underlying, size)
         trade.nonces.append(quote.nonce)
         trade.dies_ns = max(trade.dies_ns, quote.valid_until_s * S + SETTLEMENT_MARGIN_NS)
         if not trade.bookings:
             trade.price = Decimal(quote.price_e18).scaleb(-18)
         self._of_nonce[quote.venue, quote.account, quote.nonce] = trade.trade_id
-        self._happens(trade, Happening.OFFERED)
+        self.happens(trade, Happening.OFFERED)
 
     def _refused(self, refused: Refused) -> None:
         trade = self.trades.get(str(refused.why.get("trade_id", "")) or refused.subject)
@@ -207,12 +213,12 @@ class Trades:
             return
         if trade.request is not None:
             trade.request.wanted = False
-        self._happens(trade, Happening.DECLINED, f"{refused.reason}: {refused.text}")
+        self.happens(trade, Happening.DECLINED, f"{refused.reason}: {refused.text}")
 
     def _quote_refused(self, refused: QuoteRefused) -> None:
         trade = self.trades.get(refused.rfq_id)
         if trade is not None:
-            self._happens(trade, Happening.REFUSED, f"{refused.code} {refused.text}".strip())
+            self.happens(trade, Happening.REFUSED, f"{refused.code} {refused.text}".strip())
 
     def _rfq_trade(self, booking: RfqTrade) -> None:
         trade_id = self._of_nonce.get((booking.venue, booking.account, booking.nonce))
@@ -223,25 +229,15 @@ class Trades:
             trade_id = told or f"{booking.venue}/{booking.account}/{booking.nonce}"
         trade = self.trades.get(trade_id)
         if trade is None:
-            trade = self.trades[trade_id] = self._found(trade_id, booking, f"{booking.venue}_rfq")
+            trade = self._found(trade_id, booking, f"{booking.venue}_rfq")
         trade.unmatched = trade.unmatched or unmatched
         self._booked(trade, booking)
 
     def _found(self, trade_id: str, booking: RfqTrade | Fill, source: str) -> Trade:
         """A trade first heard of by its booking."""
         instrument = self._ledger.instruments.get(booking.instrument)
-        return Trade(
-            trade_id=trade_id,
-            source=source,
-            venue=booking.venue,
-            account=booking.account,
-            instrument=booking.instrument,
-            underlying=instrument.underlying if instrument is not None else "",
-            side=booking.side,
-            size=booking.size,
-            asked_ns=self._now_ns,
-            changed_ns=self._now_ns,
-        )
+        underlying = instrument.underlying if instrument is not None else ""
+        return self._new(trade_id, source, booking, underlying, booking.size)
 
     # --- bookings ---
 
@@ -256,19 +252,19 @@ class Trades:
         trade.executed += known.size
         if known.price is not None:
             trade.price = known.price
-        self._happens(trade, Happening.BOOKED)
+        self.happens(trade, Happening.BOOKED)
 
     def _fill(self, fill: Fill) -> None:
         if fill.recorded:
             trade = self.trades.get(fill.trade_id)
             if trade is None:
-                trade = self.trades[fill.trade_id] = self._found(fill.trade_id, fill, MANUAL)
+                trade = self._found(fill.trade_id, fill, MANUAL)
             self._booked(trade, fill)
             return
-        trade_id = self._of_order.get(fill.order_id)
+        trade_id = self._manual.of_order.get(fill.order_id)
         if trade_id is not None:
             self._booked(self.trades[trade_id], fill)
-            self._order_done(fill)
+            self._manual.order_done(fill)
 
     def _reversal(self, reversal: Reversal) -> None:
         trade = self.trades.get(self._of_booking.get(reversal.key, ""))
@@ -280,54 +276,9 @@ class Trades:
         del self._of_booking[reversal.key]
         trade.executed -= undone.size
         if not trade.bookings:
-            self._happens(trade, Happening.REVERSED, reversal.why)
+            self.happens(trade, Happening.REVERSED, reversal.why)
 
     # --- manual requests ---
-
-    def _operator(self, word: Operator) -> None:
-        if word.word == "execute" and word.request_id not in self.trades:
-            self._requested(word)
-        elif word.word == "withdraw":
-            trade = self.trades.get(word.scope)
-            if trade is not None and trade.request is not None:
-                self._end_request(trade, f"withdrawn by {word.by or 'a person'}")
-
-    def _requested(self, word: Operator) -> None:
-        args = word.args
-        instrument, side = str(args["instrument"]), Side[str(args["side"]).upper()]
-        venue = instrument.partition(":")[0]
-        known = self._ledger.instruments.get(instrument)
-        self.trades[word.request_id] = trade = Trade(
-            trade_id=word.request_id,
-            source=MANUAL,
-            venue=venue,
-            account=str(args["account"]),
-            instrument=instrument,
-            underlying=known.underlying if known is not None else str(args["underlying"]),
-            side=side,
-            size=Decimal(str(args["amount"])),
-            asked_ns=self._now_ns,
-            changed_ns=self._now_ns,
-            price=Decimal(str(args["price"])),
-            request=Request(
-                price=Decimal(str(args["price"])),
-                immediate=args.get("time_in_force") == "ioc",
-                until_ns=word.until_ns,
-                life_ns=max(word.until_ns - self._now_ns, 0),
-                level=self._free_level(instrument, side),
-            ),
-        )
-        self.changed = True
-        self._index(trade)
-
-    def _free_level(self, instrument: str, side: Side) -> int:
-        """A level of its own for every try: a slot that a venue's refusal put to rest is not waited for."""
-        taken = (
-            trade.request.level
-            for trade in self.trades.values()
-            if trade.request is not None and (trade.instrument, trade.side) == (instrument, side)
-        )
-        return max(taken, default=-1) + 1
 
     def requests(self) -> Iterator[Trade]:
         """Manual requests that are still wanted, oldest first."""
@@ -337,73 +288,23 @@ class Trades:
         """Trades that a dead letter may be about, oldest first."""
         return (self.trades[trade_id] for trade_id in self._questions)
 
-    def _working(self, trade: Trade) -> bool:
-        return any(order_id in self._ledger.orders for order_id in trade.orders)
-
-    def _end_request(self, trade: Trade, why: str) -> None:
-        """Nothing more is wanted; what works is being cancelled and may still be filled."""
-        if trade.request is None or not trade.request.wanted:
-            return
-        trade.request.wanted = False
-        if self._working(trade):
-            trade.why = why
-            self._index(trade)
-        else:
-            self._happens(trade, Happening.DIED, why)
-
-    def _letter(self, letter: DeadLetter) -> None:
-        """A retry wants the request again."""
-        if letter.kind is LetterKind.MANUAL and letter.state is LetterState.RETRYING:
-            self._rearm(letter.subject)
-
-    def _rearm(self, trade_id: str) -> None:
-        """Want a failed request again, for as long as it was wanted at first."""
-        trade = self.trades.get(trade_id)
-        if trade is None or trade.request is None or trade.state is not TradeState.FAILED or trade.bookings:
-            return
-        trade.request.level = self._free_level(trade.instrument, trade.side)
-        trade.request.wanted = True
-        trade.request.until_ns = self._now_ns + trade.request.life_ns
-        trade.attempts += 1
-        self._happens(trade, Happening.ASKED_AGAIN)
-
-    def _placed(self, command: PlaceOrder) -> None:
-        if not command.group.startswith(MANUAL_GROUP):
-            return
-        trade = self.trades.get(command.group.removeprefix(MANUAL_GROUP))
-        if trade is not None:
-            trade.orders.append(command.order_id)
-            self._of_order[command.order_id] = trade.trade_id
-            self._happens(trade, Happening.OFFERED)
-
-    def _order_done(self, event: OrderEnded | PlaceRefused | OrderNotFound | Fill) -> None:
-        """One request is one order: when that is over, so is the request."""
-        trade_id = self._of_order.get(event.order_id)
-        if trade_id is None:
-            return
-        trade, order = self.trades[trade_id], self._ledger.find(event.order_id)
-        if order is None or order.state is not OrderState.DONE or event.order_id != trade.orders[-1]:
-            return
-        if trade.request is not None:
-            trade.request.wanted = False
-        refused = order.end is EndReason.REJECTED
-        self._happens(trade, Happening.REFUSED if refused else Happening.DIED, _ended_text(trade, order))
-
     # --- time, hedges, runs ---
 
     def _read_ended(self, event: ReadEnded) -> None:
         """A signature is dead when a read that was asked for after its last second shows nothing of it."""
         if event.error:
             return
-        for trade_id in list(self._signed.get((event.venue, event.account), ())):
-            trade = self.trades[trade_id]
-            if trade.dies_ns < event.asked_ns:
-                self._happens(trade, Happening.DIED, "no signature is alive")
+        trades, signed = self.trades, self._signed.get((event.venue, event.account), ())
+        for trade in [trades[name] for name in signed if trades[name].dies_ns < event.asked_ns]:
+            self.happens(trade, Happening.DIED, "no signature is alive")
 
     def _marks(self, marks: Marks) -> None:
-        for trade in list(self.requests()):
-            if trade.request is not None and trade.request.until_ns <= self._now_ns:
-                self._end_request(trade, "its time is over")
+        self._manual.lapse()
+        while self._waiting:
+            trade = self.trades[next(iter(self._waiting))]
+            if trade.asked_ns > self.now_ns - UNANSWERED_NS:
+                break
+            self.happens(trade, Happening.DIED, "not answered in time")
         for underlying in self._unhedged:
             track, hedge = marks.naked.get(underlying), self._ledger.hedges.get(underlying)
             if track is None or (hedge is not None and hedge.state == "failed"):
@@ -425,24 +326,23 @@ class Trades:
             return
         what = Happening.HEDGE_FAILED if hedge.state == "failed" else Happening.HEDGE_RETRIED
         for trade_id in list(self._unhedged.get(hedge.underlying, ())):
-            self._happens(self.trades[trade_id], what, hedge.text)
+            self.happens(self.trades[trade_id], what, hedge.text)
 
     def _flat(self, underlying: str) -> None:
         """The underlying's net delta is inside the band with everything booked so far."""
         for trade_id in list(self._unhedged.get(underlying, ())):
-            self._happens(self.trades[trade_id], Happening.FLAT)
+            self.happens(self.trades[trade_id], Happening.FLAT)
 
     def _run_started(self, record: RunStarted) -> None:
-        """A new process takes no request over: it is asked again or not at all."""
+        """A new process: its band, no requests, and RFQs that nobody will answer now."""
         hedge = record.settings.get("hedge")
         if isinstance(hedge, dict) and "delta_threshold" in hedge:
             self.band = float(hedge["delta_threshold"])
             self.band_usd = float(hedge.get("delta_threshold_usd", 0.0))
-        for trade in list(self.requests()):
-            self._end_request(trade, "the node was started again")
+        self._manual.restarted()
         for trade in list(self.trades.values()):
             if trade.state is TradeState.PENDING:
-                self._happens(trade, Happening.DIED, "not answered by the run before")
+                self.happens(trade, Happening.DIED, "not answered by the run before")
 
     # --- upkeep ---
 
@@ -466,18 +366,21 @@ class Trades:
         """Take a snapshot; one written before there were trades has none."""
         self.band = state.get("band", DEFAULT_BAND)
         self.band_usd = state.get("band_usd", 0.0)
-        for index in (self._ended, self._of_nonce, self._of_order, self._of_booking, self._unhedged):
-            index.clear()
+        for known in (self._ended, self._of_nonce, self._of_booking, self._unhedged, self._manual.of_order):
+            known.clear()
         self._signed.clear()
         self._requests.clear()
         self._questions.clear()
+        self._waiting.clear()
         self.trades = {item.trade_id: item for item in msgspec.convert(state.get("trades", []), list[Trade])}
         for trade in list(self.trades.values()):
             for nonce in trade.nonces:
                 self._of_nonce[trade.venue, trade.account, nonce] = trade.trade_id
-            self._of_order.update(dict.fromkeys(trade.orders, trade.trade_id))
+            if trade.state is TradeState.PENDING and trade.request is None:
+                self._waiting[trade.trade_id] = None
+            self._manual.of_order.update(dict.fromkeys(trade.orders, trade.trade_id))
             self._of_booking.update(dict.fromkeys(trade.bookings, trade.trade_id))
-            self._index(trade)
+            self.index(trade)
         self.changed = True
 
     def counts(self) -> dict[str, int]:
@@ -490,7 +393,3 @@ class Trades:
     def executed(self) -> Iterator[Trade]:
         """Trades with a booking that stands."""
         return (trade for trade in self.trades.values() if trade.state in EXECUTED_STATES and trade.bookings)
-
-
-def _ended_text(trade: Trade, order: Order) -> str:
-    return trade.why or f"{order.end or 'ended'} {order.end_text}".strip()

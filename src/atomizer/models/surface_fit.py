@@ -1,7 +1,7 @@
 """All slices of a chain fitted in one call without the interpreter: what a background worker runs.
 
-Per expiry: bands of total variance from bid and ask vols (`calibration.targets` in compiled form), the SVI
-fit from the last slice, how the result sits among its quotes, its least butterfly function; then, from the
+Per expiry: targets and bands of total variance (`calibration.targets` in compiled form), the SVI fit from
+the last slice, how the result sits among its quotes, its least butterfly function; then, from the
 second expiry on, the slice is raised by its worst calendar shortfall against the one before.
 
 The kernels called here live in `svi_kernels`; numba's disk cache does not see edits there: clear
@@ -47,18 +47,19 @@ A, B, RHO, M, SIGMA, STATUS, QUOTES, INSIDE, LEAST_G, RAISED, LOW_K, HIGH_K = ra
 FITTED, TOO_FEW, FAILED = 0.0, 1.0, 2.0
 
 
-@kernel("i8(f8[::1],f8[::1],f8[::1],f8,f8,f8[::1],f8[::1],f8[::1])")
+@kernel("i8(f8[::1],f8[::1],f8[::1],f8[::1],f8,f8,f8[::1],f8[::1],f8[::1])")
 def _bands(
     strikes: FloatArray,
     bid_vols: FloatArray,
     ask_vols: FloatArray,
+    vols: FloatArray,
     forward: float,
     years: float,
     k: FloatArray,
     middle: FloatArray,
     half: FloatArray,
 ) -> int:
-    """Fill bands of total variance of the two-sided quotes, strikes increasing; returns how many."""
+    """Fill targets and half-widths in total variance of the two-sided quotes; returns how many."""
     n = 0
     for i in range(strikes.size):
         bid, ask = bid_vols[i], ask_vols[i]
@@ -66,7 +67,8 @@ def _bands(
             continue
         low, high = bid * bid * years, ask * ask * years
         k[n] = math.log(strikes[i] / forward)
-        middle[n] = 0.5 * (low + high)
+        inside = bid <= vols[i] <= ask
+        middle[n] = vols[i] * vols[i] * years if inside else 0.5 * (low + high)
         floor = 2.0 * math.sqrt(middle[n] * years) * HALF_WIDTH_FLOOR
         half[n] = math.sqrt(0.25 * (high - low) * (high - low) + floor * floor)
         n += 1
@@ -114,12 +116,13 @@ def _shortfall(earlier: FloatArray, later: FloatArray, low: float, high: float) 
     return worst
 
 
-@kernel("void(f8[::1],i8[::1],f8[::1],f8[::1],f8[::1],f8[::1],f8[:,::1],f8,f8[:,::1])")
+@kernel("void(f8[::1],i8[::1],f8[::1],f8[::1],f8[::1],f8[::1],f8[::1],f8[:,::1],f8,f8[:,::1])")
 def fit_surface_into(
     strikes: FloatArray,
     starts: NDArray[np.int64],
     bid_vols: FloatArray,
     ask_vols: FloatArray,
+    vols: FloatArray,
     forwards: FloatArray,
     years: FloatArray,
     previous: FloatArray,
@@ -130,6 +133,7 @@ def fit_surface_into(
 
     Args:
         strikes, bid_vols, ask_vols: of all expiries in a row, increasing within each; NaN: no such side.
+        vols: what is aimed at between bid and ask; the middle of the band where it is NaN or outside.
         starts: where each expiry begins, and the end.
         forwards, years: per expiry, in order of expiry.
         previous: the last slices (rows of five, NaN: none).
@@ -150,7 +154,15 @@ def fit_surface_into(
             out[j, c] = 0.0
         low, high = starts[j], starts[j + 1]
         n = _bands(
-            strikes[low:high], bid_vols[low:high], ask_vols[low:high], forwards[j], years[j], k, middle, half
+            strikes[low:high],
+            bid_vols[low:high],
+            ask_vols[low:high],
+            vols[low:high],
+            forwards[j],
+            years[j],
+            k,
+            middle,
+            half,
         )
         out[j, QUOTES] = n
         if n < LEAST_QUOTES or not (0.0 < forwards[j] < math.inf and 0.0 < years[j] < math.inf):
@@ -173,9 +185,12 @@ def fit_surface_into(
                 raw[0] += shortfall * (1.0 + 1e-12) + 1e-16
                 out[j, RAISED] = shortfall / fit_half[at]
         inside = 0
-        for i in range(n):
-            w = svi_point(k[i], raw[0], raw[1], raw[2], raw[3], raw[4])[0]
-            inside += abs(w - middle[i]) <= half[i]
+        for i in range(low, high):
+            if 0.0 < bid_vols[i] <= ask_vols[i] < math.inf:
+                at_k = math.log(strikes[i] / forwards[j])
+                w = svi_point(at_k, raw[0], raw[1], raw[2], raw[3], raw[4])[0]
+                vol = math.sqrt(max(w, 0.0) / years[j])
+                inside += bid_vols[i] - HALF_WIDTH_FLOOR <= vol <= ask_vols[i] + HALF_WIDTH_FLOOR
         reach = min(1.5 * max(abs(k[0]), abs(k[n - 1])), REACH)
         least = butterfly_minimum(raw, -REACH, REACH, POINTS)[0]
         least = min(least, butterfly_minimum(raw, -reach, reach, POINTS)[0])

@@ -60,6 +60,9 @@ class SessionState(Enum):
     RESTING = "resting"
 
 
+_UP = SessionState.UP  # looked up once: on Python 3.11 the way through the enumeration costs a call
+
+
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
     """One session's address and patience, in seconds.
@@ -188,11 +191,7 @@ class Session(Generic[C]):
         """
         link = self._link
         if link is None or link.connection is None:
-            raise NotSentError(
-                "not_connected",
-                f"{self.settings.name}: expected an open connection, found the session "
-                f"{self.state.value}; send again when it is up",
-            )
+            raise self._not_connected("an open connection, found the session")
         if self._backstop.limited and not self._backstop.take(link.loop.time(), cost):
             raise NotSentError(
                 "rate_backstop",
@@ -207,15 +206,17 @@ class Session(Generic[C]):
         Raises:
             NotSentError: see `send`; also before the handshake is done.
         """
-        if self.state is not SessionState.UP:
-            raise NotSentError(
-                "not_connected",
-                f"{self.settings.name}: expected the session up, found it {self.state.value}; "
-                "send again when it is up",
-            )
+        requests = self._requests
+        if self.state is not _UP or requests is None:
+            raise self._not_connected("the session up, found it")
         self.send(data, cost)
-        assert self._requests is not None
-        self._requests.add(key, deadline_s, context)
+        requests.add(key, deadline_s, context)
+
+    def _not_connected(self, expected: str) -> NotSentError:
+        return NotSentError(
+            "not_connected",
+            f"{self.settings.name}: expected {expected} {self.state.value}; send again when it is up",
+        )
 
     async def ask(self, data: bytes, key: Key, timeout_s: float) -> Any:
         """Send and await what the owner passes to `answer` for this key; allowed in the handshake.

@@ -90,17 +90,23 @@ def deribit_settings(settings: Settings, venue: str) -> DeribitSettings:
     The one that prices follows the options, every one the books that hedging needs.
     """
     section, coins = account_section(settings, venue), underlyings(settings)
+    books = tuple(name for market in hedge_markets(settings) for name in followed_books(market, venue))
+    # Spot pairs and linear contracts move dollars, which are then cash to be read.
+    stable = ("USDC",) if any("_" in name for name in books) else ()
     return DeribitSettings(
         ws_url=deribit_url(settings, venue),
         venue=venue,
         account=section.account,
         client_id=section.api_key,
         key=deribit_key(section),
-        currencies=coins,
-        books=tuple(name for market in hedge_markets(settings) for name in followed_books(market, venue)),
+        currencies=(*coins, *stable),
+        books=books,
         future_books=coins if settings.hedge.futures else (),
         option_underlyings=coins if venue == settings.exchange.name else (),
         grant="client_signature" if section.use_ed25519 else "client_credentials",
+        account_name=section.account_name,
+        margin_model=section.margin_model,
+        testnet=settings.network != "live",
     )
 
 

@@ -128,26 +128,16 @@ class Driver:
 
     def _turn(self, batch: Sequence[Event]) -> None:
         """One turn; a fault in it ends the run, whoever called (a timer's callback tells nobody else)."""
-        try:
-            self._handle(batch)
-        except Exception as error:
-            self.stop()
-            if self.failed is not None and not self.failed.done():
-                self.failed.set_exception(error)
-                return
-            raise
-
-    def _handle(self, batch: Sequence[Event]) -> None:
-        now_ns = self._clock.now_ns()
-        if now_ns < self.engine.now_ns:  # the machine's clock was set back
-            now_ns = self.engine.now_ns
+        engine, now_ns = self.engine, self._clock.now_ns()
+        if now_ns < engine.now_ns:  # the machine's clock was set back
+            now_ns = engine.now_ns
         self._handling = True
         try:
             if self._tape is not None:
                 self._tape.append(now_ns, batch)
-            records = self.engine.admit(now_ns, batch)
+            records = engine.admit(now_ns, batch)
             try:
-                out: Sequence[Any] = self.engine.handle(now_ns, batch)
+                out: Sequence[Any] = engine.handle(now_ns, batch)
             except BaseException:
                 self._journal.append(now_ns, records, essential=True)
                 raise
@@ -157,9 +147,14 @@ class Driver:
                     self._send(out, records)
                 if self._on_turn is not None:
                     self._on_turn([*records, *out])
-        finally:
-            self._handling = False
-        self._arm()
+            self._arm()
+        except Exception as error:
+            self.stop()
+            if self.failed is not None and not self.failed.done():
+                self.failed.set_exception(error)
+                return
+            raise
+        self._handling = False
         if self._batch:
             asyncio.get_running_loop().call_soon(self.flush)
 
@@ -216,11 +211,10 @@ class Driver:
             kind = type(command)
             if kind in SENT:
                 timed = timed or kind is PlaceOrder
-                known = by_venue.get(command.venue)
-                if known is None:
-                    by_venue[command.venue] = [command]
+                if command.venue in by_venue:
+                    by_venue[command.venue].append(command)
                 else:
-                    known.append(command)
+                    by_venue[command.venue] = [command]
             elif kind is RunJob:
                 jobs.append(command)
         for venue, commands in by_venue.items():

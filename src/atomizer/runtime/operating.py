@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from atomizer.domain.bookings import Fill
+from atomizer.domain.bookings import Fill, Reversal
 from atomizer.domain.events import Event, InstrumentListed, Operator
 from atomizer.domain.instruments import Side
 from atomizer.domain.names import InstrumentNameError
@@ -76,6 +76,8 @@ class Operating:
             return self._record(request, by)
         if request.word == "execute":
             return self._execute(request, by)
+        if request.word == "reverse":
+            return self._reverse(request, by)
         refusal = self._refusal(request)
         if refusal:
             return _no(refusal)
@@ -194,6 +196,21 @@ class Operating:
             f"{request.request_id}: this request id names another trade ({known.side.name.lower()}"
             f" {known.size} {known.instrument}); give the new one an id of its own"
         )
+
+    def _reverse(self, request: Request, by: str) -> Answer:
+        """Undo what was recorded and never done; what a venue told of is not a person's to undo."""
+        trade = self._engine.ledger.trades.trades.get(request.scope)
+        if trade is None or trade.venue != MANUAL:
+            return _no(f"expected a recorded trade, found no {request.scope!r}; atomizer manual-trade list")
+        if not trade.bookings:
+            return {"done": f"{trade.trade_id} was reversed before", "trade": views.trade(trade)}
+        now_ns = self._now_ns()
+        undone = [
+            Reversal(venue=MANUAL, account=MANUAL, key=key, why=str(request.args["reason"]), ts_ns=now_ns)
+            for key in trade.bookings
+        ]
+        self._tell([*undone, event_of(request, by, now_ns)])
+        return {"done": f"{trade.trade_id}: {trade.state}", "trade": views.trade(trade)}
 
     def _odd(self, key: str, fill: Fill) -> list[str]:
         engine = self._engine

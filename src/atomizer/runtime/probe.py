@@ -28,9 +28,12 @@ from atomizer.net.sockets import SocketTransport
 from atomizer.net.transport import Clock, Transport
 from atomizer.net.virtual import WallClock
 from atomizer.runtime.compose import deribit_settings, rysk_port
-from atomizer.runtime.settings import BUILT_VENUES, Settings
+from atomizer.runtime.hedging import HEDGE_VENUES
+from atomizer.runtime.settings import Settings
 from atomizer.runtime.views import market_row
 from atomizer.venues.deribit.adapter import DeribitMarketPort, DeribitPort
+
+CONNECTIONS = (*HEDGE_VENUES, "rysk")
 
 
 @dataclass
@@ -103,8 +106,8 @@ def connected(settings: Settings, venue: str, timeout_s: float) -> dict[str, Any
             await transport.aclose()
         return heard
 
-    if venue not in BUILT_VENUES:
-        raise ValueError(f"expected one of {', '.join(BUILT_VENUES)}, found {venue!r}")
+    if venue not in CONNECTIONS:
+        raise ValueError(f"expected one of {', '.join(CONNECTIONS)}, found {venue!r}")
     wanted = _feeds(settings, venue)
     heard = asyncio.run(main())
     offset = heard.market.clock_offset_ns.get(venue)

@@ -44,7 +44,11 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deribit(msgspec.Struct, frozen=True, kw_only=True):
-    """One Deribit account. `numeraire`: what its profit is counted in; no default in live."""
+    """One Deribit account. `numeraire`: what its profit is counted in; no default in live.
+
+    `account_name` (the venue's user or system name) and `margin_model` (its word, e.g. segregated_pm) are
+    compared with the account before the first order, where set.
+    """
 
     ws_url: str = ""
     account: str = "deribit"
@@ -53,6 +57,8 @@ class Deribit(msgspec.Struct, frozen=True, kw_only=True):
     use_ed25519: bool = False
     private_key_ed25519: Secret | None = None
     numeraire: Numeraire = ""
+    account_name: str = ""
+    margin_model: str = ""
 
 
 class Rysk(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ def status(engine: Engine) -> dict[str, Any]:
         "index": _indices(engine),
         "net_delta": {name: track[0] for name, track in sorted(engine.naked.items())},
         "working_orders": len(ledger.orders),
-        "live_quotes": len(engine.exposure.live),
+        "live_quotes": len(engine.exposure.signed.live),
         "positions": {
             f"{key.venue}/{key.account}/{key.instrument}": str(size)
             for key, size in ledger.position_sizes().items()
@@ -92,6 +92,7 @@ def inventory(engine: Engine) -> dict[str, Any]:
         "positions": rows,
         "index": _indices(engine),
         "now_ns": engine.now_ns,
+        "delta": engine.settings.delta_name,
         "net_delta": {name: engine.net_delta(name) for name in sorted(engine.surfaces)},
     }
 

@@ -152,6 +152,7 @@ WORDS: dict[str, Word] = {
         optional=("time_in_force",),
         lapses=True,
     ),
+    "reverse": Word("undo a recorded trade that was none", scope="id", args={"reason": _text}),
     "withdraw": Word("take a manual request back", scope="id"),
     "retry": Word("retry a dead letter", scope="id"),
     "discard": Word("end a dead letter's retries and alert", scope="id"),

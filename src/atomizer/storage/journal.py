@@ -182,7 +182,7 @@ class Journal:
         """
         if not batch:
             return
-        data, check = lines.block(self._sequence, now_ns, records.encode_all(batch), self._check)
+        data, check = lines.block(self._sequence, now_ns, map(records.encode, batch), self._check)
         if self._sync_error is not None:
             self._fall_to_reserve(self._sync_error)
             self._sync_error = None

@@ -7,9 +7,9 @@ missing or moved breaks the chain at that line. A checksum is no signature; it f
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
+from zlib import crc32 as _crc32
 
 import msgspec
 
@@ -55,16 +55,17 @@ _HEADER = msgspec.json.Decoder(Header)
 
 def seal(body: bytes, check: int) -> tuple[bytes, int]:
     """The finished line of an open `body` (no closing brace) and its checksum."""
-    check = zlib.crc32(body, check)
+    check = _crc32(body, check)
     return body + _CHECK % check, check
 
 
-def block(last: int, ts_ns: int, records_json: Sequence[bytes], check: int) -> tuple[bytes, int]:
+def block(last: int, ts_ns: int, records_json: Iterable[bytes], check: int) -> tuple[bytes, int]:
     """The lines of records that follow number `last` and its checksum, and the last one's checksum."""
     stamp, data = _STAMP % ts_ns, b""
-    for number, record_json in enumerate(records_json, last + 1):
-        body = _LINE % (number, stamp, record_json)
-        check = zlib.crc32(body, check)
+    for record_json in records_json:
+        last += 1
+        body = _LINE % (last, stamp, record_json)
+        check = _crc32(body, check)
         data += body + _CHECK % check
     return data, check
 
@@ -96,7 +97,7 @@ def found_check(text: bytes) -> int | None:
 
 
 def computed_check(text: bytes, check: int) -> int:
-    return zlib.crc32(text[:-CHECK_BYTES], check)
+    return _crc32(text[:-CHECK_BYTES], check)
 
 
 def parse(text: bytes) -> RawLine:

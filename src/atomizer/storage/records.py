@@ -7,7 +7,7 @@ integers are integers of any size; both come back exactly. Records only ever gai
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Union, get_args
 
 import msgspec
@@ -46,16 +46,6 @@ def tag_of(record_type: type[msgspec.Struct]) -> str:
 
 
 TAGS: frozenset[str] = frozenset(tag_of(kind) for kind in RECORD_TYPES)
-
-
-def encode_all(batch: Sequence[msgspec.Struct]) -> list[bytes]:
-    """The JSON of each record, as `encode` makes it.
-
-    Raises:
-        RecordError: as `encode`.
-    """
-    data = _ENCODER.encode_lines(batch)  # strings hold no bare line ends
-    return data.splitlines() if _NULL not in data else [*map(encode, batch)]
 
 
 def encode(record: msgspec.Struct) -> bytes:

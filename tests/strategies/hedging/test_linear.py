@@ -142,6 +142,26 @@ def test_a_person_may_release_quoting_while_the_delta_is_still_open() -> None:
     assert desk.states()[-1].released
 
 
+def test_a_difference_that_nobody_explains_does_not_stop_the_hedger() -> None:
+    desk = TwoVenues(hedge_market())
+    for _ in range(3):
+        desk.read(positions={PERP.key: "777"})
+        desk.tick(after_ms=1_500.0)
+    assert ("deribit", "main") in desk.engine.halts.unreconciled
+    desk.market_moves(20_000)
+    assert where(placed(desk.out)) == {PERP.key: 20_000}
+
+
+def test_after_a_cut_nothing_is_sent_before_the_account_was_read_again() -> None:
+    desk = TwoVenues(hedge_market())
+    desk.feed(ev.FeedDown("deribit/trading", "cut"))
+    desk.feed(ev.FeedUp("deribit/trading"))
+    desk.market_moves(20_000)
+    assert not placed(desk.out + ticks(desk, 2))
+    desk.read(positions={PERP.key: "20000"})
+    assert where(placed(desk.out + desk.tick(after_ms=250.0))) == {PERP.key: 20_000}
+
+
 # --- waiting ---
 
 

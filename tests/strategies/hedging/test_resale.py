@@ -8,6 +8,7 @@ import pytest
 
 from atomizer.domain import events as ev
 from atomizer.domain.bookings import Fill
+from atomizer.domain.commands import HedgeState
 from atomizer.domain.instruments import Side
 from atomizer.domain.orders import EndReason, Purpose, TimeInForce
 from atomizer.engine.settings import Limits
@@ -99,6 +100,8 @@ def test_both_hedges_the_delta_at_once_and_gives_it_back_as_the_resale_fills() -
     desk.ended(perp.order_id, perp.lots, EndReason.FILLED)
     back = placed(fill(desk, resale, 5, LISTED, "r"))
     assert {(order.instrument, order.side) for order in back} == {(PERP.key, Side.BUY)}
+    states = [item.state for item in desk.all if isinstance(item, HedgeState)]
+    assert states == ["hedging", "flat", "hedging"], "a resale that rests beside a whole hedge is no alarm"
     desk.fill_whole(back)
     assert abs(desk.engine.net_delta("ETH")) < 0.05
 
@@ -196,3 +199,17 @@ def test_a_resale_is_taken_up_again_after_a_restart_at_what_is_still_open() -> N
         desk.tick(after_ms=250.0)
     again = [order for order in placed(desk.all) if order.instrument == LISTED.key]
     assert [order.lots for order in again] == [3]
+
+
+def test_an_offer_counts_at_its_last_known_delta_while_the_options_have_no_price() -> None:
+    desk = desk_of("resale")
+    orders = won(desk)
+    (resale,) = [order for order in orders if order.instrument == LISTED.key]
+    rests(desk, resale)
+    desk.fill_whole([order for order in orders if order.instrument == PERP.key])
+    desk.feed(ev.FeedDown("deribit/market", "cut"), after_ms=300.0)
+    desk.feed(ev.FeedUp("deribit/market"), after_ms=1_000.0)
+    out = desk.refresh()
+    for _ in range(4):
+        out += desk.tick(after_ms=250.0)
+    assert not placed(out), "what the resting offer may still bring is not hedged a second time"

@@ -63,6 +63,25 @@ def test_ours_are_cancelled_one_by_one_and_what_still_rests_is_said():
     assert not venue.sockets[-1].open
 
 
+def test_quotes_are_known_by_their_set_id():
+    quote = order("7", "") | {"quote_set_id": "atm-a.atm-b", "mmp_group": "options"}
+    foreign = order("8", "") | {"quote_set_id": "desk-1"}
+
+    def quoted(venue: Venue) -> None:
+        left = [quote, foreign]
+        venue.answers["private/get_open_orders"] = lambda _: list(left)
+
+        def cancel(params: dict[str, Any]) -> Any:
+            left.remove(quote)
+            return quote | {"order_state": "cancelled"}
+
+        venue.answers["private/cancel"] = cancel
+
+    found, venue = sweep(quoted)
+    assert [(item.venue_order_id, item.label, item.open) for item in found] == [("7", "atm-a.atm-b", False)]
+    assert [params["order_id"] for params in venue.asked("private/cancel")] == ["7"]
+
+
 def test_nothing_of_ours_is_an_empty_report():
     found, _ = sweep(lambda venue: venue.answers.update({"private/get_open_orders": [order("3", "web")]}))
     assert found == []

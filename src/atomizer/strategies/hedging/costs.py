@@ -58,8 +58,15 @@ class Candidate(NamedTuple):
 
 
 def reachable(engine: Engine, venue: str, account: str) -> bool:
-    """Whether an order could be sent there now: connected, and the account is accounted for."""
-    return engine.market.feed(f"{venue}/trading").up and (venue, account) not in engine.halts.unreconciled
+    """Whether an order could be sent there now: connected, and the account was read since.
+
+    What a read left unexplained stops quoting, not hedging.
+    """
+    feed, scope = engine.market.feed(f"{venue}/trading"), (venue, account)
+    if not feed.up:
+        return False
+    read_ns = engine.ledger.read_asked_ns.get(scope, 0)
+    return scope not in engine.halts.unreconciled or read_ns >= feed.since_ns
 
 
 def listed(engine: Engine, market: HedgeMarket) -> list[HedgeInstrument]:

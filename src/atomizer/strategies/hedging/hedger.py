@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 from atomizer.domain.bookings import CashMove, Fill, PositionMove, Reversal, RfqTrade
 from atomizer.domain.commands import Why
 from atomizer.domain.events import Event, FeedDown, FeedUp, Operator, OrderEnded, OrderNotFound, PlaceRefused
+from atomizer.domain.instruments import Kind
 from atomizer.domain.orders import Purpose
 from atomizer.engine.market import NEVER
+from atomizer.engine.pricing import NoPriceError
 from atomizer.engine.settings import HedgeMarket
 from atomizer.engine.strategy import Level, Target
 from atomizer.strategies.hedging.bands import band
@@ -97,18 +99,21 @@ class Hedger:
             return None
         if underlying in engine.exposure.unknown:
             return None
-        targets = self._resales.targets(engine)
-        targets.update(self._gamma.targets(engine))
-        net = engine.net_delta(underlying)
-        if settings.run_off:
-            net += self._run_off.correction(engine)
+        try:
+            targets = self._resales.targets(engine)
+            targets.update(self._gamma.targets(engine))
+            net = engine.net_delta(underlying)
+            if settings.run_off:
+                net += self._run_off.correction(engine)
+        except NoPriceError:
+            return None
         cost = self._linear.cost_rate(engine) if settings.band != "fixed" else 0.0
         zone = band(engine, underlying, settings, cost)
         open_delta = net + self._resales.planned
         want = zone.trade(open_delta * settings.ratio, to_edge=settings.band_to == "edge")
         uncovered = engine.ledger.groups.uncovered(underlying)
         group = uncovered[0] if uncovered else f"hedge/{underlying}"
-        calm = not want and not targets and not self._working(engine)
+        calm = not want and not self._resales.planned and not self._working(engine)
         self._watch.note(engine, net, open_delta, zone.half_width, group, calm=calm)
         if not want:
             self._open_ns = None
@@ -119,14 +124,13 @@ class Hedger:
         return targets
 
     def _working(self, engine: Engine) -> bool:
-        """Whether a hedge of this underlying may still fill."""
-        instruments = engine.ledger.instruments
-        return any(
-            order.purpose is Purpose.HEDGE
-            and order.owed
-            and instruments[order.instrument].underlying == self.market.underlying
-            for order in engine.ledger.orders.values()
-        )
+        """Whether a delta hedge of this underlying may still fill."""
+        for order in engine.ledger.orders.values():
+            if order.purpose is Purpose.HEDGE and order.owed:
+                instrument = engine.ledger.instruments[order.instrument]
+                if instrument.underlying == self.market.underlying and instrument.kind is not Kind.OPTION:
+                    return True
+        return False
 
     def _gathered(self, now_ns: int) -> bool:
         """Whether what came together has waited long enough to be hedged in one."""

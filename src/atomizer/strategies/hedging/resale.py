@@ -66,7 +66,11 @@ class Resales:
         self.planned = 0.0
 
     def targets(self, engine: Engine) -> dict[Level, Target]:
-        """Every offer that should rest or take now; sets `planned`."""
+        """Every offer that should rest or take now; sets `planned`.
+
+        Raises:
+            NoPriceError: an option on offer was never priced.
+        """
         self.planned = 0.0
         targets: dict[Level, Target] = {}
         if self._settings.policy == "delta":
@@ -84,11 +88,10 @@ class Resales:
                 targets.update(found)
         if self._settings.policy == "resale":
             for key in sorted({*offered, *working}):
-                self.planned += self._delta(engine, key, offered.get(key, working.get(key, ZERO)))
+                listed = engine.ledger.instruments.get(key) or engine.market.instruments[key]
+                unit = engine.exposure.last_unit(listed, engine.now_ns)
+                self.planned += float(offered.get(key, working.get(key, ZERO))) * unit.delta
         return targets
-
-    def _delta(self, engine: Engine, key: str, size: Decimal) -> float:
-        return float(size) * engine.exposure.unit(engine.market.instruments[key], engine.now_ns).delta
 
     def _working(self, engine: Engine) -> dict[str, Decimal]:
         """Signed sizes that option hedges on their way may still fill, by instrument."""

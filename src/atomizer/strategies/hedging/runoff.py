@@ -61,7 +61,7 @@ class RunOff:
             # What was booked by hand carries a listed contract's name, and those fix on the average.
             own_s = widest if known is None else known.averaging_window_s
             if instrument.kind is Kind.FUTURE and own_s:
-                unit = engine.exposure.unit(instrument, engine.now_ns).delta
+                unit = engine.exposure.last_unit(instrument, engine.now_ns).delta
                 total += float(size) * unit * (min(left_s / own_s, 1.0) - 1.0)
             elif instrument.kind is Kind.OPTION:
                 terms = Terms(

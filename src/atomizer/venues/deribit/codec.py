@@ -382,12 +382,13 @@ def amend(
     number: int, command: AmendOrder, listed: Instrument, valid_until_ms: int, *, post_only: bool
 ) -> bytes:
     """`private/edit` with the new total amount; `post_only` as the order was placed."""
+    maker_only = b"true" if post_only else b"false"
     return _EDIT % (
         number,
         _encode(command.venue_order_id),
         _encode(listed.lot * command.lots),
         _encode(listed.grid.tick * command.ticks),
         valid_until_ms,
-        b"true" if post_only else b"false",
-        b"true" if post_only else b"false",
+        maker_only,
+        maker_only,
     )

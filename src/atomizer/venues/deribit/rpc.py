@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -42,13 +43,9 @@ class Rpc:
         self._session = session
         self._settings = settings
         self._clock = clock
-        self._number = 0
+        self.next_number: Callable[[], int] = itertools.count(1).__next__
         self._credits = Credits()
         self.offset_ns = 0
-
-    def next_number(self) -> int:
-        self._number += 1
-        return self._number
 
     async def message(self, method: str, params: Any) -> wire.Message:
         """The whole reply, asked for when there are credits for it.

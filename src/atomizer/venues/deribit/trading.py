@@ -19,16 +19,16 @@ from atomizer.domain.events import (
     FeedDown,
     FeedUp,
     OrderEnded,
-    OrderNotFound,
     PlaceRefused,
     RequestTimedOut,
 )
 from atomizer.domain.identity import label
 from atomizer.domain.instruments import Instrument
 from atomizer.domain.ports import Sink
-from atomizer.net.session import HandshakeError, NotSentError, Session, SessionError, SessionSettings
+from atomizer.net.session import HandshakeError, NotSentError, Session, SessionSettings
 from atomizer.net.transport import Clock, Transport
 from atomizer.venues.deribit import codec, reader, wire
+from atomizer.venues.deribit.asking import query
 from atomizer.venues.deribit.checks import SCOPE, StartRefusedError, check_account, protect
 from atomizer.venues.deribit.listing import Listing
 from atomizer.venues.deribit.quoting import MassQuoter, MassSent
@@ -181,14 +181,9 @@ class TradingSocket:
         if command.post_only:
             self._post_only.add(command.order_id)
         try:
-            self.session.send_request(
-                data,
-                number,
-                deadline_s,
-                (command, listed),
-            )
+            self.session.send_request(data, number, deadline_s, (command, listed))
         except NotSentError as error:
-            self._later(PlaceRefused(command.order_id, error.code, str(error)))
+            self.later(PlaceRefused(command.order_id, error.code, str(error)))
 
     def amend(self, command: AmendOrder, listed: Instrument) -> None:
         number = self.rpc.next_number()
@@ -198,7 +193,7 @@ class TradingSocket:
         try:
             self.session.send_request(data, number, deadline_s, (command, listed))
         except NotSentError as error:
-            self._later(AmendRefused(command.order_id, error.code, str(error)))
+            self.later(AmendRefused(command.order_id, error.code, str(error)))
 
     def cancel(self, command: CancelOrder, listed: Instrument) -> None:
         number = self.rpc.next_number()
@@ -212,18 +207,18 @@ class TradingSocket:
         try:
             self.session.send_request(data, number, deadline_s, (command, listed))
         except NotSentError as error:
-            self._later(CancelRefused(command.order_id, error.code, str(error)))
+            self.later(CancelRefused(command.order_id, error.code, str(error)))
 
     def query(self, command: QueryOrder, listed: Instrument) -> None:
         if not self.session.is_up:
-            self._later(RequestTimedOut(command.order_id))
+            self.later(RequestTimedOut(command.order_id))
             return
-        self.session.spawn(self._query(command.order_id, listed, command.venue_order_id))
+        self.session.spawn(query(self, command.order_id, listed, command.venue_order_id))
 
     def read(self, command: ReadAccount) -> None:
         if not self.session.is_up:
             for event in reader.failed(command, f"{self._feed} is {self.session.state.value}"):
-                self._later(event)
+                self.later(event)
             return
         self._reader.sink = self.sink
         self.session.spawn(self._reader.read(command))
@@ -247,6 +242,9 @@ class TradingSocket:
             self._post_only.add(command.order_id)
         return command.order_id in self._post_only
 
+    def forget_post_only(self, order_id: int) -> None:
+        self._post_only.discard(order_id)
+
     def cancel_asked(self, order_id: int) -> None:
         """From here on the order's end is ours."""
         _remember(self._cancel_sent, order_id, None)
@@ -257,13 +255,10 @@ class TradingSocket:
     async def ask(self, order_id: int, listed: Instrument) -> None:
         """How an order stands, by the venue's id where it was ever told."""
         known = next((venue_id for venue_id, number in self._ours.items() if number == order_id), "")
-        await self._query(order_id, listed, known)
+        await query(self, order_id, listed, known)
 
     def later(self, event: Event) -> None:
         """An answer found here and now is told in a later batch, never from inside `send`."""
-        self._later(event)
-
-    def _later(self, event: Event) -> None:
         if not self._answers:
             asyncio.get_running_loop().call_soon(self._tell)
         self._answers.append(event)
@@ -300,12 +295,12 @@ class TradingSocket:
             log.warning("%s: outcome of a request unknown: %s %s", self._feed, code, text)
             self.sink.put(RequestTimedOut(order_id))
         elif isinstance(command, PlaceOrder):
-            self._post_only.discard(order_id)
+            self.forget_post_only(order_id)
             self.sink.put(PlaceRefused(order_id, code, text))
         elif isinstance(command, AmendOrder):
             self.sink.put(AmendRefused(order_id, code, text))
             if gone:
-                self.session.spawn(self._query(order_id, listed, command.venue_order_id))
+                self.session.spawn(query(self, order_id, listed, command.venue_order_id))
         else:
             self._cancel_sent.pop(order_id, None)
             self.sink.put(CancelRefused(order_id, code, text, gone))
@@ -317,43 +312,7 @@ class TradingSocket:
             text = f"no open order with label {label(command.order_id)}"
             self.sink.put(CancelRefused(command.order_id, "none_cancelled", text, gone=True))
         else:
-            self.session.spawn(self._query(command.order_id, listed, ""))
-
-    async def _query(self, order_id: int, listed: Instrument, venue_order_id: str) -> None:
-        """How an order stands, its fills first; a failure leaves the outcome unknown."""
-        try:
-            found = await self._find(order_id, listed, venue_order_id)
-            if found is None:
-                self._post_only.discard(order_id)
-                self.sink.put(OrderNotFound(order_id))
-            else:
-                if found.filled_amount > 0:
-                    params = {"order_id": found.order_id}
-                    for trade in await self.rpc.call(
-                        "private/get_user_trades_by_order", params, codec.decode_trades
-                    ):
-                        self.book(trade)
-                self.tell(found, listed)
-        except SessionError as error:
-            log.warning("%s: query of order %s failed: %s", self._feed, label(order_id), error)
-            self.sink.put(RequestTimedOut(order_id))
-        self.sink.flush()
-
-    async def _find(self, order_id: int, listed: Instrument, venue_order_id: str) -> wire.OrderData | None:
-        if venue_order_id:
-            try:
-                return await self.rpc.call(
-                    "private/get_order_state", {"order_id": venue_order_id}, codec.decode_order
-                )
-            except VenueRefusedError as error:
-                if error.code in codec.GONE_CODES:
-                    return None
-                raise
-        if self.quotes.is_quote(order_id):
-            return await self.quotes.find(order_id, listed)
-        params = {"currency": listed.settlement, "label": label(order_id)}
-        found = await self.rpc.call("private/get_order_state_by_label", params, codec.decode_orders)
-        return max(found, key=lambda order: order.last_update_timestamp, default=None)
+            self.session.spawn(query(self, command.order_id, listed, ""))
 
     # --- pushes ---
 
@@ -417,7 +376,7 @@ class TradingSocket:
         if number:
             _remember(self._ours, order.order_id, number)
             if isinstance(event, OrderEnded):
-                self._post_only.discard(number)
+                self.forget_post_only(number)
                 self.quotes.ended(number, listed.name)
             elif order.post_only:
                 self._post_only.add(number)

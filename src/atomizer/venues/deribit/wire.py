@@ -27,7 +27,6 @@ class BookData(msgspec.Struct, gc=False):
 
 
 class BookParams(msgspec.Struct, gc=False):
-    channel: str
     data: BookData
 
 
