@@ -12,7 +12,7 @@ from atomizer.net.virtual import DEFAULT_START_NS
 from atomizer.sim.market import Market
 from atomizer.sim.rysk.behaviour import Acceptance, Behaviour
 from atomizer.sim.rysk.fair import NS_PER_S, Terms, fair_value
-from atomizer.sim.rysk.informed import accepts, best_moment, hedged_result, later_value
+from atomizer.sim.rysk.informed import MAKERS_LAG_S, accepts, best_moment, hedged_result, later_value
 from tests.independent.rysk_client import rysk_state
 from tests.independent.wire import JudgeError, exact_json, fetch
 from tests.sim.rysk.harness import HTTP, Scene, play
