@@ -9,12 +9,13 @@ import msgspec
 import pytest
 
 from atomizer.domain import events as ev
-from atomizer.domain.bookings import Reversal, RfqTrade
-from atomizer.domain.commands import Difference, Refused, SendQuote
+from atomizer.domain.bookings import Fill, Reversal, RfqTrade
+from atomizer.domain.commands import Difference, ReadAccount, Refused, SendQuote
+from atomizer.domain.instruments import Side
 from atomizer.domain.orders import EndReason, OrderState
 from atomizer.domain.refusals import Reason
 
-from .bench_desk import PERP, Desk, S, Wishes, bid, placed
+from .bench_desk import PERP, T0, Desk, S, Wishes, bid, placed
 from .rfq_desk import RfqDesk
 
 
@@ -201,3 +202,45 @@ def test_an_account_opens_with_every_currency_and_position_it_holds() -> None:
     assert accounts.balance("rysk", "maker", "ETH") == 0
     assert accounts.size("deribit", "main", PERP.key) == -700
     assert not accounts.alarms
+
+
+def just_before() -> Fill:
+    """Somebody sold 40 USD of the perpetual right before the node's first read."""
+    return Fill(
+        venue="deribit",
+        account="main",
+        instrument=PERP.key,
+        trade_id="before-1",
+        side=Side.SELL,
+        price=Decimal(3990),
+        size=Decimal(40),
+        fee=Decimal("0.000005"),
+        venue_order_id="ETH-77",
+        ts_ns=T0,
+    )
+
+
+def test_a_trade_right_before_the_first_read_counts_once() -> None:
+    desk = Desk(ready=False)
+    told = just_before()
+    desk.feed(
+        ev.FeedUp("deribit/market"),
+        ev.FeedUp("deribit/trading"),
+        ev.InstrumentListed(PERP),
+        ev.IndexPrice("deribit", "eth_usd", 4000.0),
+        ev.Ticker(instrument=PERP.key, mark=4000.0, index=4000.0),
+        ev.BookSnapshot(PERP.key, [(3999.5, 1e6)], [(4000.5, 1e6)], 1),
+    )
+    (read,) = [item for item in desk.all if isinstance(item, ReadAccount)]
+    assert read.since_ns < told.ts_ns, "the first read tells what the next one's overlap tells again"
+    desk.feed(told)
+    desk.read(positions={PERP.key: "60"})
+    accounts = desk.engine.ledger.accounts
+    assert accounts.size("deribit", "main", PERP.key) == 60
+    assert accounts.balance("deribit", "main", "ETH") == 100
+    desk.feed(told)
+    desk.read(positions={PERP.key: "60"})
+    assert accounts.size("deribit", "main", PERP.key) == 60
+    assert accounts.balance("deribit", "main", "ETH") == 100
+    assert not desk.engine.ledger.differences
+    assert not desk.engine.halts.paused, "what was there before is nobody's intrusion"

@@ -32,7 +32,6 @@ from atomizer.runtime.world import DERIBIT_PORT, HOST, RYSK_PORT, World, WorldPl
 from atomizer.sim.deribit.settings import DeribitTwinSettings
 from atomizer.sim.faults import FaultSpec, FaultyApplication, parse_faults
 from atomizer.sim.rysk.behaviour import Acceptance, Behaviour, Faults
-from tests.system.by_hand import People
 from tests.system.mortal import POINTS, Doom, Killed, Life, MortalTransport, journal_of
 from tests.system.verdict import Venues, Verdict, judge
 
@@ -139,11 +138,8 @@ def behaviour(rng: random.Random) -> Behaviour:
 class KillSession:
     """Venues, and one node after another on one directory."""
 
-    def __init__(
-        self, seed: int, kills: int, directory: Path, clock: VirtualClock, *, people: bool = False
-    ) -> None:
+    def __init__(self, seed: int, kills: int, directory: Path, clock: VirtualClock) -> None:
         self.report = Report(seed)
-        self.people = People(seed) if people else None
         self._rng = random.Random(f"kills {seed}")
         self._kills = kills
         self._directory = directory
@@ -236,13 +232,9 @@ class KillSession:
             pass
         else:
             running = asyncio.create_task(node.run())
-            talking = asyncio.create_task(self.people.talk(node)) if self.people else None
             await asyncio.wait(
                 {running, life.ended}, timeout=life.doom.seconds, return_when=asyncio.FIRST_COMPLETED
             )
-            if talking is not None:
-                talking.cancel()
-                await asyncio.wait({talking})
         if not life.dead and running is not None and running.done():
             raise AssertionError(f"{self.where(number)}: the node ended by itself") from running.exception()
         life.die("time")
@@ -264,10 +256,7 @@ class KillSession:
         life = self._life = Life(Doom(1e9), self._rng)
         node = self.node(life, self._kills)
         running = asyncio.create_task(node.run())
-        talking = asyncio.create_task(self.people.talk(node)) if self.people else None
         await asyncio.wait({running}, timeout=FINAL_S)
-        if talking is not None:
-            talking.cancel()
         self.world.rysk.configure({"acceptance": "never"})
         await asyncio.wait({running}, timeout=CALM_S)
         if running.done():
@@ -284,9 +273,9 @@ class KillSession:
             self.world.network,
         )
         await judge(self.report.verdict, venues, self._directory)
-        if self.people is not None:
-            self.report.verdict.faults += self.people.faults(fold(self._directory, Ledger()), node.ledger)
-            self.report.verdict.counts.update(self.people.counts)
+        folded = fold(self._directory, Ledger())
+        self.report.verdict.same("trades", folded.trades.state(), node.ledger.trades.state())
+        self.report.verdict.same("dead letters", folded.dead_letters, node.ledger.dead_letters)
 
     def where(self, number: int) -> str:
         return f"seed {self.report.seed}, kill {number}"
@@ -310,11 +299,11 @@ def no_faults() -> dict[str, float]:
     return dict.fromkeys(Faults.__struct_fields__, 0.0)
 
 
-def run_seed(seed: int, kills: int, *, people: bool = False) -> Report:
-    """Run one seed in virtual time, on a directory of its own; with `people` trades are brought by hand."""
+def run_seed(seed: int, kills: int) -> Report:
+    """Run one seed in virtual time, on a directory of its own."""
 
     async def main(clock: VirtualClock) -> Report:
-        return await KillSession(seed, kills, Path(directory), clock, people=people).run()
+        return await KillSession(seed, kills, Path(directory), clock).run()
 
     with tempfile.TemporaryDirectory(prefix="atomizer-kills-") as directory:
         return run_virtual(main)

@@ -580,6 +580,8 @@ class Engine:
         scope = (event.venue, event.account)
         adopt = scope not in self.ledger.opened_ns and self.settings.allow_first_adoption
         self.ledger.apply(event, self.now_ns)
+        for taken_back in self.reconciler.part_of_opening(event) if adopt else ():
+            self.emit(taken_back)
         verdict = self.reconciler.end(event, self.now_ns, adopt=adopt)
         if verdict is None:
             return

@@ -404,7 +404,7 @@ class Ledger:
             return
         order = self.find(fill.order_id) if fill.order_id else None
         if order is None:
-            if not fill.recorded:
+            if not fill.recorded and (fill.venue, fill.account) in self.opened_ns:
                 self.external.append(fill)
             return
         order.booked += self._lots_done(order, fill)
@@ -505,12 +505,13 @@ class Ledger:
         """From when on trades of this account may not have been heard of.
 
         A complete read covers everything before it was asked for, with an overlap for clocks and late
-        records; what was traded before the first read is part of the opening positions.
+        records; what was traded before the first read is part of the opening positions, and the first read
+        tells what the overlap of the next one will tell again.
         """
         scope = (venue, account)
         opened = self.opened_ns.get(scope)
         if opened is None:
-            return now_ns
+            return now_ns - CLOCK_SLACK_NS
         return max(opened - CLOCK_SLACK_NS, self.read_asked_ns[scope] - READ_OVERLAP_NS)
 
     def log_unread_since(self, venue: str, account: str, now_ns: int) -> int:

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from atomizer.domain.bookings import CashKind, CashMove, PositionMove, Reversal, RfqTrade, booking_key
+from atomizer.domain.bookings import CashKind, CashMove, Fill, PositionMove, Reversal, RfqTrade, booking_key
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import Difference
 from atomizer.domain.events import (
@@ -140,6 +140,26 @@ class Reconciler:
                     )
                 )
         return gone
+
+    def part_of_opening(self, event: ReadEnded) -> list[Reversal]:
+        """Trades told of until the first read ended are part of what it opens the account with.
+
+        They are taken back, so that their keys stay known: the next read, which overlaps, tells of them
+        again.
+        """
+        scope, accounts = (event.venue, event.account), self._ledger.accounts
+        bracket = self._open.get(scope)
+        if event.error or bracket is None or bracket.asked_ns != event.asked_ns:
+            return []
+        return [
+            Reversal(
+                venue=scope[0], account=scope[1], key=key, why="part of the opening", ts_ns=event.asked_ns
+            )
+            for key, booking in accounts.booked.items()
+            if isinstance(booking, Fill)
+            and (booking.venue, booking.account) == scope
+            and key not in accounts.reversed
+        ]
 
     def _opening(self, scope: Scope, bracket: Bracket) -> list[CashMove | PositionMove]:
         """What the account held when it was first read, its cash last: that is what opens it."""

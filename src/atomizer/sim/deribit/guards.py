@@ -89,13 +89,17 @@ class Guards:
             raise DeribitError("invalid_quantity", f"must be below quantity_limit {quantity}", "amount")
         if most is None:
             return
-        open_size = sum(
-            self._size(order.listing, order.left_lots, order.ticks)
-            for order in self._covered(account, guard)
-            if tag is None and order.listing is wish.listing and order.side == wish.side
-        )
+        open_size = 0.0 if tag is not None else self._open_size(account, guard, wish)
         if open_size + size > float(most):
             raise DeribitError("invalid_quantity", f"open size would exceed {most}", "amount")
+
+    def _open_size(self, account: Account, guard: Guard, wish: Wish) -> float:
+        """What already rests on the order's side; a group has one quote there, which the new one replaces."""
+        return sum(
+            self._size(order.listing, order.left_lots, order.ticks)
+            for order in self._covered(account, guard)
+            if order.listing is wish.listing and order.side == wish.side
+        )
 
     def check_quotes_open(self, account: Account) -> None:
         """Refuse mass quotes for a second after a cancel that asked for it.
