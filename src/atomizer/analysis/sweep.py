@@ -47,6 +47,7 @@ class Arm:
     expected: Figure
     surprise: Figure
     took: Figure
+    selected: Figure
     hedge_charged: Figure
     hedge_realised: Figure
     hedge_bias: Figure
@@ -85,13 +86,15 @@ def sweep(plan: DemoPlan, edges: Sequence[float], seeds: int, executor: Executor
 def arm(edge: float, informed: float, results: Sequence[dict[str, Any]]) -> Arm:
     """What the sessions of one edge say together.
 
-    Per trade: P&L net of hedge, the edge charged less what informed takers took, and the difference of the
-    two; hedge cost charged and realised, and their difference. Sums over sums, errors from the seeds.
+    Per trade: P&L net of hedge; what is expected, the edge charged less what informed takers took and what
+    winning from the others cost (`selected`: a stale quote wins more often when it errs); the difference of
+    the two; hedge cost charged and realised, and their difference. Sums over sums, errors from the seeds.
     """
     won = [int(result["trades_won"]) for result in results]
     money = [result["economics"] for result in results]
     took = [_took(result["takers"]["informed"]) for result in results]
-    expected = [one["edge"] - lost for one, lost in zip(money, took, strict=True)]
+    selected = [_took(result["takers"]["others"]) for result in results]
+    expected = [one["edge"] - lost - paid for one, lost, paid in zip(money, took, selected, strict=True)]
     net = [one["net_of_hedge"] for one in money]
     hedged = [int(one["hedged_trades"]) for one in money]
     charged = [one["hedge_charged"] for one in money]
@@ -108,6 +111,7 @@ def arm(edge: float, informed: float, results: Sequence[dict[str, Any]]) -> Arm:
         expected=_ratio(expected, won),
         surprise=_ratio([a - b for a, b in zip(net, expected, strict=True)], won),
         took=_ratio(took, won),
+        selected=_ratio(selected, won),
         hedge_charged=_ratio(charged, hedged),
         hedge_realised=_ratio(realised, hedged),
         hedge_bias=_ratio([a - b for a, b in zip(charged, realised, strict=True)], hedged),
@@ -137,7 +141,7 @@ def _ratio(sums: Sequence[float], counts: Sequence[int]) -> Figure:
 
 HEAD = (
     "  edge  quoted   won   rate      total +- s.e.        net +- s.e.  | per trade: net of hedge, expected, "
-    "difference +- s.e., took | hedge charged, realised, bias +- s.e."
+    "difference +- s.e., took, selected | hedge charged, realised, bias +- s.e."
 )
 
 
@@ -147,7 +151,8 @@ def line(one: Arm) -> str:
         f"{one.edge:6.2f} {one.quoted:7d} {one.won:5d} {one.win_rate:6.1%} "
         f"{one.total.mean:10.1f} +- {one.total.error:6.1f} {one.net.mean:10.1f} +- {one.net.error:6.1f}  | "
         f"{one.net_of_hedge.mean:23.2f} {one.expected.mean:9.2f} "
-        f"{one.surprise.mean:10.2f} +- {one.surprise.error:5.2f} {one.took.mean:6.2f} | "
+        f"{one.surprise.mean:10.2f} +- {one.surprise.error:5.2f} {one.took.mean:6.2f} "
+        f"{one.selected.mean:6.2f} +- {one.selected.error:5.2f} | "
         f"{one.hedge_charged.mean:13.2f} {one.hedge_realised.mean:9.2f} "
         f"{one.hedge_bias.mean:5.2f} +- {one.hedge_bias.error:5.2f}"
     )

@@ -1,6 +1,6 @@
 """What a priced option is, and the venue's own smile: mark vols held inside the live book.
 
-The mark smile values what is held while our own fit is away, and checks our fit. Nothing is quoted off it.
+The mark smile values what is held, and checks our fit. Nothing is quoted off it.
 Between strikes the vol is a cubic in log-moneyness; outside them there is none.
 """
 

@@ -198,7 +198,7 @@ class Surface:
     def price(
         self, strike: float, expiry_ns: int, *, is_call: bool, now_ns: int, index: float = NAN
     ) -> Priced:
-        """Value of an option that is held: our fit where it passes its gates, else the venue's smile.
+        """Value of an option that is held: the venue's smile where it reaches, else our fit.
 
         Raises:
             NoPriceError: expired, or neither has a vol there.
@@ -206,13 +206,10 @@ class Surface:
         tau = (expiry_ns - now_ns) / YEAR_NS
         if tau <= 0.0:
             raise NoPriceError("the option has expired", Reason.EXPIRED)
-        try:
+        forward, vol = self.mark(strike, expiry_ns, now_ns, index)
+        if not vol > 0.0:
             found = self._locate(strike, expiry_ns, now_ns, index)
             forward, vol = found.forward, found.vol()
-        except NoPriceError:
-            forward, vol = self.mark(strike, expiry_ns, now_ns, index)
-            if not vol > 0.0:
-                raise
         if abs(math.log(strike / forward)) > surface_fit.REACH:
             raise NoPriceError(f"strike {strike:g} is too far from the forward {forward:.2f}")
         greeks = black76_greeks(forward, strike, tau, vol, 0.0, is_call)

@@ -28,8 +28,9 @@ class Behaviour:
     """How the generated market moves. Vols and rates are annual fractions, half-lives in seconds.
 
     The defaults make delta dominate an option's P&L over five minutes: spot moves by about 0.3 %, the
-    implied level by about a tenth of a vol point. Shocks of that level (`spikes`) come every three minutes
-    and are half gone after ten seconds: to who does not know, noise; to who does, an opportunity.
+    implied level by about a tenth of a vol point. Shocks of that level (`spikes`) come every three
+    minutes and are half gone after fifteen seconds: noise to who does not know of them, an opportunity to who
+    does.
     """
 
     index: float
@@ -43,9 +44,9 @@ class Behaviour:
     level_sd: float = 0.001
     level_half_life_s: float = 600.0
     shocks_per_hour: float = 18.0
-    shock_low: float = 0.015
-    shock_high: float = 0.03
-    shock_half_life_s: float = 10.0
+    shock_low: float = 0.02
+    shock_high: float = 0.04
+    shock_half_life_s: float = 15.0
     skew: float = -0.2
     skew_sd: float = 0.01
     skew_half_life_s: float = 3600.0

@@ -134,7 +134,7 @@ class Behaviour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client_bps: float = 10.0
     informed: float = 0.0
     informed_horizon_s: float = 60.0
-    informed_patience_s: float = 120.0
+    informed_patience_s: float = 90.0
     rivals: int = 3
     rival_answers: float = 0.6
     rival_vol_points: float = 0.6

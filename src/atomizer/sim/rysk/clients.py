@@ -22,7 +22,7 @@ WEEK_S = 7 * 86_400
 MIN_TENOR_S = 86_400
 MAX_DEVIATIONS = 1.5
 STRIKE_RANGE = (0.25, 4.0)
-INFORMED_CANDIDATES = 4
+INFORMED_CANDIDATES, INFORMED_SIZES = 4, 3
 
 
 class Stream(IntEnum):
@@ -110,7 +110,7 @@ def draw_informed(
 ) -> tuple[float, Request] | None:
     """What one who knows the future asks for, and in how many seconds.
 
-    Of a few options the one it gains most on, of two sizes the larger.
+    Of a few options the one it gains most on, of a few sizes the largest.
     """
     state = market.state(now_ns)
     suitable = [option for option in market.options if _suitable(option, state, now_ns)]
@@ -138,7 +138,7 @@ def draw_informed(
         strike_e8=_per_token(option.strike, asset),
         expiry_s=option.expiry_ns // NS_PER_S,
         is_put=not option.is_call,
-        quantity_e18=max(_size(random, asset), _size(random, asset)),
+        quantity_e18=max(_size(random, asset) for _ in range(INFORMED_SIZES)),
         is_taker_buy=insight.buys,
         taker=int(random.integers(takers)),
         informed=True,

@@ -1,10 +1,10 @@
 """Takers who know what comes: the market is a function of seed and time, so they look at its future.
 
-An informed taker with a few options in mind compares, for every moment of its patience, what each is
-worth then with what it will be worth at its horizon to somebody who hedges its delta from the settlement
-on. It asks at the moment when the two are furthest apart: sells what will lose, buys what will gain. It takes
-a quote only if the price is better than that future value. Direction alone is worth nothing to it beyond
-the seconds until the hedge: what it takes, it takes from a maker who hedges.
+An informed taker with a few options in mind compares, for every moment of its patience, what makers will
+quote for each (its value a moment before) with what it will be worth at its horizon to somebody who hedges
+its delta from the settlement on. It asks when the two are furthest apart: sells what will lose, buys what
+will gain. It takes a quote only if the price is better than that future value. Direction alone is worth
+nothing to it beyond the seconds until the hedge: what it takes, it takes from a maker who hedges.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from atomizer.sim.market import Market
 from atomizer.sim.rysk.fair import NS_PER_S, FairValue, Terms, fair_value
 
 LOOK_EVERY_S = 2.0
+# What makers quote is what their surfaces made of the market a moment ago.
+MAKERS_LAG_S = 1.5
 HEDGE_EVERY_S = 10.0
 
 
 class Insight(NamedTuple):
-    """When to ask and on which side; `gain` in USD per unit against the fair value of that moment."""
+    """When to ask and on which side; `gain` in USD per unit against what makers think it worth then."""
 
     gain: float
     wait_s: float
@@ -47,7 +49,7 @@ def best_moment(
         wait_s = look * LOOK_EVERY_S
         asked_ns = now_ns + round(wait_s * NS_PER_S)
         settled_ns = asked_ns + round(settles_s * NS_PER_S)
-        value = fair_value(market, option, asked_ns).usd
+        value = fair_value(market, option, asked_ns - round(MAKERS_LAG_S * NS_PER_S)).usd
         gain = later_value(market, option, settled_ns, settled_ns + round(horizon_s * NS_PER_S)) - value
         if abs(gain) > best.gain:
             best = Insight(abs(gain), wait_s, gain > 0.0)
