@@ -125,12 +125,10 @@ class Gate:
         if underlying in halts.naked:
             return NoQuote(reason=Reason.HEDGE_FAILED, text=halts.naked[underlying])
         if halts.unreconciled:
-            unsettled = halts.unreconciled.get((venue, account))
-            if unsettled is None:
-                hedge = self._hedges.get(underlying)
-                unsettled = halts.unreconciled.get((hedge.venue, hedge.account)) if hedge else None
-            if unsettled is not None:
-                return NoQuote(reason=Reason.NOT_RECONCILED, text=unsettled)
+            hedge = self._hedges.get(underlying)
+            for scope in ((venue, account), *(hedge.accounts if hedge is not None else ())):
+                if scope in halts.unreconciled:
+                    return NoQuote(reason=Reason.NOT_RECONCILED, text=halts.unreconciled[scope])
         not_before = halts.quote_not_before_ns
         due = not_before.get((venue, account), 0) if not_before else 0
         if now_ns < due:
