@@ -64,6 +64,9 @@ class JournalState(StrEnum):
     DEAD = "dead"
 
 
+_OK = JournalState.OK  # looked up once: on Python 3.11 the way through the enumeration costs a call
+
+
 class Journal:
     """The open journal of one data directory; one owner, one writing thread.
 
@@ -182,11 +185,11 @@ class Journal:
         """
         if not batch:
             return
-        data, check = lines.block(self._sequence, now_ns, map(records.encode, batch), self._check)
+        data, check = lines.block(self._sequence, now_ns, records.encode_all(batch), self._check)
         if self._sync_error is not None:
             self._fall_to_reserve(self._sync_error)
             self._sync_error = None
-        written = self.state is JournalState.OK and self._write(data)
+        written = self.state is _OK and self._write(data)
         if not written:
             self._write_reserve(data, essential=essential)
         self._sequence += len(batch)

@@ -7,7 +7,7 @@ integers are integers of any size; both come back exactly. Records only ever gai
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Union, get_args
 
 import msgspec
@@ -59,6 +59,12 @@ def encode(record: msgspec.Struct) -> bytes:
     """
     data = _ENCODER.encode(record)
     return data if _NULL not in data else _without_nulls(record, data)
+
+
+def encode_all(batch: Sequence[msgspec.Struct]) -> list[bytes]:
+    """`encode` of each, in one call: JSON has no newline of its own that could part them wrongly."""
+    data = _ENCODER.encode_lines(batch)
+    return data.splitlines() if _NULL not in data else list(map(encode, batch))
 
 
 def _without_nulls(record: msgspec.Struct, data: bytes) -> bytes:
