@@ -192,13 +192,17 @@ class Session(Generic[C]):
         link = self._link
         if link is None or link.connection is None:
             raise self._not_connected("an open connection, found the session")
-        if self._backstop.limited and not self._backstop.take(link.loop.time(), cost):
+        if self._backstop.limited:
+            self._spend(link, cost)
+        link.connection.send(data)
+
+    def _spend(self, link: _Link, cost: float) -> None:
+        if not self._backstop.take(link.loop.time(), cost):
             raise NotSentError(
                 "rate_backstop",
                 f"{self.settings.name}: more than {self.settings.rate_per_s}/s (burst "
                 f"{self.settings.rate_burst}); not sent and not queued; keep the message budget below it",
             )
-        link.connection.send(data)
 
     def send_request(self, data: bytes, key: Key, deadline_s: float, context: C, cost: float = 1.0) -> None:
         """Send a request whose answer is expected until `deadline_s` of the loop's time.
@@ -206,10 +210,12 @@ class Session(Generic[C]):
         Raises:
             NotSentError: see `send`; also before the handshake is done.
         """
-        requests = self._requests
-        if self.state is not _UP or requests is None:
+        link, requests = self._link, self._requests
+        if self.state is not _UP or requests is None or link is None or link.connection is None:
             raise self._not_connected("the session up, found it")
-        self.send(data, cost)
+        if self._backstop.limited:
+            self._spend(link, cost)
+        link.connection.send(data)
         requests.add(key, deadline_s, context)
 
     def _not_connected(self, expected: str) -> NotSentError:

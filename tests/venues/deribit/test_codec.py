@@ -15,6 +15,7 @@ from atomizer.domain.identity import label
 from atomizer.domain.instruments import GridStep, Kind, Leg, Side
 from atomizer.domain.orders import EndReason, Purpose, TimeInForce
 from atomizer.venues.deribit import codec, wire
+from atomizer.venues.deribit.edits import Edits
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared"
 FIXTURES = SHARED / "data" / "exchange_message_fixtures" / "deribit" / "websocket"
@@ -347,6 +348,21 @@ def test_immediate_order_says_that_it_is_not_post_only():
     assert sent["params"]["time_in_force"] == "immediate_or_cancel" and sent["params"]["reduce_only"] is True
 
 
+EDITS = Edits()
+AMEND = AmendOrder(
+    order_id=77,
+    venue="deribit",
+    account="main",
+    venue_order_id="ETH-9",
+    instrument=perpetual.key,
+    ticks=8000,
+    lots=7,
+    filled_lots=2,
+    purpose=Purpose.QUOTE,
+    deadline_ns=0,
+)
+
+
 def test_amend_carries_the_new_total():
     command = AmendOrder(
         order_id=77,
@@ -360,7 +376,7 @@ def test_amend_carries_the_new_total():
         purpose=Purpose.QUOTE,
         deadline_ns=0,
     )
-    sent = json.loads(codec.amend(2, command, option, 9, post_only=True))
+    sent = json.loads(Edits().write(2, command, option, 9, post_only=True))
     assert sent["method"] == "private/edit"
     assert sent["params"] == {
         "order_id": "ETH-9",
@@ -370,6 +386,33 @@ def test_amend_carries_the_new_total():
         "post_only": True,
         "reject_post_only": True,
     }
+
+
+def test_every_edit_says_what_changed_since_the_last_one():
+    edits = Edits()
+
+    def sent(post_only: bool = True, **changes: object) -> dict[str, object]:
+        asked = msgspec.structs.replace(AMEND, **changes)
+        return json.loads(edits.write(2, asked, perpetual, 9, post_only=post_only))["params"]
+
+    first = sent()
+    assert sent(ticks=8001) == first | {"price": 4000.5}
+    assert sent(lots=8) == first | {"amount": 80}
+    assert sent(venue_order_id='ETH-"%d') == first | {"order_id": 'ETH-"%d'}
+    assert sent(post_only=False) == first | {"post_only": False, "reject_post_only": False}
+    edits.forget(AMEND.order_id)
+    assert sent() == first
+
+
+@given(ticks=st.integers(1, 10**7), lots=st.integers(1, 10**6))
+def test_an_edit_carries_price_and_amount_exactly(ticks: int, lots: int):
+    asked = msgspec.structs.replace(AMEND, ticks=ticks, lots=lots)
+    sent = msgspec.json.decode(
+        EDITS.write(1, asked, perpetual, 5, post_only=True), type=dict[str, msgspec.Raw]
+    )
+    params = msgspec.json.decode(sent["params"], type=dict[str, msgspec.Raw])
+    assert perpetual.grid.ticks(msgspec.json.decode(params["price"], type=Decimal)) == ticks
+    assert perpetual.lots(msgspec.json.decode(params["amount"], type=Decimal)) == lots
 
 
 @given(ticks=st.integers(1, 10**7), lots=st.integers(1, 10**6))

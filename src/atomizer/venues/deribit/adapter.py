@@ -52,9 +52,7 @@ class DeribitPort:
         self._can_trade = settings.key is not None
         self._listing = Listing(settings, clock)
         self._market = MarketSocket(settings, transport, clock, rng, self._listing)
-        self._trading = TradingSocket(
-            settings, transport, clock, rng, self._listing, lambda: self._market.rpc.offset_ns
-        )
+        self._trading = TradingSocket(settings, transport, clock, rng, self._listing, self._market.rpc)
         trading = self._trading
         self._takers: dict[type, Callable[[Any, Instrument], None]] = {
             PlaceOrder: trading.place,
@@ -73,11 +71,11 @@ class DeribitPort:
                 group.create_task(self._trading.run())
 
     def send(self, commands: Sequence[Any]) -> None:
-        quotes = self._quotes
+        quotes, takers, by_key = self._quotes, self._takers, self._listing.by_key
         for command in commands:
-            take = self._takers.get(type(command))
+            take = takers.get(type(command))
             if take is not None:
-                listed = self._listing.by_key.get(command.instrument)
+                listed = by_key.get(command.instrument)
                 if listed is None:
                     self._trading.later(_unlisted(command))
                 elif quotes is not None and quotes.takes(command, listed):

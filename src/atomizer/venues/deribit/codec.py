@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from atomizer.domain.bookings import Fill
-from atomizer.domain.commands import AmendOrder, PlaceOrder
+from atomizer.domain.commands import PlaceOrder
 from atomizer.domain.events import (
     BalanceReport,
     BookChange,
@@ -74,11 +74,6 @@ decode_channels = msgspec.json.Decoder(list[str]).decode
 decode_count = msgspec.json.Decoder(int).decode
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-# A request with its variable parts left open: the one message that is sent for nearly every book frame.
-_EDIT = (
-    b'{"id":%d,"method":"private/edit","params":{"order_id":%b,"amount":%b,"price":%b,"valid_until":%d,'
-    b'"post_only":%b,"reject_post_only":%b},"jsonrpc":"2.0"}'
-)
 _TIME_IN_FORCE = {TimeInForce.GTC: "good_til_cancelled", TimeInForce.IOC: "immediate_or_cancel"}
 _DATED = (Kind.OPTION, Kind.FUTURE, Kind.COMBO)
 # Instrument states of which something follows here; those after which an instrument never trades again.
@@ -375,20 +370,4 @@ def place(number: int, command: PlaceOrder, listed: Instrument, valid_until_ms: 
                 reduce_only=command.reduce_only,
             ),
         )
-    )
-
-
-def amend(
-    number: int, command: AmendOrder, listed: Instrument, valid_until_ms: int, *, post_only: bool
-) -> bytes:
-    """`private/edit` with the new total amount; `post_only` as the order was placed."""
-    maker_only = b"true" if post_only else b"false"
-    return _EDIT % (
-        number,
-        _encode(command.venue_order_id),
-        _encode(listed.lot * command.lots),
-        _encode(listed.grid.tick * command.ticks),
-        valid_until_ms,
-        maker_only,
-        maker_only,
     )

@@ -30,6 +30,7 @@ from atomizer.net.transport import Clock, Transport
 from atomizer.venues.deribit import codec, reader, wire
 from atomizer.venues.deribit.asking import query
 from atomizer.venues.deribit.checks import SCOPE, StartRefusedError, check_account, protect
+from atomizer.venues.deribit.edits import Edits
 from atomizer.venues.deribit.listing import Listing
 from atomizer.venues.deribit.quoting import MassQuoter, MassSent
 from atomizer.venues.deribit.rpc import Rpc, VenueRefusedError
@@ -60,7 +61,7 @@ class TradingSocket:
         clock: Clock,
         rng: random.Random,
         listing: Listing,
-        clock_offset_ns: Callable[[], int],
+        venue_clock: Rpc,
     ) -> None:
         self._settings = settings
         self._venue = settings.venue
@@ -68,8 +69,9 @@ class TradingSocket:
         self._clock = clock
         self._rng = rng
         self._listing = listing
-        self._offset_ns = clock_offset_ns
+        self._venue_clock = venue_clock
         self._post_only: set[int] = set()
+        self._edits = Edits()
         self._cancel_sent: dict[int, None] = {}
         self._ours: dict[str, int] = {}
         self._alive_s = 0.0
@@ -189,7 +191,7 @@ class TradingSocket:
         number = self.rpc.next_number()
         valid_until_ms, deadline_s = self.deadlines(command.deadline_ns)
         post_only = command.order_id in self._post_only
-        data = codec.amend(number, command, listed, valid_until_ms, post_only=post_only)
+        data = self._edits.write(number, command, listed, valid_until_ms, post_only=post_only)
         try:
             self.session.send_request(data, number, deadline_s, (command, listed))
         except NotSentError as error:
@@ -226,10 +228,10 @@ class TradingSocket:
     def deadlines(self, deadline_ns: int) -> tuple[int, float]:
         """Our deadline on the venue's clock in ms, and in the loop's time; a turn's requests share it."""
         if deadline_ns != self._deadline_ns:
-            left_s = (deadline_ns - self._clock.now_ns()) / 1e9
             self._deadline_ns = deadline_ns
-            self._valid_until_ms = (deadline_ns + self._offset_ns()) // NS_PER_MS
-            self._deadline_s = asyncio.get_running_loop().time() + left_s
+            self._valid_until_ms = (deadline_ns + self._venue_clock.offset_ns) // NS_PER_MS
+            now_s = asyncio.get_running_loop().time()
+            self._deadline_s = now_s + (deadline_ns - self._clock.now_ns()) / 1e9
         return self._valid_until_ms, self._deadline_s
 
     def cancel_deadline_ns(self) -> int:
@@ -244,6 +246,7 @@ class TradingSocket:
 
     def forget_post_only(self, order_id: int) -> None:
         self._post_only.discard(order_id)
+        self._edits.forget(order_id)
 
     def cancel_asked(self, order_id: int) -> None:
         """From here on the order's end is ours."""
