@@ -6,7 +6,6 @@ step grows with the price, the grid stays the finest one and the larger step is 
 
 from __future__ import annotations
 
-import math
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from functools import cached_property
@@ -89,8 +88,11 @@ class PriceGrid(msgspec.Struct, frozen=True, dict=True):
         except (ValueError, OverflowError):
             raise OffGridError(f"expected a finite price, found {price}; do not quote without one") from None
         off = raw - ticks
-        if not -GRID_EPSILON < off < GRID_EPSILON and abs(off) > GRID_EPSILON * abs(raw):
-            ticks = math.floor(raw) if side is _BUY else math.ceil(raw)
+        if side is _BUY:
+            if off < -GRID_EPSILON and off < -GRID_EPSILON * abs(raw):
+                ticks -= 1
+        elif off > GRID_EPSILON and off > GRID_EPSILON * abs(raw):
+            ticks += 1
         if not self.steps:
             return ticks
         step = self.step_at(ticks)

@@ -59,21 +59,21 @@ class Answering:
     def __init__(self, engine: Engine, responders: dict[str, Responder]) -> None:
         self._engine = engine
         self._responders = responders
-        self._arrived: list[Rfq] = []
+        self.arrived: list[Rfq] = []
         self._waiting: list[Waiting] = []
         self._number = 0
         self._followed: dict[tuple[str, str], Followed] = {}
         self._answered: dict[str, int] = {quote.command.rfq_id: 0 for quote in engine.ledger.quotes.values()}
         self._own_blocks: dict[tuple[str, str], bool] = {}
-        self.take = self._arrived.append
+        self.take = self.arrived.append
         # The earliest time at which something waiting may be late; a bound, for what was answered leaves it.
         self._late_ns = NEVER
         self.due_ns = NEVER
 
     def run(self) -> None:
         """Answer what came with this batch and what waits from before."""
-        if self._arrived:
-            rfqs, self._arrived[:] = list(self._arrived), []
+        if self.arrived:
+            rfqs, self.arrived[:] = list(self.arrived), []
             self._engine.counters.rfqs += len(rfqs)
             alone = len(rfqs) == 1 and not self._waiting
             for rfq in rfqs:

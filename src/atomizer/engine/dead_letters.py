@@ -27,16 +27,13 @@ class DeadLetters:
     """Compares what is wrong now with the letters in the ledger, and says what changed."""
 
     def __init__(self) -> None:
-        self._looked_ns = 0
+        self.due_ns = 0  # the next look when nothing changed
         # When a person last asked for a hedge to be tried again, by underlying; the hedger looks here.
         self.rearmed_ns: dict[str, int] = {}
 
     def look(self, engine: Engine) -> None:
         """Open, reopen and resolve letters."""
-        trades = engine.ledger.trades
-        if not trades.changed and engine.now_ns - self._looked_ns < LOOK_EVERY_NS:
-            return
-        self._looked_ns, trades.changed = engine.now_ns, False
+        self.due_ns, engine.ledger.trades.changed = engine.now_ns + LOOK_EVERY_NS, False
         wrong = {(kind, subject): text for kind, subject, text in _conditions(engine)}
         for letter in list(engine.ledger.dead_letters.values()):
             if letter.state is not LetterState.RESOLVED:
@@ -75,7 +72,7 @@ class DeadLetters:
             )
         )
         # What was re-armed has until the next look.
-        self._looked_ns, engine.ledger.trades.changed = engine.now_ns, False
+        self.due_ns, engine.ledger.trades.changed = engine.now_ns + LOOK_EVERY_NS, False
 
     @staticmethod
     def discard(engine: Engine, word: Operator) -> None:

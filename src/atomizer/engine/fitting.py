@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from atomizer.domain.events import JobDone
+from atomizer.engine.market import NEVER
 from atomizer.engine.pricing import YEAR_NS
 from atomizer.engine.settings import SurfaceSettings
 from atomizer.engine.surface import Surface
@@ -46,7 +47,16 @@ class Fitting:
                 surface.changed = False
                 self._asked[run_job(FIT_SURFACE, inputs)] = (name, surface.epoch)
                 self._due_ns[name] = now_ns + PATIENCE_NS
-        self.next_ns = min(self._due_ns.values(), default=0)
+        self._look_again()
+
+    def heard(self, name: str) -> None:
+        """A surface learned something: it may be refitted when its time has come."""
+        self.next_ns = min(self.next_ns, self._due_ns[name])
+
+    def _look_again(self) -> None:
+        """A surface without news waits for some."""
+        due = (self._due_ns[name] for name, surface in self._surfaces.items() if surface.changed)
+        self.next_ns = min(due, default=NEVER)
 
     def done(self, event: JobDone, now_ns: int) -> None:
         """Take a result, unless a later one was taken before or the job failed."""
@@ -58,7 +68,7 @@ class Fitting:
             return
         self._taken[name] = event.job_id
         self._due_ns[name] = max(now_ns, event.as_of_ns + self._every_ns)
-        self.next_ns = min(self._due_ns.values(), default=0)
+        self._look_again()
         if event.error or not isinstance(event.result, dict):
             self.failed += 1
             return

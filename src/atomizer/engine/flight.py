@@ -66,11 +66,13 @@ class Flight:
 
     def token(self, venue: str, purpose: Purpose) -> bool:
         """Take a message token, or note when there will be one."""
-        now_ns = self._engine.now_ns
-        taken = self._budgets[venue].take(purpose, now_ns)
-        if not taken:
-            self.token_ns = min(self.token_ns, self._budgets[venue].due_ns(purpose, now_ns))
-        return taken
+        budget, now_ns = self._budgets[venue], self._engine.now_ns
+        return budget.take(purpose, now_ns) or self._wait_for(budget, purpose, now_ns)
+
+    def _wait_for(self, budget: MessageBudget, purpose: Purpose, now_ns: int) -> bool:
+        """There is no token now."""
+        self.token_ns = min(self.token_ns, budget.due_ns(purpose, now_ns))
+        return False
 
     def new_pass(self) -> None:
         """What this pass quotes goes out in messages of its own."""
@@ -78,15 +80,15 @@ class Flight:
 
     def order_token(self, instrument: Instrument, purpose: Purpose, *, quoted: bool) -> bool:
         """A token for an order; many quotes share one where the venue takes them in one message."""
-        in_mass = self._in_mass[instrument.venue]
+        in_mass, now_ns = self._in_mass[instrument.venue], self._engine.now_ns
         if in_mass is None or not quoted or not in_mass.covers(instrument):
-            return self.token(instrument.venue, purpose)
+            budget = self._budgets[instrument.venue]
+            return budget.take(purpose, now_ns) or self._wait_for(budget, purpose, now_ns)
         left = self._mass_left.get(instrument.venue, 0)
         if not left:
-            budget, now_ns = self._mass_budgets[instrument.venue], self._engine.now_ns
+            budget = self._mass_budgets[instrument.venue]
             if not budget.take(purpose, now_ns):
-                self.token_ns = min(self.token_ns, budget.due_ns(purpose, now_ns))
-                return False
+                return self._wait_for(budget, purpose, now_ns)
             left = in_mass.most
         self._mass_left[instrument.venue] = left - 1
         return True

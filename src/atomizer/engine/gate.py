@@ -457,7 +457,8 @@ class Gate:
             )
         if hedge:
             return None
-        settling = self._settling(instrument.expiry_ns, now_ns)
+        expiry_ns = instrument.expiry_ns
+        settling = self._settling(expiry_ns, now_ns) if expiry_ns is not None else ""
         if settling:
             return Held(Reason.SETTLING, f"{instrument.key}: {settling}")
         refusal = self._halted(instrument.venue, account, instrument.underlying, now_ns)

@@ -119,13 +119,9 @@ class Keeper:
         )
 
     def _judged(self, instrument: Instrument, key: tuple[str, bool, bool]) -> Standing:
-        _, hedge, immediate = key
+        held = self._unaccounted(instrument) if self.unread or self._flight.leftover else None
         found = self._standings[key] = self._gate.standing(
-            instrument,
-            self._engine.now_ns,
-            self._unaccounted(instrument),
-            hedge=hedge,
-            immediate=immediate,
+            instrument, self._engine.now_ns, held, hedge=key[1], immediate=key[2]
         )
         return found
 
@@ -136,10 +132,9 @@ class Keeper:
 
     def _unaccounted(self, instrument: Instrument) -> Held | None:
         """Nothing is placed before the account was read in this run: positions and fills are not known."""
-        unread = self.unread
-        if unread and (instrument.venue, self._account_of.get(instrument.venue, "")) in unread:
+        if (instrument.venue, self._account_of.get(instrument.venue, "")) in self.unread:
             return Held(Reason.NOT_RECONCILED, f"{instrument.venue} has not been read yet")
-        return self._flight.unaccounted(instrument.key) if self._flight.leftover else None
+        return self._flight.unaccounted(instrument.key)
 
     def _send(self, slot: Slot, target: Target, order: Order | None) -> None:
         """Place what `target` wants, or amend `order` to it, or hold it."""

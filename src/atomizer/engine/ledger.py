@@ -133,6 +133,41 @@ def _plain(value: Any) -> Any:
 class Ledger:
     """State as of the last record applied. `touched` collects orders for the engine to examine."""
 
+    __slots__ = (
+        "_apply",
+        "_told",
+        "accounts",
+        "booked_now",
+        "clean_end",
+        "dead_letters",
+        "differences",
+        "external",
+        "finished",
+        "fixings",
+        "foreign_orders",
+        "groups",
+        "hedges",
+        "instruments",
+        "letters_dropped",
+        "marks",
+        "next_nonce",
+        "nonces",
+        "now_ns",
+        "open_quotes",
+        "opened_ns",
+        "orders",
+        "quotes",
+        "read_asked_ns",
+        "read_ns",
+        "reported_balances",
+        "reported_positions",
+        "revived",
+        "risk",
+        "run",
+        "touched",
+        "trades",
+    )
+
     def __init__(self) -> None:
         self.instruments: dict[str, Instrument] = {}
         self.accounts = Accounts(self.instruments)

@@ -86,22 +86,20 @@ class Book:
         self.bids = {price: size for price, size in event.bids if size > 0.0}
         self.asks = {price: size for price, size in event.asks if size > 0.0}
         self._bid_front, self._ask_front = [], []
-        self._set((), ())
-        self.sequence, self.ts_ns, self.stale = event.sequence, event.ts_ns, False
+        self.sequence, self.stale = event.sequence, False
+        # A change of nothing finds the touch.
+        self.change(BookChange(event.instrument, [], [], event.sequence, event.sequence, event.ts_ns))
 
     def change(self, event: BookChange) -> bool:
         """Apply a change; False when it does not follow on what we have (the book is stale then)."""
         if self.stale or event.previous != self.sequence:
             self.stale = True
             return False
-        self._set(event.bids, event.asks)
+        bid = self.best_bid = _apply(self.bids, self._bid_front, event.bids, 1.0)
+        ask = self.best_ask = _apply(self.asks, self._ask_front, event.asks, -1.0)
+        self.mid = None if bid is None or ask is None else 0.5 * (bid + ask)
         self.sequence, self.ts_ns = event.sequence, event.ts_ns
         return True
-
-    def _set(self, bids: Sequence[Change], asks: Sequence[Change]) -> None:
-        bid = self.best_bid = _apply(self.bids, self._bid_front, bids, 1.0)
-        ask = self.best_ask = _apply(self.asks, self._ask_front, asks, -1.0)
-        self.mid = None if bid is None or ask is None else 0.5 * (bid + ask)
 
 
 def _apply(
@@ -112,14 +110,18 @@ def _apply(
     `front` holds the levels nearest the touch, the best one last, as price times `sign` (asks -1): a touch
     that goes leaves its successor at hand, and the whole side is sorted only when the front is used up.
     """
-    edge = front[0] if front else -math.inf
+    edge, count = front[0] if front else -math.inf, len(side)
     for action, price, size in changes:
         if size > 0.0 and action != "delete":
-            if price * sign >= edge and price not in side:
-                insort(front, price * sign)
             side[price] = size
-        elif side.pop(price, None) is not None and price * sign >= edge:
-            del front[bisect_left(front, price * sign)]
+            if len(side) > count:  # a level that was not there; most were, and cost one look-up
+                count += 1
+                if price * sign >= edge:
+                    insort(front, price * sign)
+        elif side.pop(price, None) is not None:
+            count -= 1
+            if price * sign >= edge:
+                del front[bisect_left(front, price * sign)]
     if not front:
         front.extend(sorted(price * sign for price in side)[-FRONT:])
     elif len(front) > 4 * FRONT:

@@ -145,7 +145,10 @@ class SlotTable:
                 self.want_qty[number] = lots if lots >= instrument.min_lots else 0
                 slot.size = target.size
             slot.target, slot.immediate = target, target.time_in_force is _IOC
-            self.want_until[number] = min(now_ns + target.life_ns, NEVER)
+            until_ns = now_ns + target.life_ns
+            if until_ns > NEVER:
+                until_ns = NEVER
+            self.want_until[number] = until_ns
             self.purpose[number] = target.purpose
         if len(mine) > len(targets):
             for level, slot in mine.items():
@@ -230,10 +233,11 @@ class SlotTable:
         if not self.slots:
             return [], NEVER
         found = kernels.plan_slots(now_ns, len(self.slots), self._table, self._out)
-        codes: list[int] = self._codes[: found + 1].tolist()
-        wake_ns = codes.pop()
-        if found > 1:
-            codes.sort()
+        wake_ns: int = self._codes[found]
+        if not found:
+            return [], wake_ns
+        codes: list[int] = self._codes[:found].tolist()
+        codes.sort()
         return codes, wake_ns
 
 
@@ -252,7 +256,9 @@ class MessageBudget:
         budget, tokens = self._budget, self._tokens
         if now_ns != self._at_ns:
             if self._at_ns:
-                tokens = min(budget.burst, tokens + (now_ns - self._at_ns) * budget.per_s / 1e9)
+                tokens += (now_ns - self._at_ns) * budget.per_s / 1e9
+                if tokens > budget.burst:
+                    tokens = budget.burst
             self._at_ns = now_ns
         left = tokens - 1.0
         allowed = left >= (-1e-9 if purpose <= _HEDGE else budget.reserve - 1e-9)

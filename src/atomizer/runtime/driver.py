@@ -161,7 +161,7 @@ class Driver:
     def _commit(self, now_ns: int, records: list[Any], out: Sequence[Any]) -> Sequence[Any]:
         """Write a turn to the journal; returns what may be sent."""
         try:
-            written = _written(out)
+            written = _written(out) if RunJob in map(type, out) else out
             if records or written:
                 self._journal.append(now_ns, [*records, *written] if records else written, essential=False)
         except JournalFullError:
@@ -276,10 +276,7 @@ class Driver:
 
 def _written(out: Sequence[Any]) -> Sequence[Any]:
     """What of a turn goes to the journal: not the requests for background work, which the tape explains."""
-    for item in out:
-        if type(item) is RunJob:
-            return [other for other in out if type(other) is not RunJob]
-    return out
+    return [item for item in out if type(item) is not RunJob]
 
 
 def _essential(record: Any) -> bool:
