@@ -40,7 +40,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag="place", omit_de
     why: Why = {}
 
 
-class AmendOrder(msgspec.Struct, frozen=True, kw_only=True, tag="amend", omit_defaults=True):
+class AmendOrder(msgspec.Struct, frozen=True, kw_only=True, tag="amend", omit_defaults=True, gc=False):
     """New price and new *total* size, assuming `filled_lots` of it are done."""
 
     order_id: int

@@ -36,7 +36,7 @@ class BookSnapshot(msgspec.Struct, frozen=True, tag="book", omit_defaults=True):
     ts_ns: int = 0
 
 
-class BookChange(msgspec.Struct, frozen=True, tag="book_change", omit_defaults=True):
+class BookChange(msgspec.Struct, frozen=True, tag="book_change", omit_defaults=True, gc=False):
     """Changes to a book: (action, price, absolute size), action new, change or delete.
 
     `previous` must equal the sequence last applied; otherwise the book has a gap.

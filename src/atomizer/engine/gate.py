@@ -30,14 +30,14 @@ E18 = 10**18
 MS = 1_000_000
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, gc=False):
     """Why a target does not become a command now."""
 
     reason: Reason
     text: str
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """What holds for every order on one instrument in one pass, whatever its side and size.
 
     `held`: why none may be sent. A buy may cost up to `highest`, a sell may go down to `lowest` (the collar,

@@ -31,7 +31,7 @@ class Level(NamedTuple):
     level: int = 0
 
 
-class Target(msgspec.Struct, frozen=True, kw_only=True):
+class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What should rest there.
 
     `price` in the instrument's price unit, `size` > 0 in its size unit; both floats, rounded against us

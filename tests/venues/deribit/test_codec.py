@@ -376,7 +376,7 @@ def test_amend_carries_the_new_total():
         purpose=Purpose.QUOTE,
         deadline_ns=0,
     )
-    sent = json.loads(Edits().write(2, command, option, 9, post_only=True))
+    sent = json.loads(Edits().write(2, command, option, 9, True))
     assert sent["method"] == "private/edit"
     assert sent["params"] == {
         "order_id": "ETH-9",
@@ -393,7 +393,7 @@ def test_every_edit_says_what_changed_since_the_last_one():
 
     def sent(post_only: bool = True, **changes: object) -> dict[str, object]:
         asked = msgspec.structs.replace(AMEND, **changes)
-        return json.loads(edits.write(2, asked, perpetual, 9, post_only=post_only))["params"]
+        return json.loads(edits.write(2, asked, perpetual, 9, post_only))["params"]
 
     first = sent()
     assert sent(ticks=8001) == first | {"price": 4000.5}
@@ -407,9 +407,7 @@ def test_every_edit_says_what_changed_since_the_last_one():
 @given(ticks=st.integers(1, 10**7), lots=st.integers(1, 10**6))
 def test_an_edit_carries_price_and_amount_exactly(ticks: int, lots: int):
     asked = msgspec.structs.replace(AMEND, ticks=ticks, lots=lots)
-    sent = msgspec.json.decode(
-        EDITS.write(1, asked, perpetual, 5, post_only=True), type=dict[str, msgspec.Raw]
-    )
+    sent = msgspec.json.decode(EDITS.write(1, asked, perpetual, 5, True), type=dict[str, msgspec.Raw])
     params = msgspec.json.decode(sent["params"], type=dict[str, msgspec.Raw])
     assert perpetual.grid.ticks(msgspec.json.decode(params["price"], type=Decimal)) == ticks
     assert perpetual.lots(msgspec.json.decode(params["amount"], type=Decimal)) == lots

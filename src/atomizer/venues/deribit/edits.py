@@ -6,7 +6,6 @@ What stays the same from one edit of an order to the next is written once; price
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import NamedTuple
 
 import msgspec
 
@@ -21,15 +20,24 @@ _EDIT = (
 PRICES_KEPT = 4_096  # per price grid; beyond it they are written anew
 
 
-class Form(NamedTuple):
-    """An order's message but for number, price and validity, and what it was made from."""
+class Form:
+    """An order's message but for number, price and validity, what it was made from, and its prices."""
 
-    text: bytes
-    prices: dict[int, bytes]
-    listed: Instrument
-    venue_order_id: str
-    lots: int
-    post_only: bool
+    __slots__ = ("listed", "lots", "post_only", "prices", "text", "venue_order_id")
+
+    def __init__(
+        self, command: AmendOrder, listed: Instrument, prices: dict[int, bytes], *, post_only: bool
+    ) -> None:
+        self.listed, self.lots = listed, command.lots
+        self.venue_order_id, self.post_only = command.venue_order_id, post_only
+        self.prices = prices
+        maker_only = b"true" if post_only else b"false"
+        self.text: bytes = _EDIT % (
+            _encode(command.venue_order_id).replace(b"%", b"%%"),
+            _encode(listed.lot * command.lots),
+            maker_only,
+            maker_only,
+        )
 
 
 class Edits:
@@ -40,35 +48,30 @@ class Edits:
         self._prices: dict[Decimal, dict[int, bytes]] = {}
 
     def write(
-        self, number: int, command: AmendOrder, listed: Instrument, valid_until_ms: int, *, post_only: bool
+        self,
+        number: int,
+        command: AmendOrder,
+        listed: Instrument,
+        valid_until_ms: int,
+        post_only: bool,
     ) -> bytes:
         """The request with the new total amount; `post_only` as the order was placed."""
-        text, prices, of, venue_order_id, lots, as_placed = self._forms.get(command.order_id, _NONE)
+        form = self._forms.get(command.order_id)
         if (
-            of is not listed
-            or lots != command.lots
-            or venue_order_id != command.venue_order_id
-            or as_placed is not post_only
+            form is None
+            or form.listed is not listed
+            or form.lots != command.lots
+            or form.post_only is not post_only
+            or form.venue_order_id != command.venue_order_id
         ):
-            text, prices, *_ = self._formed(command, listed, post_only=post_only)
-        price = prices.get(command.ticks) or self._price(prices, listed, command.ticks)
-        return text % (number, price, valid_until_ms)
+            prices = self._prices.setdefault(listed.grid.tick, {})
+            form = self._forms[command.order_id] = Form(command, listed, prices, post_only=post_only)
+        ticks = command.ticks
+        price = form.prices.get(ticks) or self._price(form.prices, listed, ticks)
+        return form.text % (number, price, valid_until_ms)
 
     def forget(self, order_id: int) -> None:
         self._forms.pop(order_id, None)
-
-    def _formed(self, command: AmendOrder, listed: Instrument, *, post_only: bool) -> Form:
-        maker_only = b"true" if post_only else b"false"
-        text = _EDIT % (
-            _encode(command.venue_order_id).replace(b"%", b"%%"),
-            _encode(listed.lot * command.lots),
-            maker_only,
-            maker_only,
-        )
-        prices = self._prices.setdefault(listed.grid.tick, {})
-        form = Form(text, prices, listed, command.venue_order_id, command.lots, post_only)
-        self._forms[command.order_id] = form
-        return form
 
     @staticmethod
     def _price(prices: dict[int, bytes], listed: Instrument, ticks: int) -> bytes:
@@ -76,6 +79,3 @@ class Edits:
             prices.clear()
         text = prices[ticks] = _encode(listed.grid.tick * ticks)
         return text
-
-
-_NONE: tuple[bytes, dict[int, bytes], Instrument | None, str, int, bool] = (b"", {}, None, "", 0, False)

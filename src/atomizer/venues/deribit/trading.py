@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -189,11 +188,12 @@ class TradingSocket:
 
     def amend(self, command: AmendOrder, listed: Instrument) -> None:
         number = self.rpc.next_number()
-        valid_until_ms, deadline_s = self.deadlines(command.deadline_ns)
+        if command.deadline_ns != self._deadline_ns:
+            self._note_deadline(command.deadline_ns)
         post_only = command.order_id in self._post_only
-        data = self._edits.write(number, command, listed, valid_until_ms, post_only=post_only)
+        data = self._edits.write(number, command, listed, self._valid_until_ms, post_only)
         try:
-            self.session.send_request(data, number, deadline_s, (command, listed))
+            self.session.send_request(data, number, self._deadline_s, (command, listed))
         except NotSentError as error:
             self.later(AmendRefused(command.order_id, error.code, str(error)))
 
@@ -228,11 +228,14 @@ class TradingSocket:
     def deadlines(self, deadline_ns: int) -> tuple[int, float]:
         """Our deadline on the venue's clock in ms, and in the loop's time; a turn's requests share it."""
         if deadline_ns != self._deadline_ns:
-            self._deadline_ns = deadline_ns
-            self._valid_until_ms = (deadline_ns + self._venue_clock.offset_ns) // NS_PER_MS
-            now_s = asyncio.get_running_loop().time()
-            self._deadline_s = now_s + (deadline_ns - self._clock.now_ns()) / 1e9
+            self._note_deadline(deadline_ns)
         return self._valid_until_ms, self._deadline_s
+
+    def _note_deadline(self, deadline_ns: int) -> None:
+        left_s = (deadline_ns - self._clock.now_ns()) / 1e9
+        self._deadline_ns = deadline_ns
+        self._valid_until_ms = (deadline_ns + self._venue_clock.offset_ns) // NS_PER_MS
+        self._deadline_s = asyncio.get_running_loop().time() + left_s
 
     def cancel_deadline_ns(self) -> int:
         """Until when a message of cancels alone may be answered."""
