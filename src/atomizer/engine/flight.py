@@ -46,7 +46,7 @@ class Flight:
             venue: MessageBudget(item.rate) for venue, item in self._in_mass.items() if item is not None
         }
         # Sides that still fit the mass quotes of this pass whose tokens are taken.
-        self._mass_left: dict[str, int] = {}
+        self.mass_left: dict[str, int] = {}
         self._patience_ns = {venue: item.query_after_ms * MS for venue, item in engine.capabilities.items()}
         self._watched: list[tuple[int, int]] = []
         self._watch_of: dict[int, int] = {}
@@ -74,23 +74,19 @@ class Flight:
         self.token_ns = min(self.token_ns, budget.due_ns(purpose, now_ns))
         return False
 
-    def new_pass(self) -> None:
-        """What this pass quotes goes out in messages of its own."""
-        self._mass_left.clear()
-
     def order_token(self, instrument: Instrument, purpose: Purpose, *, quoted: bool) -> bool:
         """A token for an order; many quotes share one where the venue takes them in one message."""
         in_mass, now_ns = self._in_mass[instrument.venue], self._engine.now_ns
         if in_mass is None or not quoted or not in_mass.covers(instrument):
             budget = self._budgets[instrument.venue]
             return budget.take(purpose, now_ns) or self._wait_for(budget, purpose, now_ns)
-        left = self._mass_left.get(instrument.venue, 0)
+        left = self.mass_left.get(instrument.venue, 0)
         if not left:
             budget = self._mass_budgets[instrument.venue]
             if not budget.take(purpose, now_ns):
                 return self._wait_for(budget, purpose, now_ns)
             left = in_mass.most
-        self._mass_left[instrument.venue] = left - 1
+        self.mass_left[instrument.venue] = left - 1
         return True
 
     def budget_read(self, event: ev.BudgetRead) -> None:

@@ -99,16 +99,16 @@ class Keeper:
             return False
         slots = self._slots.slots
         self._standings.clear()
-        self._flight.new_pass()
+        if self._flight.mass_left:
+            self._flight.mass_left.clear()  # what this pass quotes goes out in messages of its own
         for code in codes:
             slot, action = slots[code >> 8 & 0xFFFFFFFF], code & 0xFF
+            target, order = slot.target, slot.order
             if action == ACT_CANCEL:
-                if slot.order is not None:
-                    self._flight.cancel(
-                        slot.order, "target gone" if slot.target is None else "cannot be amended now"
-                    )
-            elif slot.target is not None:
-                self._send(slot, slot.target, slot.order if action == ACT_AMEND else None)
+                if order is not None:
+                    self._flight.cancel(order, "target gone" if target is None else "cannot be amended now")
+            elif target is not None:
+                self._send(slot, target, order if action == ACT_AMEND else None)
         return True
 
     def _hedges(self, slot: Slot, target: Target, lots: int) -> bool:

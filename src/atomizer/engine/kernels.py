@@ -90,6 +90,11 @@ TRANSITIONS = bytes(
     for answer in range(ANSWERS)
     for booked, total, final in _CASES
 )
+# The state after it where the comparisons do not matter, else 255: by state and answer.
+PLAIN_TRANSITIONS = bytes(
+    row[0] if row.count(row[0]) == len(row) else 255
+    for row in (TRANSITIONS[at : at + len(_CASES)] for at in range(0, len(TRANSITIONS), len(_CASES)))
+)
 
 
 @kernel("int64(int64, int64, int64, int64, int64, int64)")

@@ -54,7 +54,7 @@ from atomizer.domain.instruments import Instrument, Side
 from atomizer.domain.orders import Answer, EndReason, OrderState, Purpose, TimeInForce
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
 from atomizer.engine.groups import Groups
-from atomizer.engine.kernels import ANSWERS, TRANSITIONS
+from atomizer.engine.kernels import ANSWERS, PLAIN_TRANSITIONS, TRANSITIONS
 from atomizer.engine.trades import Trades
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
@@ -246,11 +246,13 @@ class Ledger:
     # --- orders ---
 
     def _step(self, order: Order, answer: Answer) -> None:
-        booked, total = order.booked, order.lots
-        if order.pend_lots > total:  # the largest total size that may be working
-            total = order.pend_lots
-        case = (booked > 0) << 2 | (booked >= total) << 1 | (booked >= order.final_filled)
-        state = _STATES[TRANSITIONS[(order.state * ANSWERS + answer) << 3 | case]]
+        row = order.state * ANSWERS + answer
+        plain = PLAIN_TRANSITIONS[row]
+        if plain == 255:
+            booked, total = order.booked, max(order.lots, order.pend_lots)  # the most that may be working
+            case = (booked > 0) << 2 | (booked >= total) << 1 | (booked >= order.final_filled)
+            plain = TRANSITIONS[row << 3 | case]
+        state = _STATES[plain]
         if state is _DONE and order.state is not _DONE:
             self.finished[order.order_id] = self.orders.pop(order.order_id)
             if order.end is None:

@@ -206,24 +206,18 @@ class Driver:
 
     def _send(self, outputs: Sequence[Any], records: Sequence[Any]) -> None:
         by_venue: dict[str, list[Any]] = {}
-        timed, jobs = bool(records), []
         for command in outputs:
-            kind = type(command)
-            if kind in SENT:
-                timed = timed or kind is PlaceOrder
-                if command.venue in by_venue:
-                    by_venue[command.venue].append(command)
-                else:
-                    by_venue[command.venue] = [command]
-            elif kind is RunJob:
-                jobs.append(command)
+            if type(command) in SENT:
+                by_venue.setdefault(command.venue, []).append(command)
         for venue, commands in by_venue.items():
             port = self._ports.get(venue)
             if port is not None:
                 port.send(commands)
-        for job in jobs:
-            self._worker.start(job, self._job_done)
-        if timed:
+        if RunJob in map(type, outputs):
+            for job in outputs:
+                if type(job) is RunJob:
+                    self._worker.start(job, self._job_done)
+        if records or PlaceOrder in map(type, outputs):
             self._measure(outputs, records)
 
     def _job_done(self, event: JobDone) -> None:
