@@ -322,17 +322,16 @@ class Engine:
         counters = self.counters
         counters.batches += 1
         counters.events += len(batch)
-        prices, handlers = self._prices, self._handlers
+        prices, seats = self._prices, self._seats
         for event in batch:
-            kind = type(event)
-            price = prices.get(kind)
+            price = prices.get(type(event))
             if price is not None:
                 price(event, now_ns)
             else:
-                handler = handlers.get(kind)
+                handler = self._handlers.get(type(event))
                 if handler is not None:
                     handler(event)
-            for seat in self._seats:
+            for seat in seats:
                 if not seat.dirty and seat.strategy.wants(event):
                     seat.dirty = True
 

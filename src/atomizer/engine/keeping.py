@@ -141,8 +141,8 @@ class Keeper:
         instrument, number, engine = slot.instrument, slot.number, self._engine
         ticks: int = self._slots.want_px[number]
         lots: int = self._slots.want_qty[number]
-        immediate = slot.immediate
-        hedge = target.purpose is not _QUOTE and self._hedges(slot, target, lots)
+        immediate, quoted = slot.immediate, target.purpose is _QUOTE
+        hedge = not quoted and self._hedges(slot, target, lots)
         key = (instrument.key, hedge, immediate)
         standing = self._standings.get(key) or self._judged(instrument, key)
         # A person's order rests wherever no strategy does.
@@ -152,12 +152,11 @@ class Keeper:
             )
         else:
             held = Held(Reason.NOT_CLAIMED, f"{instrument.key} is not claimed by this strategy")
-        if held is None and immediate and self._clears_own(slot, ticks):
-            return
-        if held is None and not self._flight.order_token(
-            instrument, target.purpose, quoted=target.purpose is _QUOTE
-        ):
-            held = Held(Reason.MESSAGE_BUDGET, f"{instrument.venue}: no message token")
+        if held is None:
+            if immediate and self._clears_own(slot, ticks):
+                return
+            if not self._flight.order_token(instrument, target.purpose, quoted=quoted):
+                held = Held(Reason.MESSAGE_BUDGET, f"{instrument.venue}: no message token")
         if held is not None:
             self._hold(slot, held)
             return
