@@ -34,6 +34,7 @@ def inputs() -> dict[str, Any]:
         "strikes": (FORWARD * np.exp(k)).tobytes(),
         "bid_vols": (vols - 0.01).tobytes(),
         "ask_vols": (vols + 0.01).tobytes(),
+        "vols": vols.tobytes(),
         "forwards": np.full(EXPIRIES, FORWARD).tobytes(),
         "years": (np.arange(1, EXPIRIES + 1) * 0.02).tobytes(),
         "previous": np.full((EXPIRIES, 5), np.nan).tobytes(),

@@ -507,3 +507,25 @@ def test_a_kill_stops_quotes_at_once_and_the_hedger_at_level_three(level: int, l
     hedging.targets = immediate(Side.SELL, 3999.0, 1000.0)
     orders = placed(desk.tick())
     assert [order.purpose for order in orders] == ([Purpose.HEDGE] if lives else [])
+
+
+def test_a_position_that_cannot_be_valued_stops_its_own_underlying_only() -> None:
+    solana = option("manual", 200.0, NEAR_S, is_call=True, underlying="SOL")
+    desk = RfqDesk()
+    desk.feed(
+        ev.InstrumentListed(solana),
+        Fill(
+            venue="manual",
+            account="manual",
+            instrument=solana.key,
+            trade_id="hand-1",
+            side=Side.BUY,
+            price=Decimal(9),
+            size=Decimal(5),
+            recorded=True,
+            ts_ns=desk.now_ns,
+        ),
+    )
+    desk.refresh()
+    assert desk.engine.exposure.unpriced
+    assert isinstance(desk.ask(), SendQuote)

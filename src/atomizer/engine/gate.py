@@ -125,12 +125,10 @@ class Gate:
         if underlying in halts.naked:
             return NoQuote(reason=Reason.HEDGE_FAILED, text=halts.naked[underlying])
         if halts.unreconciled:
-            unsettled = halts.unreconciled.get((venue, account))
-            if unsettled is None:
-                hedge = self._hedges.get(underlying)
-                unsettled = halts.unreconciled.get((hedge.venue, hedge.account)) if hedge else None
-            if unsettled is not None:
-                return NoQuote(reason=Reason.NOT_RECONCILED, text=unsettled)
+            hedge = self._hedges.get(underlying)
+            for scope in ((venue, account), *(hedge.accounts if hedge is not None else ())):
+                if scope in halts.unreconciled:
+                    return NoQuote(reason=Reason.NOT_RECONCILED, text=halts.unreconciled[scope])
         not_before = halts.quote_not_before_ns
         due = not_before.get((venue, account), 0) if not_before else 0
         if now_ns < due:
@@ -281,9 +279,11 @@ class Gate:
 
     def _within(self, rfq: Rfq, target: QuoteTarget) -> NoQuote | None:
         limits, exposure, size = self._settings.limits, self._exposure, float(rfq.size)
-        if exposure.unpriced:
-            name, why = next(iter(sorted(exposure.unpriced.items())))
-            return NoQuote(reason=Reason.MARKET_DATA_MISSING, text=f"position {name} cannot be valued: {why}")
+        for name, why in sorted(exposure.unpriced.items()):
+            if self._ledger.instruments[name].underlying == rfq.underlying:  # limits are per underlying
+                return NoQuote(
+                    reason=Reason.MARKET_DATA_MISSING, text=f"position {name} cannot be valued: {why}"
+                )
         most_delta = limits.delta_coins(target.underlying_price)
         for greek, reason, limit, unit in (
             ("delta", Reason.DELTA_LIMIT, most_delta, target.delta),

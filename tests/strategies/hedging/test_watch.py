@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from atomizer.domain import events as ev
-from atomizer.domain.commands import Refused
+from atomizer.domain.commands import Refused, SendQuote
 from atomizer.domain.instruments import Side
 from atomizer.domain.orders import EndReason
 from atomizer.domain.refusals import Reason
@@ -14,7 +14,7 @@ from atomizer.strategies.hedging import Hedger, HedgerSettings
 from tests.engine.bench_desk import PERP, placed
 from tests.engine.rfq_desk import RfqDesk, chain_events
 
-from .desks import TwoVenues, hedge_market
+from .desks import SECOND, TwoVenues, hedge_market
 
 
 def filled(desk: TwoVenues) -> None:
@@ -127,3 +127,14 @@ def test_nothing_is_quoted_before_every_account_was_read() -> None:
     refusal = asked(desk)
     assert isinstance(refusal, Refused)
     assert "delta is not known" in refusal.text
+
+
+def test_an_unexplained_difference_on_the_second_account_stops_quoting() -> None:
+    desk = TwoVenues(hedge_market(SECOND))
+    desk.feed(*chain_events())
+    desk.refresh()
+    assert isinstance(desk.ask(), SendQuote)
+    desk.engine.halts.unreconciled["deribit2", "second"] = "deribit2: 40 more than booked"
+    refused = desk.ask()
+    assert isinstance(refused, Refused)
+    assert (refused.reason, refused.text) == (Reason.NOT_RECONCILED, "deribit2: 40 more than booked")
