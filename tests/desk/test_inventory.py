@@ -7,15 +7,19 @@ import io
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
 from atomizer.desk.fold import folded
 from atomizer.desk.inventory import ADJUSTED, BLACK, inventory, last_marks, of_node, read
 from atomizer.desk.looking import inventory as command
+from atomizer.domain import events as ev
+from atomizer.domain.bookings import Fill
+from atomizer.domain.instruments import Instrument, Side
 from atomizer.runtime import views
 from atomizer.runtime.demo import DemoPlan, run_in_virtual_time
-from tests.engine.rfq_desk import RfqDesk
+from tests.engine.rfq_desk import NEAR_S, RfqDesk, option
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +29,30 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
+def staked() -> Instrument:
+    """A call on a token that is worth 1.2 coins."""
+    plain = option("manual", 4800.0, NEAR_S, is_call=True)
+    return msgspec.structs.replace(plain, key="manual:STAKED", per_token=Decimal("1.2"))
+
+
 def test_greeks_and_net_delta_are_the_engines_own() -> None:
     desk = RfqDesk()
     desk.win(desk.quote(strike=4300.0))
     desk.win(desk.quote(strike=3800.0, is_call=False, taker_buys=True, size="3"))
+    desk.feed(
+        ev.InstrumentListed(staked()),
+        Fill(
+            venue="manual",
+            account="manual",
+            instrument=staked().key,
+            trade_id="hand-1",
+            side=Side.BUY,
+            price=Decimal(90),
+            size=Decimal(2),
+            recorded=True,
+            ts_ns=desk.now_ns,
+        ),
+    )
     desk.refresh(0.3)
     engine = desk.engine
     found = inventory(engine.ledger, of_node(views.inventory(engine)))
@@ -54,8 +78,6 @@ def test_without_a_node_the_last_marks_count(played: Path) -> None:
 
 
 def test_an_option_that_settles_in_coins_has_the_premium_adjusted_delta(played: Path) -> None:
-    import msgspec
-
     ledger = folded(played)
     prices = last_marks(ledger)
     holding, size = next(

@@ -29,7 +29,7 @@ from atomizer.runtime.settings import Settings
 from atomizer.runtime.words import Request, checked
 from atomizer.sim.faults import parse_faults
 from atomizer.storage.journal import read
-from tests.system.kills import KillSession, Report
+from tests.system.kills import FINAL_S, KillSession, Report
 from tests.system.mortal import Doom, Killed, Life
 from tests.system.verdict import Verdict
 
@@ -189,8 +189,9 @@ class OperatedSession(KillSession):
     # --- the verdict ---
 
     async def _last_life(self) -> None:
+        # The person says nothing after a while: every request's time is over before the node is stopped.
+        asyncio.get_running_loop().call_later(FINAL_S, lambda: self._person.cancel())
         await super()._last_life()
-        self._person.cancel()
         judge_desk(self.report.verdict, self._directory, self.said)
         self.report.verdict.counts.update(
             {f"died: {name}": count for name, count in self.died_in.items() if name in (*STATES, *LETTERS)}

@@ -93,7 +93,7 @@ def arm(edge: float, informed: float, results: Sequence[dict[str, Any]]) -> Arm:
     won = [int(result["trades_won"]) for result in results]
     money = [result["economics"] for result in results]
     took = [_took(result["takers"]["informed"]) for result in results]
-    selected = [_took(result["takers"]["others"]) for result in results]
+    selected = [_took(result["takers"]["others"]) + _misjudged(result) for result in results]
     expected = [one["edge"] - lost - paid for one, lost, paid in zip(money, took, selected, strict=True)]
     net = [one["net_of_hedge"] for one in money]
     hedged = [int(one["hedged_trades"]) for one in money]
@@ -122,6 +122,12 @@ def arm(edge: float, informed: float, results: Sequence[dict[str, Any]]) -> Arm:
 
 def _took(group: dict[str, Any]) -> float:
     return float(group["timing_usd"] + group["value_usd"])
+
+
+def _misjudged(result: dict[str, Any]) -> float:
+    """What our fair values say was charged beyond what the generator's say: won more often when they err."""
+    true = sum(float(group["charged_usd"]) for group in result["takers"].values())
+    return float(result["economics"]["charged"]) - true
 
 
 def _mean(values: Sequence[float]) -> Figure:

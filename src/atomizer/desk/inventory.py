@@ -174,10 +174,12 @@ def _greeks(
     tau = ((instrument.expiry_ns or 0) - now_ns) / YEAR_NS
     if tau <= 0.0 or valued.vol <= 0.0:
         return {}
+    coins = float(instrument.per_token)  # an option on a token is that many options on the coin
+    strike = float(instrument.strike or 0) / coins
     price, delta, gamma, vega, theta, *_ = black76_greeks(
-        valued.forward, float(instrument.strike or 0), tau, valued.vol, 0.0, bool(instrument.is_call)
+        valued.forward, strike, tau, valued.vol, 0.0, bool(instrument.is_call)
     )
-    ratio = 1.0 if instrument.inverse else valued.forward / index
+    size, ratio = size * coins, 1.0 if instrument.inverse else valued.forward / index
     adjusted = instrument.inverse and numeraire != "usd"
     premium = price / valued.forward if adjusted else 0.0
     return {

@@ -688,7 +688,7 @@ class Engine:
             self.emit(fixing)
 
     def _held(self) -> list[Instrument]:
-        return [self.ledger.instruments[key.instrument] for key in self.ledger.position_sizes()]
+        return [instrument for _holding, instrument, _size in self.ledger.held()]
 
     def _accrue_naked(self) -> None:
         seconds = (self.now_ns - self._naked_ns) / S
@@ -712,10 +712,7 @@ class Engine:
         self._accrue_naked()
         self.markouts.emit_due(self)
         held: dict[str, tuple[float, float, float]] = {}
-        for holding in self.ledger.position_sizes():
-            instrument = self.ledger.instruments.get(holding.instrument)
-            if instrument is None:
-                continue
+        for _holding, instrument, _size in self.ledger.held():
             try:
                 held[instrument.key] = self.valuation(instrument)
             except NoPriceError:

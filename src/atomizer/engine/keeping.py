@@ -69,10 +69,7 @@ class Keeper:
     def flatten(self) -> None:
         """Reduce every future and perpetual to zero inside the collar; option books are not dumped."""
         targets: dict[Level, Target] = {}
-        for holding, size in self._ledger.position_sizes().items():
-            instrument = self._ledger.instruments.get(holding.instrument)
-            if instrument is None:
-                continue
+        for _holding, instrument, size in self._ledger.held():
             book = self._market.usable_book(instrument.key, self._engine.now_ns)
             if instrument.kind not in (Kind.PERPETUAL, Kind.FUTURE) or book is None or book.mid is None:
                 continue

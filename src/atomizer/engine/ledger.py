@@ -6,7 +6,7 @@ that changes nothing is harmless, so a venue's snapshot can be fed as the same e
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -666,6 +666,13 @@ class Ledger:
             for key in sorted(self.accounts.positions)
             if self.accounts.positions[key].size
         }
+
+    def held(self) -> Iterator[tuple[Holding, Instrument, Decimal]]:
+        """Non-zero positions whose contract terms are known, in a fixed order."""
+        for holding, size in self.position_sizes().items():
+            instrument = self.instruments.get(holding.instrument)
+            if instrument is not None:
+                yield holding, instrument, size
 
     def position(self, holding: Holding) -> Position:
         return self.accounts.positions.get(holding) or Position()

@@ -75,6 +75,8 @@ def engine_settings(settings: Settings) -> EngineSettings:
         chains=(chain,),
         hedge_markets=hedge_markets(settings),
         longest_validity_s=round(settings.rfq.valid),
+        pulled_before_expiry_s=round(settings.rfq.pulled_before_expiry),
+        pulled_after_expiry_s=round(settings.rfq.pulled_after_expiry),
         check_every_ms=max(1, round(settings.risk.check_interval * 1000)),
     )
 

@@ -117,12 +117,14 @@ class RfqSection(msgspec.Struct, frozen=True, kw_only=True):
     """Answering RFQs: tokens whose options are answered, how long a signature lives.
 
     Without addresses every token of `assets` is answered; an address that `assets` does not describe is a
-    1:1 wrapper of `underlying`.
+    1:1 wrapper of `underlying`. A series is not quoted from `pulled_before_expiry` to `pulled_after_expiry`.
     """
 
     asset_addresses: tuple[str, ...] = ()
     underlying: str = "ETH"
     valid: Seconds = Seconds(30)
+    pulled_before_expiry: Seconds = Seconds(2_100)
+    pulled_after_expiry: Seconds = Seconds(600)
 
 
 class Assets(msgspec.Struct, frozen=True, kw_only=True):

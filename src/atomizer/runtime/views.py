@@ -71,8 +71,7 @@ def inventory(engine: Engine) -> dict[str, Any]:
     """Positions with greeks and value, balances, and net delta per underlying."""
     rows = []
     numeraire = {(item.venue, item.account): item.numeraire for item in engine.settings.accounts}
-    for holding, size in engine.ledger.position_sizes().items():
-        instrument = engine.ledger.instruments[holding.instrument]
+    for holding, instrument, size in engine.ledger.held():
         counted = numeraire.get((holding.venue, holding.account)) or _natural(instrument)
         try:
             forward, vol, mark = engine.valuation(instrument)

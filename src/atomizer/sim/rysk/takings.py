@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from atomizer.sim.rysk.fair import Valuer
+from atomizer.sim.rysk.fair import Valuer, fair_value
 from atomizer.sim.rysk.informed import hedged_result
-from atomizer.sim.rysk.settings import QUANTITY_UNIT
+from atomizer.sim.rysk.settings import PRICE_UNIT, QUANTITY_UNIT
 from atomizer.sim.rysk.settlement import Outcome, Trade
 
 
@@ -26,10 +26,19 @@ def taken(trade: Trade, valuer: Valuer, now_ns: int) -> tuple[float, float]:
     return sign * timing, sign * value
 
 
+def charged(trade: Trade, valuer: Valuer) -> float:
+    """What the price was away from the generator's value when it was quoted, USD in the maker's favour."""
+    option = valuer.terms(trade.asset, int(trade.strike), trade.expiry, is_put=trade.is_put)
+    fair = fair_value(valuer.market(trade.asset), option, trade.quoted_ns).usd * valuer.ratio(trade.asset)
+    distance = int(trade.price) / PRICE_UNIT - fair
+    return int(trade.quantity) / QUANTITY_UNIT * (distance if trade.is_taker_buy else -distance)
+
+
 def takings(
     heard: Mapping[tuple[bool, str], int], trades: Sequence[Trade], maker: str, valuer: Valuer, now_ns: int
 ) -> dict[str, Any]:
-    """Per group of takers: RFQs, those the maker quoted, trades, and USD taken up to now.
+    """Per group of takers: RFQs, those the maker quoted, trades, USD charged by the
+    generator's values, and USD taken up to now.
 
     `heard` counts RFQs and quotes by (informed, what), closed auctions only.
     """
@@ -38,6 +47,7 @@ def takings(
             "rfqs": heard.get((informed, "rfqs"), 0),
             "quoted": heard.get((informed, "quoted"), 0),
             "trades": 0,
+            "charged_usd": 0.0,
             "timing_usd": 0.0,
             "value_usd": 0.0,
         }
@@ -49,6 +59,7 @@ def takings(
         row = rows["informed" if trade.informed else "others"]
         timing, value = taken(trade, valuer, now_ns)
         row["trades"] += 1
+        row["charged_usd"] += charged(trade, valuer)
         row["timing_usd"] += timing
         row["value_usd"] += value
     return rows

@@ -88,8 +88,7 @@ def _zakamouline(
 def _options(engine: Engine, underlying: str) -> list[tuple[float, Priced, float, bool]]:
     """(size, price, strike, call) of every option held that has a price now."""
     found = []
-    for holding, size in engine.ledger.position_sizes().items():
-        instrument = engine.ledger.instruments[holding.instrument]
+    for _holding, instrument, size in engine.ledger.held():
         if instrument.kind is not Kind.OPTION or instrument.underlying != underlying:
             continue
         try:

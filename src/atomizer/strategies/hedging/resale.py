@@ -129,8 +129,7 @@ class Resales:
     def _held_by_rfq(self, engine: Engine) -> Iterator[tuple[Instrument, Decimal]]:
         """Options of the underlying held where they cannot be traded."""
         traded_at = {venue for venue, _account in self._market.accounts}
-        for holding, size in engine.ledger.position_sizes().items():
-            instrument = engine.ledger.instruments[holding.instrument]
+        for holding, instrument, size in engine.ledger.held():
             if instrument.kind is not Kind.OPTION or instrument.underlying != self._market.underlying:
                 continue
             if holding.venue not in traded_at and (instrument.expiry_ns or 0) > engine.now_ns:

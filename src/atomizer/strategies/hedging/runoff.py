@@ -50,8 +50,7 @@ class RunOff:
         vols: dict[Terms, float] = {}
         total, window_s = 0.0, 0
         widest = max(item.averaging_window_s for item in engine.capabilities.values())
-        for holding, size in engine.ledger.position_sizes().items():
-            instrument = engine.ledger.instruments[holding.instrument]
+        for holding, instrument, size in engine.ledger.held():
             left_s = ((instrument.expiry_ns or 0) - engine.now_ns) / S
             if instrument.underlying != self._underlying or left_s <= 0.0:
                 continue
