@@ -118,8 +118,9 @@ async def deribit_truth(
     transport: Transport | None, url: str, client_id: str, client_secret: str, currency: str = "ETH"
 ) -> dict[str, Any]:
     """What the venue says of the account: `positions`, `trades`, `open_orders`, `equity`, `balance`,
-    `logged` (the sum of the transaction log) and `realised`: the balance with what trades realised in this
-    session, which moves it at the next settlement; funding is booked there.
+    `logged` (the sum of the transaction log) and `realised`: the balance with what futures realised in this
+    session, which moves it at the next settlement; funding is booked there. What options realised moved the
+    balance with their premiums.
 
     Raises:
         JudgeError: the venue did not answer, or refused.
@@ -128,9 +129,9 @@ async def deribit_truth(
     try:
         summary = await judge.account_summary(currency)
         while True:  # funding runs on while we ask
-            before, funding = summary["session_rpl"], await judge.funding()
+            before, funding = summary["futures_session_rpl"], await judge.funding()
             summary = await judge.account_summary(currency)
-            if summary["session_rpl"] == before:
+            if summary["futures_session_rpl"] == before:
                 break
         return {
             "positions": await judge.positions(),
@@ -139,7 +140,7 @@ async def deribit_truth(
             "equity": Decimal(summary["equity"]),
             "balance": Decimal(summary["balance"]),
             "logged": await judge.logged(currency),
-            "realised": Decimal(summary["balance"]) + Decimal(summary["session_rpl"]) - funding,
+            "realised": Decimal(summary["balance"]) + Decimal(summary["futures_session_rpl"]) - funding,
         }
     finally:
         await judge.close()

@@ -55,7 +55,7 @@ class Scripted:
             "private/get_account_summary": lambda params: {
                 "equity": 10.123456789,
                 "balance": 10,
-                "session_rpl": 0.25,
+                "futures_session_rpl": 0.25,
             },
         }
 
