@@ -27,7 +27,6 @@ from atomizer.strategies.responder_settings import ResponderSettings
 
 SMALLEST_WINS = msgspec.Meta(ge=0, extra={"tightest": "smallest"})
 SHORTEST_WINS = msgspec.Meta(extra={"tightest": "smallest"})
-BUILT_VENUES = ("deribit", "rysk")
 SIM_CHAIN_ID = 31337
 DERIBIT_URLS = {"test": "wss://test.deribit.com/ws/api/v2", "live": "wss://www.deribit.com/ws/api/v2"}
 RYSK_URLS = {"test": "wss://rip-testnet.rysk.finance/", "live": "wss://v12.rysk.finance/"}

@@ -19,10 +19,9 @@ LEVELS = 20
 AVERAGE_S = 1800.0
 FUNDING_PERIODS_PER_YEAR = 3 * 365
 S_PER_YEAR = 365.0 * 86_400.0
-NO_HEDGE_DATA = "no two-sided book"
 
 
-class HedgeState(NamedTuple):
+class LiveHedge(NamedTuple):
     """Fractions of the hedge's price; `funding_rate` per year, paid by longs when above 0.
 
     `bids` and `asks`: price and coins of the first levels, best first.
@@ -41,9 +40,9 @@ class HedgeCosts:
     """Reads the hedge's market once per book and keeps it while the book stays."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, tuple[Book, int, float, HedgeState]] = {}
+        self._kept: dict[str, tuple[Book, int, float, LiveHedge]] = {}
 
-    def state(self, engine: Engine, hedge: HedgeMarket) -> HedgeState | None:
+    def state(self, engine: Engine, hedge: HedgeMarket) -> LiveHedge | None:
         """None without a usable book."""
         market = engine.market
         book = market.usable_book(hedge.instrument, engine.now_ns)
@@ -59,11 +58,11 @@ class HedgeCosts:
         return found
 
 
-def _read(book: Book, instrument: Instrument, funding: float) -> HedgeState:
+def _read(book: Book, instrument: Instrument, funding: float) -> LiveHedge:
     bid, ask, mid = book.best_bid, book.best_ask, book.mid
     assert bid is not None and ask is not None and mid is not None
     averaged = instrument.kind is Kind.FUTURE
-    return HedgeState(
+    return LiveHedge(
         half_spread=0.5 * (ask - bid) / mid,
         fee=instrument.taker_fee,
         funding_rate=funding * FUNDING_PERIODS_PER_YEAR if instrument.kind is Kind.PERPETUAL else 0.0,

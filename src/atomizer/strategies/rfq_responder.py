@@ -23,7 +23,7 @@ from atomizer.engine.settings import AllowedAsset, HedgeMarket
 from atomizer.engine.strategy import NoQuote, QuoteTarget
 from atomizer.engine.surface import Located
 from atomizer.models.rfq_quote import E18, IN, INPUTS, OUT, OUTPUTS, price_rfq_into, round_e18
-from atomizer.strategies.hedge_costs import BPS, HedgeCosts, HedgeState, slippage
+from atomizer.strategies.hedge_costs import BPS, HedgeCosts, LiveHedge, slippage
 from atomizer.strategies.responder_settings import S_PER_YEAR, ResponderSettings
 from atomizer.strategies.vol_overrides import Override, override
 
@@ -44,7 +44,7 @@ class Market(NamedTuple):
     located: Located
     override: Override
     spot: float
-    hedge: HedgeState
+    hedge: LiveHedge
     mark_vol: float
     floor: float
     cap: float
