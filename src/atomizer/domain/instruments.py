@@ -54,6 +54,26 @@ class GridStep(msgspec.Struct, frozen=True, gc=False):
     step_ticks: int
 
 
+def safe_ticks(price: float, tick_size: float, side: Side) -> int:
+    """Whole ticks nearest `price` on the safe side: a buy rounds down, a sell up.
+
+    Raises:
+        OffGridError: the price is not a finite number.
+    """
+    raw = price / tick_size
+    try:
+        ticks = round(raw)
+    except (ValueError, OverflowError):
+        raise OffGridError(f"expected a finite price, found {price}; do not quote without one") from None
+    off = raw - ticks
+    if side is _BUY:
+        if off < -GRID_EPSILON and off < -GRID_EPSILON * abs(raw):
+            return ticks - 1
+    elif off > GRID_EPSILON and off > GRID_EPSILON * abs(raw):
+        return ticks + 1
+    return ticks
+
+
 class PriceGrid(msgspec.Struct, frozen=True, dict=True):
     """Finest tick (in the instrument's price unit) and the coarser steps above thresholds, ascending."""
 
@@ -82,17 +102,10 @@ class PriceGrid(msgspec.Struct, frozen=True, dict=True):
         Raises:
             OffGridError: the price is not a finite number.
         """
-        raw = price / self.tick_size
-        try:
-            ticks = round(raw)
-        except (ValueError, OverflowError):
-            raise OffGridError(f"expected a finite price, found {price}; do not quote without one") from None
-        off = raw - ticks
-        if side is _BUY:
-            if off < -GRID_EPSILON and off < -GRID_EPSILON * abs(raw):
-                ticks -= 1
-        elif off > GRID_EPSILON and off > GRID_EPSILON * abs(raw):
-            ticks += 1
+        return self.on_step(safe_ticks(price, self.tick_size, side), side)
+
+    def on_step(self, ticks: int, side: Side) -> int:
+        """These ticks, or the next ones that the step at their price contains, on the safe side."""
         if not self.steps:
             return ticks
         step = self.step_at(ticks)

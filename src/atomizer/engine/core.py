@@ -307,7 +307,7 @@ class Engine:
         if answering.arrived or answering.due_ns < NEVER:
             answering.run()
         self._decide()
-        if self.keeper.examine():
+        if self.keeper.examine() and ledger.touched:
             self._after_orders()
         if ledger.trades.changed or self.letters.due_ns <= now_ns:
             self.letters.look(self)

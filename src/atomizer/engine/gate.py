@@ -65,6 +65,17 @@ class Halts(msgspec.Struct):
     naked: dict[str, str] = {}
     paused_until: dict[str, int] = {}
 
+    def quiet(self) -> bool:
+        """Nothing is stopped anywhere: the common case, asked first."""
+        return self.journal == "ok" and not (
+            self.kill_level
+            or self.stopping
+            or self.paused
+            or self.unreconciled
+            or self.quote_not_before_ns
+            or self.naked
+        )
+
 
 class Gate:
     """Checks against the settings, the ledger, the market and the exposure, all read-only here."""
@@ -82,7 +93,6 @@ class Gate:
         self._ledger = ledger
         self._market = market
         self._exposure = exposure
-        self._capabilities = capabilities
         self._halts = halts
         self._chains: dict[int, AllowedChain] = {chain.chain_id: chain for chain in settings.chains}
         self._assets: dict[tuple[int, str], AllowedAsset] = {
@@ -91,6 +101,11 @@ class Gate:
         self._hedges = {item.underlying: item for item in settings.hedge_markets}
         self._accounts = {item.venue: item.account for item in settings.accounts}
         self._trading_of = {venue: f"{venue}/trading" for venue in capabilities}
+        self._collar = settings.limits.collar
+        self._patience_ns = {
+            venue: (item.request_deadline_ms * MS, item.query_after_ms * MS)
+            for venue, item in capabilities.items()
+        }
 
     # --- RFQs ---
 
@@ -396,15 +411,15 @@ class Gate:
             if fresh is None or not (hedge and immediate):
                 return Standing(Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book"))
             mark = fresh
-        collar, capability = self._settings.limits.collar, self._capabilities[instrument.venue]
+        collar, (deadline_ns, ask_ns) = self._collar, self._patience_ns[instrument.venue]
         return Standing(
             None,
             mark,
             mark * (1.0 + collar),
             mark * (1.0 - collar),
             self._accounts[instrument.venue],
-            now_ns + capability.request_deadline_ms * MS,
-            now_ns + capability.query_after_ms * MS,
+            now_ns + deadline_ns,
+            now_ns + ask_ns,
         )
 
     def approve_order(
@@ -443,7 +458,8 @@ class Gate:
 
     def _order_halted(self, instrument: Instrument, now_ns: int, *, hedge: bool) -> Held | None:
         halts = self._halts
-        if halts.kill_level >= 3 or halts.stopping or halts.journal == "dead":
+        quiet = halts.quiet()
+        if not quiet and (halts.kill_level >= 3 or halts.stopping or halts.journal == "dead"):
             return Held(Reason.KILLED, f"kill level {halts.kill_level}, journal {halts.journal}")
         account = self._accounts.get(instrument.venue)
         if account is None:
@@ -461,6 +477,8 @@ class Gate:
         settling = self._settling(expiry_ns, now_ns) if expiry_ns is not None else ""
         if settling:
             return Held(Reason.SETTLING, f"{instrument.key}: {settling}")
+        if quiet:
+            return None
         refusal = self._halted(instrument.venue, account, instrument.underlying, now_ns)
         return Held(refusal.reason, refusal.text) if refusal is not None else None
 
@@ -547,8 +565,20 @@ class Gate:
             why=target.why,
         )
 
-    @staticmethod
-    def amend(order: Order, ticks: int, left: int, target: Target, standing: Standing) -> AmendOrder:
+    def amend(
+        self,
+        standing: Standing,
+        instrument: Instrument,
+        order: Order,
+        ticks: int,
+        left: int,
+        target: Target,
+        now_ns: int,
+    ) -> AmendOrder | Held:
+        """The amend of a resting order to this price with `left` lots to fill, or why it may not be sent."""
+        held = self.approve_order(standing, instrument, order.side, ticks, left, now_ns, order)
+        if held is not None:
+            return held
         return AmendOrder(
             order_id=order.order_id,
             venue=order.venue,

@@ -7,6 +7,7 @@ that changes nothing is harmless, so a venue's snapshot can be fed as the same e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -63,11 +64,14 @@ _OWED = OrderState.OWED
 _AMENDING = OrderState.AMENDING
 _UNKNOWN = OrderState.UNKNOWN
 _ACK = Answer.ACK
-_SENT_AMEND = Answer.SENT_AMEND
 _FILLED = EndReason.FILLED
 _BOOKED = Answer.FILL
 _HEDGE = Purpose.HEDGE
 _STATES = tuple(OrderState)
+# The state after an amend was sent, by the state before: no comparison matters there.
+_AMENDED = tuple(
+    _STATES[PLAIN_TRANSITIONS[state * ANSWERS + Answer.SENT_AMEND]] for state in range(len(OrderState))
+)
 OPENING = "opening"  # how the references of an account's opening moves begin; its cash comes last
 CLOCK_SLACK_NS = 1_000_000_000
 # How far the venue's clock may be from where we think it is: its request deadlines are judged by it.
@@ -79,7 +83,8 @@ READ_OVERLAP_NS = 60_000_000_000
 LOG_OVERLAP_NS = 900_000_000_000
 
 
-class Order(msgspec.Struct, kw_only=True):
+@dataclass(slots=True, kw_only=True)
+class Order:
     """One order of ours. `ticks`/`lots`: last asked and not refused; `pend_*`: an amend in flight."""
 
     order_id: int
@@ -131,7 +136,8 @@ def _plain(value: Any) -> Any:
 
 
 class Ledger:
-    """State as of the last record applied. `touched` collects orders for the engine to examine."""
+    """State as of the last record applied. `touched` collects orders for the engine to examine: all that
+    moved, but for an amend that was sent, which moves nothing but the state and is told by who sent it."""
 
     __slots__ = (
         "_apply",
@@ -288,7 +294,7 @@ class Ledger:
             return
         order.pend_ticks, order.pend_lots = command.ticks, command.lots
         order.deadline_ns, order.asked_ns = command.deadline_ns, self.now_ns
-        self._step(order, _SENT_AMEND)
+        order.state = _AMENDED[order.state]
 
     def _cancelled(self, command: CancelOrder) -> None:
         order = self.orders.get(command.order_id)

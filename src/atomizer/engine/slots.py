@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from atomizer.domain.capabilities import RateBudget
-from atomizer.domain.instruments import GRID_EPSILON, Instrument, Side
+from atomizer.domain.instruments import GRID_EPSILON, Instrument, Side, safe_ticks
 from atomizer.domain.orders import EndReason, OrderState, Purpose, TimeInForce
 from atomizer.engine import kernels
 from atomizer.engine.ledger import Order
@@ -33,12 +33,16 @@ class Slot:
     the last one that was over here.
 
     `immediate`: its target is consumed by one order. `refused` is the reason last recorded why the target
-    does not become a command.
+    does not become a command. Found once (`enrolled`): whether its strategy may rest here (`claimed`), and
+    the `budget` of its messages, None where many share one.
     """
 
     __slots__ = (
         "back_off_ns",
+        "budget",
+        "claimed",
         "ended",
+        "enrolled",
         "immediate",
         "instrument",
         "level",
@@ -49,6 +53,7 @@ class Slot:
         "size",
         "strategy",
         "target",
+        "tick",
     )
 
     def __init__(self, number: int, strategy: int, level: Level, instrument: Instrument) -> None:
@@ -56,14 +61,21 @@ class Slot:
         self.strategy = strategy
         self.level = level
         self.side: Side = level.side
-        self.instrument = instrument
-        self.size = math.nan  # whose lots are in the column
+        self.listed(instrument)
         self.target: Target | None = None
         self.order: Order | None = None
         self.ended: Order | None = None
         self.immediate = False
         self.back_off_ns = 0
         self.refused = ""
+        self.enrolled = self.claimed = False
+        self.budget: MessageBudget | None = None
+
+    def listed(self, instrument: Instrument) -> None:
+        """Go by these terms from here on."""
+        self.instrument = instrument
+        self.tick = instrument.grid.tick_size
+        self.size = math.nan  # whose lots are in the column
 
 
 class SlotTable:
@@ -115,7 +127,7 @@ class SlotTable:
     def listed(self, instrument: Instrument) -> None:
         """An instrument's listing changed: its slots go by the new terms."""
         for slot in self.of_instrument.get(instrument.key, ()):
-            slot.instrument, slot.size = instrument, math.nan
+            slot.listed(instrument)
 
     # --- targets in ---
 
@@ -139,7 +151,10 @@ class SlotTable:
             if slot.order is not None and slot.immediate:
                 continue  # it is on its way; the strategy restates when it is done
             instrument, number = slot.instrument, slot.number
-            self.want_px[number] = instrument.grid.round_ticks(target.price, slot.side)
+            ticks = safe_ticks(target.price, slot.tick, slot.side)
+            self.want_px[number] = (
+                instrument.grid.on_step(ticks, slot.side) if instrument.grid.steps else ticks
+            )
             if target.size != slot.size:
                 lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
                 self.want_qty[number] = lots if lots >= instrument.min_lots else 0
@@ -170,6 +185,10 @@ class SlotTable:
         slot.target, slot.immediate, slot.size = None, False, math.nan
 
     # --- orders in ---
+
+    def amended(self, order: Order) -> None:
+        """An amend was sent: all that changes until its answer is where the order stands."""
+        self.state[order.slot] = order.state
 
     def holder(self, order: Order) -> Slot | None:
         """The slot that an order occupies; None for one of an earlier run or of a slot that moved on."""
@@ -244,26 +263,35 @@ class SlotTable:
 class MessageBudget:
     """A token bucket on event time. The last `reserve` tokens are for cancels and hedges."""
 
-    __slots__ = ("_at_ns", "_budget", "_tokens")
+    __slots__ = ("_at_ns", "_budget", "_kept", "_tokens")
 
     def __init__(self, budget: RateBudget) -> None:
+        self.change(budget)
+        self._at_ns = 0
+
+    def change(self, budget: RateBudget) -> None:
+        """Count by another budget from here on, with a full bucket."""
         self._budget = budget
         self._tokens = budget.burst
-        self._at_ns = 0
+        self._kept = budget.reserve + 1.0 - 1e-9
 
     def take(self, purpose: Purpose, now_ns: int) -> bool:
         """Take a token for a message of this purpose, if there is one for it."""
-        budget, tokens = self._budget, self._tokens
         if now_ns != self._at_ns:
-            if self._at_ns:
-                tokens += (now_ns - self._at_ns) * budget.per_s / 1e9
-                if tokens > budget.burst:
-                    tokens = budget.burst
-            self._at_ns = now_ns
-        left = tokens - 1.0
-        allowed = left >= (-1e-9 if purpose <= _HEDGE else budget.reserve - 1e-9)
-        self._tokens = left if allowed else tokens
-        return allowed
+            self._fill(now_ns)
+        tokens = self._tokens
+        if tokens < self._kept and (purpose > _HEDGE or tokens < 1.0 - 1e-9):
+            return False
+        self._tokens = tokens - 1.0
+        return True
+
+    def _fill(self, now_ns: int) -> None:
+        """Add what time brought; at first the bucket is full."""
+        budget = self._budget
+        if self._at_ns:
+            tokens = self._tokens + (now_ns - self._at_ns) * budget.per_s / 1e9
+            self._tokens = tokens if tokens < budget.burst else budget.burst
+        self._at_ns = now_ns
 
     def due_ns(self, purpose: Purpose, now_ns: int) -> int:
         """When the next token for this purpose will be there."""

@@ -60,9 +60,6 @@ class SessionState(Enum):
     RESTING = "resting"
 
 
-_UP = SessionState.UP  # looked up once: on Python 3.11 the way through the enumeration costs a call
-
-
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
     """One session's address and patience, in seconds.
@@ -134,8 +131,9 @@ class _Link:
 
     def message(self, data: bytes, last: bool) -> None:
         self.heard_s = self.loop.time()
+        on_message = self.on_message
         try:
-            self.on_message(data, last)
+            on_message(data, last)
         except Exception as error:  # noqa: BLE001  (a bug of the owner: it ends the session, see `failed`)
             self._session.failed(self, error)
 
@@ -174,6 +172,8 @@ class Session(Generic[C]):
         self._link: _Link | None = None
         self._group: asyncio.TaskGroup | None = None
         self._requests: RequestTable[C] | None = None
+        # While the session is up: how a request leaves, and where it waits for its answer.
+        self._ready: tuple[Callable[[bytes], None], RequestTable[C]] | None = None
         self._asked: dict[Key, asyncio.Future[Any]] = {}
         self._backstop = RateBackstop(settings.rate_per_s, settings.rate_burst)
 
@@ -193,11 +193,11 @@ class Session(Generic[C]):
         if link is None or link.connection is None:
             raise self._not_connected("an open connection, found the session")
         if self._backstop.limited:
-            self._spend(link, cost)
+            self._spend(cost)
         link.connection.send(data)
 
-    def _spend(self, link: _Link, cost: float) -> None:
-        if not self._backstop.take(link.loop.time(), cost):
+    def _spend(self, cost: float) -> None:
+        if not self._backstop.take(asyncio.get_running_loop().time(), cost):
             raise NotSentError(
                 "rate_backstop",
                 f"{self.settings.name}: more than {self.settings.rate_per_s}/s (burst "
@@ -210,12 +210,13 @@ class Session(Generic[C]):
         Raises:
             NotSentError: see `send`; also before the handshake is done.
         """
-        link, requests = self._link, self._requests
-        if self.state is not _UP or requests is None or link is None or link.connection is None:
+        ready = self._ready
+        if ready is None:
             raise self._not_connected("the session up, found it")
         if self._backstop.limited:
-            self._spend(link, cost)
-        link.connection.send(data)
+            self._spend(cost)
+        send, requests = ready
+        send(data)
         requests.add(key, deadline_s, context)
 
     def _not_connected(self, expected: str) -> NotSentError:
@@ -282,7 +283,7 @@ class Session(Generic[C]):
         """A connection is over (its link or `drop` says so): outcomes unknown first, then down."""
         if self._link is not link:
             return
-        self._link = None
+        self._link = self._ready = None
         self.state = SessionState.RESTING
         link.on_message = _deaf
         for future in self._asked.values():
@@ -389,6 +390,8 @@ class Session(Generic[C]):
         if self._link is not link:
             return
         self.state = SessionState.UP
+        if link.connection is not None and self._requests is not None:
+            self._ready = (link.connection.send, self._requests)
         link.up_since = link.loop.time()
         self.owner.up()
         if self.settings.heartbeat_s > 0.0:

@@ -176,7 +176,7 @@ class TradingSocket:
     # --- commands ---
 
     def place(self, command: PlaceOrder, listed: Instrument) -> None:
-        number = self.rpc.next_number()
+        number = next(self.rpc.numbers)
         valid_until_ms, deadline_s = self.deadlines(command.deadline_ns)
         data = codec.place(number, command, listed, valid_until_ms)
         if command.post_only:
@@ -187,7 +187,7 @@ class TradingSocket:
             self.later(PlaceRefused(command.order_id, error.code, str(error)))
 
     def amend(self, command: AmendOrder, listed: Instrument) -> None:
-        number = self.rpc.next_number()
+        number = next(self.rpc.numbers)
         if command.deadline_ns != self._deadline_ns:
             self._note_deadline(command.deadline_ns)
         post_only = command.order_id in self._post_only
@@ -198,7 +198,7 @@ class TradingSocket:
             self.later(AmendRefused(command.order_id, error.code, str(error)))
 
     def cancel(self, command: CancelOrder, listed: Instrument) -> None:
-        number = self.rpc.next_number()
+        number = next(self.rpc.numbers)
         if command.venue_order_id:
             data = codec.request(number, "private/cancel", {"order_id": command.venue_order_id})
         else:
