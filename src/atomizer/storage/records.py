@@ -61,10 +61,20 @@ def encode(record: msgspec.Struct) -> bytes:
     return data if _NULL not in data else _without_nulls(record, data)
 
 
-def encode_all(batch: Sequence[msgspec.Struct]) -> list[bytes]:
-    """`encode` of each, in one call: JSON has no newline of its own that could part them wrongly."""
-    data = _ENCODER.encode_lines(batch)
-    return data.splitlines() if _NULL not in data else list(map(encode, batch))
+class Batch(msgspec.Struct, frozen=True):
+    """What a line is before it is sealed: see `storage.lines`."""
+
+    n: int
+    t: int
+    r: Sequence[msgspec.Struct | msgspec.Raw]
+
+
+def encode_batch(first: int, ts_ns: int, batch: Sequence[msgspec.Struct]) -> bytes:
+    """The records of a batch as one JSON object; `first` is the number of the first. Raises as `encode`."""
+    data = _ENCODER.encode(Batch(first, ts_ns, batch))
+    if _NULL in data:
+        data = _ENCODER.encode(Batch(first, ts_ns, [msgspec.Raw(encode(record)) for record in batch]))
+    return data
 
 
 def _without_nulls(record: msgspec.Struct, data: bytes) -> bytes:
