@@ -156,7 +156,9 @@ def test_a_line_without_records_is_damage(opened: Opened, cancel: Cancel, tmp_pa
     assert check is not None
     with path.open("ab") as file:
         file.write(lines.seal(b'{"n":2,"t":2,"r":[]}', check)[0])
-    with pytest.raises(JournalDamagedError, match="line 3: expected a journal line, found .*without records"):
+    with pytest.raises(
+        JournalDamagedError, match=r"line 3: expected a journal line, found .*without records"
+    ):
         list(read(tmp_path))
 
 

@@ -40,14 +40,15 @@ class Held(msgspec.Struct, frozen=True, gc=False):
 class Standing(msgspec.Struct, frozen=True, gc=False):
     """What holds for every order on one instrument in one pass, whatever its side and size.
 
-    `held`: why none may be sent. A buy may cost up to `highest`, a sell may go down to `lowest` (the collar,
-    in the instrument's price unit). The venue refuses a request after `deadline_ns`; at `ask_ns` we ask.
+    `held`: why none may be sent. A buy may cost up to `highest`, a sell may go down to `lowest`: the collar, in
+    the instrument's price unit, as is `tick`. The venue refuses a request after `deadline_ns`; at `ask_ns` we ask.
     """
 
     held: Held | None
     mark: float = 0.0
     highest: float = 0.0
     lowest: float = 0.0
+    tick: float = 0.0
     account: str = ""
     deadline_ns: int = 0
     ask_ns: int = 0
@@ -417,6 +418,7 @@ class Gate:
             mark,
             mark * (1.0 + collar),
             mark * (1.0 - collar),
+            instrument.grid.tick_size,
             self._accounts[instrument.venue],
             now_ns + deadline_ns,
             now_ns + ask_ns,
@@ -438,7 +440,7 @@ class Gate:
         grid = instrument.grid
         if lots < instrument.min_lots or (grid.steps and not grid.on_grid(ticks)):
             return Held(Reason.OFF_GRID, f"{instrument.key}: {lots} lots at {ticks} ticks is off the grid")
-        price = ticks * grid.tick_size
+        price = standing.tick * ticks
         if not (price <= standing.highest if side is _BUY else price >= standing.lowest):
             return Held(
                 Reason.PRICE_COLLAR,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from atomizer.domain.commands import AmendOrder, Refused
+from atomizer.domain.commands import Refused
 from atomizer.domain.identity import order_id
 from atomizer.domain.instruments import Instrument, Kind, Side
 from atomizer.domain.orders import OrderState, Purpose, TimeInForce
@@ -164,13 +164,12 @@ class Keeper:
             standing = self._standing(slot, target, lots)
         now_ns = self._engine.now_ns
         command = self._gate.amend(standing, slot.instrument, order, ticks, lots, target, now_ns)
-        held = command if type(command) is Held else self._no_token(slot, target.purpose, now_ns)
-        if held is not None:
-            self._hold(slot, held)
-        elif type(command) is AmendOrder:
+        if isinstance(command, Held):
+            self._hold(slot, command)
+        elif self._token(slot, target, now_ns):
             slot.refused = ""
             self._engine.emit(command)
-            slots.amended(order)
+            slots.state[number] = order.state  # all that an amend changes until its answer
             self._exposure.orders_stale = True
             self._flight.watch(standing.ask_ns, order.order_id)
 
@@ -187,31 +186,31 @@ class Keeper:
         if held is None:
             if slot.immediate and self._clears_own(slot, ticks):
                 return
-            held = self._no_token(slot, target.purpose, now_ns)
-        if held is not None:
+            if not self._token(slot, target, now_ns):
+                return
+        else:
             self._hold(slot, held)
             return
         slot.refused = ""
         sequence = self._sequence[slot.strategy] = self._sequence.get(slot.strategy, 0) + 1
         new = order_id(self._engine.run, slot.strategy, sequence)
         self._engine.use_named(instrument.key)
-        self._engine.emit(
-            self._gate.place(new, instrument, slot.side, ticks, lots, target, number, standing)
-        )
+        self._engine.emit(self._gate.place(new, instrument, slot.side, ticks, lots, target, number, standing))
         slot.order = self._ledger.orders[new]
         self._exposure.orders_stale = True
         self._flight.watch(standing.ask_ns, new)
 
-    def _no_token(self, slot: Slot, purpose: Purpose, now_ns: int) -> Held | None:
-        """Take a message token; why this must wait, where there is none."""
-        budget = slot.budget
+    def _token(self, slot: Slot, target: Target, now_ns: int) -> bool:
+        """Take a message token, or hold the slot until there is one."""
+        budget, purpose = slot.budget, target.purpose
         if budget is not None:
             if budget.take(purpose, now_ns):
-                return None
+                return True
             self._flight.wait_for(budget, purpose, now_ns)
         elif self._flight.order_token(slot.instrument, purpose, quoted=purpose is _QUOTE):
-            return None
-        return Held(Reason.MESSAGE_BUDGET, f"{slot.instrument.venue}: no message token")
+            return True
+        self._hold(slot, Held(Reason.MESSAGE_BUDGET, f"{slot.instrument.venue}: no message token"))
+        return False
 
     def _clears_own(self, slot: Slot, ticks: int) -> bool:
         """An immediate order that would meet our own resting one cancels that first."""

@@ -17,6 +17,7 @@ from atomizer.domain.instruments import GRID_EPSILON, Instrument, Side, safe_tic
 from atomizer.domain.orders import EndReason, OrderState, Purpose, TimeInForce
 from atomizer.engine import kernels
 from atomizer.engine.ledger import Order
+from atomizer.engine.kernels import planned
 from atomizer.engine.market import NEVER
 from atomizer.engine.strategy import Level, Target
 
@@ -99,13 +100,12 @@ class SlotTable:
         self._grow(GROWTH)
 
     def _grow(self, capacity: int) -> None:
-        table = np.zeros((len(kernels.SLOT_COLUMNS), capacity), np.int64)
+        table = np.zeros((len(kernels.SLOT_COLUMNS) + 1, capacity + 1), np.int64)
         if self.reserve:
-            table[:, : self.reserve] = self._table
+            table[:, : self.reserve] = self._table[:, : self.reserve]
         self._table = table
-        self._out = np.zeros(capacity + 1, np.int64)
-        self._codes = self._out.data
-        for name, row in zip(kernels.SLOT_COLUMNS, table, strict=True):
+        self._codes = table[-1].data
+        for name, row in zip(kernels.SLOT_COLUMNS, table[:-1], strict=True):
             setattr(self, name, row.data)  # one number costs a fifth of numpy's own way
         table[kernels.SLOT_COLUMNS.index("min_move"), self.reserve :] = 1
         self.reserve = capacity
@@ -160,10 +160,7 @@ class SlotTable:
                 self.want_qty[number] = lots if lots >= instrument.min_lots else 0
                 slot.size = target.size
             slot.target, slot.immediate = target, target.time_in_force is _IOC
-            until_ns = now_ns + target.life_ns
-            if until_ns > NEVER:
-                until_ns = NEVER
-            self.want_until[number] = until_ns
+            self.want_until[number] = now_ns + target.life_ns
             self.purpose[number] = target.purpose
         if len(mine) > len(targets):
             for level, slot in mine.items():
@@ -185,10 +182,6 @@ class SlotTable:
         slot.target, slot.immediate, slot.size = None, False, math.nan
 
     # --- orders in ---
-
-    def amended(self, order: Order) -> None:
-        """An amend was sent: all that changes until its answer is where the order stands."""
-        self.state[order.slot] = order.state
 
     def holder(self, order: Order) -> Slot | None:
         """The slot that an order occupies; None for one of an earlier run or of a slot that moved on."""
@@ -251,13 +244,11 @@ class SlotTable:
         and the time at which to look again."""
         if not self.slots:
             return [], NEVER
-        found = kernels.plan_slots(now_ns, len(self.slots), self._table, self._out)
+        found = planned(now_ns, len(self.slots), self._table)
         wake_ns: int = self._codes[found]
         if not found:
             return [], wake_ns
-        codes: list[int] = self._codes[:found].tolist()
-        codes.sort()
-        return codes, wake_ns
+        return sorted(self._codes[:found]), wake_ns
 
 
 class MessageBudget:
@@ -290,7 +281,7 @@ class MessageBudget:
         budget = self._budget
         if self._at_ns:
             tokens = self._tokens + (now_ns - self._at_ns) * budget.per_s / 1e9
-            self._tokens = tokens if tokens < budget.burst else budget.burst
+            self._tokens = min(tokens, budget.burst)
         self._at_ns = now_ns
 
     def due_ns(self, purpose: Purpose, now_ns: int) -> int:

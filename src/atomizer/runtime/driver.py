@@ -35,6 +35,7 @@ from atomizer.storage.journal import Journal, JournalDeadError, JournalFullError
 from atomizer.storage.tape import TapeWriter
 
 SENT = frozenset((PlaceOrder, AmendOrder, CancelOrder, QueryOrder, SendQuote, ReadAccount, Resubscribe))
+nothing_durable, nothing_sent = DURABLE.isdisjoint, SENT.isdisjoint
 TICK: tuple[Event, ...] = (Tick(),)
 PROBE_EVERY_S = 1.0
 # How long a surface fit is taken to last where time is virtual: what it takes on a busy small machine.
@@ -137,7 +138,7 @@ class Driver:
         try:
             if self._tape is not None:
                 self._tape.append(now_ns, batch)
-            records: list[Any] = [] if DURABLE.isdisjoint(map(type, batch)) else engine.admit(now_ns, batch)
+            records: list[Any] = [] if nothing_durable(map(type, batch)) else engine.admit(now_ns, batch)
             try:
                 out: Sequence[Any] = engine.handle(now_ns, batch)
             except BaseException:
@@ -161,9 +162,7 @@ class Driver:
         if self._batch:
             asyncio.get_running_loop().call_soon(self.flush)
 
-    def _commit(
-        self, now_ns: int, records: list[Any], out: Sequence[Any], kinds: set[type]
-    ) -> Sequence[Any]:
+    def _commit(self, now_ns: int, records: list[Any], out: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
         """Write a turn to the journal; returns what may be sent."""
         try:
             written = _written(out) if RunJob in kinds else out
@@ -211,7 +210,7 @@ class Driver:
 
     def _send(self, outputs: Sequence[Any], records: Sequence[Any], kinds: set[type]) -> None:
         """To each port its commands, in their order; then background work is started."""
-        if not SENT.isdisjoint(kinds):
+        if not nothing_sent(kinds):
             by_venue: dict[str, list[Any]] = {}
             for command in outputs:
                 if type(command) in SENT:

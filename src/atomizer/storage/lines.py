@@ -1,10 +1,10 @@
 """The form of one journal line: `{"n":7,"t":1700000000000000000,"r":[{...},{...}],"c":"89abcdef"}`.
 
-A line is a batch: what is appended at once is there as a whole or not at all. `r` holds its records, `n` is the
-number of the first of them, counted over the whole journal, `t` the time in ns. `c` is the CRC-32 of everything
-before it in this line, continued from the checksum of the line before: a line that is edited, missing or moved
-breaks the chain at that line. A checksum is no signature; it finds accidents. In format 1 a line was one record
-and `r` the record itself; such lines are read like any other.
+A line is a batch: what is appended at once is there as a whole or not at all. `r` holds its records, `n` is
+the number of the first of them, counted over the whole journal, `t` the time in ns. `c` is the CRC-32 of
+everything before it in this line, continued from the checksum of the line before: a line that is edited,
+missing or moved breaks the chain at that line. A checksum is no signature; it finds accidents. In format 1 a
+line was one record and `r` the record itself; such lines are read like any other.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
@@ -186,16 +187,23 @@ class TradingSocket:
         except NotSentError as error:
             self.later(PlaceRefused(command.order_id, error.code, str(error)))
 
-    def amend(self, command: AmendOrder, listed: Instrument) -> None:
-        number = next(self.rpc.numbers)
-        if command.deadline_ns != self._deadline_ns:
-            self._note_deadline(command.deadline_ns)
-        post_only = command.order_id in self._post_only
-        data = self._edits.write(number, command, listed, self._valid_until_ms, post_only)
-        try:
-            self.session.send_request(data, number, self._deadline_s, (command, listed))
-        except NotSentError as error:
-            self.later(AmendRefused(command.order_id, error.code, str(error)))
+    def amend(self, commands: Sequence[AmendOrder]) -> None:
+        """Send edits, in one go: a turn of nothing else is what most book frames lead to."""
+        numbers, by_key, write = self.rpc.numbers, self._listing.by_key, self._edits.write
+        post_only, send = self._post_only, self.session.send_request
+        for command in commands:
+            listed = by_key.get(command.instrument)
+            if listed is None:
+                self.later(unlisted(command))
+                continue
+            number = next(numbers)
+            if command.deadline_ns != self._deadline_ns:
+                self._note_deadline(command.deadline_ns)
+            data = write(number, command, listed, self._valid_until_ms, command.order_id in post_only)
+            try:
+                send(data, number, self._deadline_s, (command, listed))
+            except NotSentError as error:
+                self.later(AmendRefused(command.order_id, error.code, str(error)))
 
     def cancel(self, command: CancelOrder, listed: Instrument) -> None:
         number = next(self.rpc.numbers)
@@ -396,6 +404,18 @@ class TradingSocket:
 
     async def run(self) -> None:
         await self.session.run()
+
+
+def unlisted(command: PlaceOrder | AmendOrder | CancelOrder | QueryOrder) -> Event:
+    """The listing has not been read or does not hold the instrument: nothing was sent."""
+    text = f"expected {command.instrument} in the venue's listing, it is not there (yet); not sent"
+    if isinstance(command, PlaceOrder):
+        return PlaceRefused(command.order_id, "not_listed", text)
+    if isinstance(command, AmendOrder):
+        return AmendRefused(command.order_id, "not_listed", text)
+    if isinstance(command, CancelOrder):
+        return CancelRefused(command.order_id, "not_listed", text)
+    return RequestTimedOut(command.order_id)
 
 
 def _remember(known: dict[K, V], key: K, value: V) -> None:
