@@ -49,7 +49,7 @@ class Flight:
         self.mass_left: dict[str, int] = {}
         self._patience_ns = {venue: item.query_after_ms * MS for venue, item in engine.capabilities.items()}
         self._watched: list[tuple[int, int]] = []
-        self._watch_of: dict[int, int] = {}
+        self.watch_of: dict[int, int] = {}  # when each order is looked at next
         self._cancel_after: dict[int, int] = {}
         self._queried: dict[int, int] = {}
         self.leftover: dict[int, str] = {}
@@ -121,9 +121,9 @@ class Flight:
 
     def watch(self, due_ns: int, order_id: int) -> None:
         """Look at this order then, or sooner: each look finds the next time by itself."""
-        if self._watch_of.get(order_id, NEVER) <= due_ns:
+        if self.watch_of.get(order_id, NEVER) <= due_ns:
             return
-        self._watch_of[order_id] = due_ns
+        self.watch_of[order_id] = due_ns
         heapq.heappush(self._watched, (due_ns, order_id))
         if due_ns < self.due_ns:
             self.due_ns = due_ns
@@ -133,9 +133,9 @@ class Flight:
         watched, now_ns = self._watched, self._engine.now_ns
         while watched and watched[0][0] <= now_ns:
             due_ns, order_id = heapq.heappop(watched)
-            if self._watch_of.get(order_id) != due_ns:
+            if self.watch_of.get(order_id) != due_ns:
                 continue  # it was looked at sooner
-            del self._watch_of[order_id]
+            del self.watch_of[order_id]
             order = self._ledger.orders.get(order_id)
             if order is not None:
                 self._look(order, now_ns)

@@ -40,8 +40,9 @@ class Held(msgspec.Struct, frozen=True, gc=False):
 class Standing(msgspec.Struct, frozen=True, gc=False):
     """What holds for every order on one instrument in one pass, whatever its side and size.
 
-    `held`: why none may be sent. A buy may cost up to `highest`, a sell may go down to `lowest`: the collar, in
-    the instrument's price unit, as is `tick`. The venue refuses a request after `deadline_ns`; at `ask_ns` we ask.
+    `held`: why none may be sent. A buy may cost up to `highest`, a sell may go down to `lowest`: the collar,
+    in the instrument's price unit, as is `tick`. The venue refuses a request after `deadline_ns`; at `ask_ns`
+    we ask.
     """
 
     held: Held | None

@@ -18,6 +18,7 @@ from atomizer.engine.flight import Flight
 from atomizer.engine.gate import Held, Standing
 from atomizer.engine.kernels import ACT_CANCEL
 from atomizer.engine.ledger import Order
+from atomizer.engine.market import NEVER
 from atomizer.engine.slots import Slot
 from atomizer.engine.strategy import Level, Strategy, Target
 
@@ -159,19 +160,26 @@ class Keeper:
         number, slots = slot.number, self._slots
         ticks: int = slots.want_px[number]
         lots: int = slots.want_qty[number]
-        standing = self._standings.get(slot.instrument.key) if target.purpose is _QUOTE else None
-        if standing is None:
+        standing = self._standings.get(slot.instrument.key)
+        if standing is None or target.purpose is not _QUOTE:
             standing = self._standing(slot, target, lots)
         now_ns = self._engine.now_ns
         command = self._gate.amend(standing, slot.instrument, order, ticks, lots, target, now_ns)
         if isinstance(command, Held):
             self._hold(slot, command)
-        elif self._token(slot, target, now_ns):
-            slot.refused = ""
-            self._engine.emit(command)
-            slots.state[number] = order.state  # all that an amend changes until its answer
-            self._exposure.orders_stale = True
-            self._flight.watch(standing.ask_ns, order.order_id)
+            return
+        budget = slot.budget
+        has_token = budget is not None and budget.take(target.purpose, now_ns)
+        if not has_token and not self._token(slot, target, now_ns):
+            return
+        slot.refused = ""
+        self._ledger.amended(command)  # what `emit` does, without looking for what to do
+        self._engine.out.append(command)
+        slots.state[number] = order.state  # all that an amend changes until its answer
+        self._exposure.orders_stale = True
+        flight = self._flight
+        if flight.watch_of.get(order.order_id, NEVER) > standing.ask_ns:
+            flight.watch(standing.ask_ns, order.order_id)
 
     def _place(self, slot: Slot, target: Target) -> None:
         """Place what `target` wants, or hold it."""

@@ -115,12 +115,13 @@ def slot_action(
 
 @kernel("int64(int64, int64, int64[:, ::1])")
 def plan_slots(now: int, slots: int, columns: Any) -> int:
-    """Examine the first `slots` slots; fills the last row with one code for each that differs, and returns how
-    many.
+    """Examine the first `slots` slots; fills the last row with one code for each that differs, and returns
+    how many.
 
     `columns` holds the rows named in `SLOT_COLUMNS` and that row, one item longer than there are slots; one
-    array, since each costs a call more than the work. A code is purpose << 40 | slot << 8 | action: codes in ascending order are served in that order. Behind
-    the last one stands the earliest future time at which a slot must be looked at again.
+    array, since each costs a call more than the work. A code is purpose << 40 | slot << 8 | action: codes in
+    ascending order are served in that order. Behind the last one stands the earliest future time at which a
+    slot must be looked at again.
     A target past its life counts as no target. A slot in back-off places nothing until `rest_until`, and an
     order there that should move is pulled.
     """

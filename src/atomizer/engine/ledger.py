@@ -209,7 +209,7 @@ class Ledger:
         self.now_ns = 0
         self._apply: dict[type, Callable[[Any], None]] = {
             PlaceOrder: self._placed,
-            AmendOrder: self._amended,
+            AmendOrder: self.amended,
             CancelOrder: self._cancelled,
             SendQuote: self._quoted,
             OrderOpen: self._open,
@@ -288,7 +288,8 @@ class Ledger:
         )
         self.touched.append(order)
 
-    def _amended(self, command: AmendOrder) -> None:
+    def amended(self, command: AmendOrder) -> None:
+        """An amend was sent. Its fold is public for the pass, which sends most of all these."""
         order = self.orders.get(command.order_id)
         if order is None:
             return

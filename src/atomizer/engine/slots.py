@@ -16,8 +16,8 @@ from atomizer.domain.capabilities import RateBudget
 from atomizer.domain.instruments import GRID_EPSILON, Instrument, Side, safe_ticks
 from atomizer.domain.orders import EndReason, OrderState, Purpose, TimeInForce
 from atomizer.engine import kernels
-from atomizer.engine.ledger import Order
 from atomizer.engine.kernels import planned
+from atomizer.engine.ledger import Order
 from atomizer.engine.market import NEVER
 from atomizer.engine.strategy import Level, Target
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
@@ -44,11 +44,15 @@ class AnswerTimeoutError(SessionError):
 
 
 class NotSentError(Exception):
-    """A message was not sent; `code` is `not_connected` or `rate_backstop`. It was not queued either."""
+    """A message was not sent; `code` is `not_connected` or `rate_backstop`. It was not queued either.
 
-    def __init__(self, code: str, text: str) -> None:
+    Where several were to be sent, `sent` of them had left before.
+    """
+
+    def __init__(self, code: str, text: str, sent: int = 0) -> None:
         super().__init__(text)
         self.code = code
+        self.sent = sent
 
 
 class SessionState(Enum):
@@ -196,12 +200,13 @@ class Session(Generic[C]):
             self._spend(cost)
         link.connection.send(data)
 
-    def _spend(self, cost: float) -> None:
+    def _spend(self, cost: float, sent: int = 0) -> None:
         if not self._backstop.take(asyncio.get_running_loop().time(), cost):
             raise NotSentError(
                 "rate_backstop",
                 f"{self.settings.name}: more than {self.settings.rate_per_s}/s (burst "
                 f"{self.settings.rate_burst}); not sent and not queued; keep the message budget below it",
+                sent,
             )
 
     def send_request(self, data: bytes, key: Key, deadline_s: float, context: C, cost: float = 1.0) -> None:
@@ -218,6 +223,23 @@ class Session(Generic[C]):
         send, requests = ready
         send(data)
         requests.add(key, deadline_s, context)
+
+    def send_requests(self, messages: Sequence[tuple[bytes, Key, C]], deadline_s: float) -> None:
+        """`send_request` for several that are answered until the same time, at a cost of 1 each.
+
+        Raises:
+            NotSentError: its `sent` says how many had left before.
+        """
+        ready = self._ready
+        if ready is None:
+            raise self._not_connected("the session up, found it")
+        send, requests = ready
+        waiting, limited = requests.expect(deadline_s), self._backstop.limited
+        for number, (data, key, context) in enumerate(messages):
+            if limited:
+                self._spend(1.0, number)
+            send(data)
+            waiting[key] = (context, deadline_s)
 
     def _not_connected(self, expected: str) -> NotSentError:
         return NotSentError(

@@ -188,21 +188,25 @@ class TradingSocket:
             self.later(PlaceRefused(command.order_id, error.code, str(error)))
 
     def amend(self, commands: Sequence[AmendOrder]) -> None:
-        """Send edits, in one go: a turn of nothing else is what most book frames lead to."""
+        """Send the edits of a turn: what most book frames lead to is no more. Answers are awaited until the
+        deadline of the last, which is that of all where one turn asked for them."""
         numbers, by_key, write = self.rpc.numbers, self._listing.by_key, self._edits.write
-        post_only, send = self._post_only, self.session.send_request
+        post_only, messages = self._post_only, list[tuple[bytes, int, Sent]]()
         for command in commands:
             listed = by_key.get(command.instrument)
             if listed is None:
                 self.later(unlisted(command))
                 continue
-            number = next(numbers)
             if command.deadline_ns != self._deadline_ns:
                 self._note_deadline(command.deadline_ns)
+            number = next(numbers)
             data = write(number, command, listed, self._valid_until_ms, command.order_id in post_only)
-            try:
-                send(data, number, self._deadline_s, (command, listed))
-            except NotSentError as error:
+            messages.append((data, number, (command, listed)))
+        try:
+            self.session.send_requests(messages, self._deadline_s)
+        except NotSentError as error:
+            written = [command for command in commands if command.instrument in by_key]
+            for command in written[error.sent :]:
                 self.later(AmendRefused(command.order_id, error.code, str(error)))
 
     def cancel(self, command: CancelOrder, listed: Instrument) -> None:
