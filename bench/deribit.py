@@ -63,8 +63,6 @@ class TwoSided:
 def book_frames(count: int, start: int = 1) -> Iterator[bytes]:
     """Deribit-like changes: the touch moves by one tick each frame, nine more levels change on each side."""
     rng = random.Random(7)
-    levels = range(1, 201)  # of the first book
-    known = {sign: {round(INDEX + sign * TICK * level, 2) for level in levels} for sign in (-1, 1)}
     away, step = 0, 1  # ticks of the mid from the first book's; turns at ends that are whole reads apart
     for number in range(count):
         step = -1 if away == 21 else 1 if away == -19 else step
@@ -76,33 +74,24 @@ def book_frames(count: int, start: int = 1) -> Iterator[bytes]:
             "instrument_name": "ETH-PERPETUAL",
             "change_id": start + number + 1,
             "prev_change_id": start + number,
-            "bids": _changes(rng, known[-1], mid, -1, step),
-            "asks": _changes(rng, known[1], mid, 1, step),
+            "bids": _changes(rng, mid, -1, step),
+            "asks": _changes(rng, mid, 1, step),
         }
         yield push("book.ETH-PERPETUAL.100ms", data)
 
 
-def _changes(rng: random.Random, known: set[float], mid: float, sign: int, step: int) -> list[list[Any]]:
-    """Ten changes of one side (`sign` -1 bids, 1 asks) when the mid moved by `step`; `known`: its prices."""
+def _changes(rng: random.Random, mid: float, sign: int, step: int) -> list[list[Any]]:
+    """Ten changes of one side (`sign` -1 bids, 1 asks) when the mid moved by `step`."""
     touch = mid + sign * TICK
     if sign == step:  # the side that was met loses its old touch
-        changes = [_change(rng, known, round(touch - sign * TICK, 2), gone=True)]
+        changes: list[list[Any]] = [["delete", round(touch - sign * TICK, 2), 0.0]]
     else:
-        changes = [_change(rng, known, round(touch, 2), gone=False)]
+        changes = [["new", round(touch, 2), _size(rng)]]
     for level in rng.sample(range(1, 120), 9):
+        price = round(touch + sign * TICK * level, 2)
         gone = level > 40 and rng.random() < 0.35
-        changes.append(_change(rng, known, round(touch + sign * TICK * level, 2), gone=gone))
+        changes.append(["delete", price, 0.0] if gone else ["change", price, _size(rng)])
     return changes
-
-
-def _change(rng: random.Random, known: set[float], price: float, *, gone: bool) -> list[Any]:
-    """One level as the venue words it: new, changed or deleted; what is not there cannot be deleted."""
-    if gone and price in known:
-        known.remove(price)
-        return ["delete", price, 0.0]
-    word = "change" if price in known else "new"
-    known.add(price)
-    return [word, price, _size(rng)]
 
 
 def _size(rng: random.Random) -> float:

@@ -110,26 +110,20 @@ def _apply(
     """Apply absolute sizes to one side; its best price, None when it is empty.
 
     `front` holds the levels nearest the touch, the best one last, as price times `sign` (asks -1): a touch
-    that goes leaves its successor at hand, and the whole side is sorted only when the front is used up, or
-    when a level that the venue calls changed was not there.
+    that goes leaves its successor at hand, and the whole side is sorted only when the front is used up.
     """
     edge, count = front[0] if front else -math.inf, len(side)
     for action, price, size in changes:
-        if action == "change" and size > 0.0:  # most are this: a level that is there
+        if size > 0.0 and action != "delete":
             side[price] = size
-        elif size > 0.0 and action != "delete":
-            if price not in side:
+            if len(side) > count:  # a level that was not there; most were, and cost one look-up
                 count += 1
                 if price * sign >= edge:
                     insort(front, price * sign)
-            side[price] = size
         elif side.pop(price, None) is not None:
             count -= 1
             if price * sign >= edge:
-                at = bisect_left(front, price * sign)
-                del front[at : at + 1]
-    if len(side) != count:
-        front.clear()
+                del front[bisect_left(front, price * sign)]
     if not front:
         front.extend(sorted(price * sign for price in side)[-FRONT:])
     elif len(front) > 4 * FRONT:
