@@ -191,7 +191,8 @@ class TradingSocket:
         """Send the edits of a turn: what most book frames lead to is no more. Answers are awaited until the
         deadline of the last, which is that of all where one turn asked for them."""
         numbers, by_key, write = self.rpc.numbers, self._listing.by_key, self._edits.write
-        post_only, messages = self._post_only, list[tuple[bytes, int, Sent]]()
+        post_only = self._post_only
+        messages: list[tuple[bytes, int, Sent]] = []
         for command in commands:
             listed = by_key.get(command.instrument)
             if listed is None:
