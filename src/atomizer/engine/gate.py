@@ -41,8 +41,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     """What holds for every order on one instrument in one pass, whatever its side and size.
 
     `held`: why none may be sent. A buy may cost up to `highest`, a sell may go down to `lowest`: the collar,
-    in the instrument's price unit, as is `tick`. The venue refuses a request after `deadline_ns`; at `ask_ns`
-    we ask.
+    in the instrument's price unit, as is `tick`. From `low` to `high`, in ticks, any order is on the grid and
+    inside the collar (none: 1 to 0). The venue refuses a request after `deadline_ns`; at `ask_ns` we ask.
     """
 
     held: Held | None
@@ -50,6 +50,8 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     highest: float = 0.0
     lowest: float = 0.0
     tick: float = 0.0
+    low: int = 1
+    high: int = 0
     account: str = ""
     deadline_ns: int = 0
     ask_ns: int = 0
@@ -402,24 +404,30 @@ class Gate:
         Without a usable book of our own a hedge may still go as an immediate order, inside the collar around
         the venue's own fresh mark.
         """
-        held = held or self._order_halted(instrument, now_ns, hedge=hedge)
+        if held is None:
+            held = self._order_halted(instrument, now_ns, hedge=hedge)
         if held is not None:
             return Standing(held)
-        market = self._market
-        if market.usable_book(instrument.key, now_ns) or market.touch(instrument.key, now_ns):
+        market, key = self._market, instrument.key
+        if market.usable_book(key, now_ns) or market.touch(key, now_ns):
             mark = self._exposure.future_mark(instrument)
         else:
-            fresh = market.fresh_mark(instrument.key, now_ns)
+            fresh = market.fresh_mark(key, now_ns)
             if fresh is None or not (hedge and immediate):
-                return Standing(Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book"))
+                return Standing(Held(Reason.MARKET_DATA_STALE, f"{key} has no usable book"))
             mark = fresh
-        collar, (deadline_ns, ask_ns) = self._collar, self._patience_ns[instrument.venue]
+        grid, (deadline_ns, ask_ns) = instrument.grid, self._patience_ns[instrument.venue]
+        tick, collar = grid.tick_size, self._collar
+        highest, lowest = mark * (1.0 + collar), mark * (1.0 - collar)
+        low, high = (1, 0) if grid.steps else (int(lowest / tick) + 2, int(highest / tick) - 1)
         return Standing(
             None,
             mark,
-            mark * (1.0 + collar),
-            mark * (1.0 - collar),
-            instrument.grid.tick_size,
+            highest,
+            lowest,
+            tick,
+            low,
+            high,
             self._accounts[instrument.venue],
             now_ns + deadline_ns,
             now_ns + ask_ns,
@@ -579,9 +587,12 @@ class Gate:
         now_ns: int,
     ) -> AmendOrder | Held:
         """The amend of a resting order to this price with `left` lots to fill, or why it may not be sent."""
-        held = self.approve_order(standing, instrument, order.side, ticks, left, now_ns, order)
-        if held is not None:
-            return held
+        # Most amends move a price well inside the collar and grow nothing: `approve_order` has no objection.
+        open_lots = order.lots - order.booked
+        if not (standing.low <= ticks <= standing.high and instrument.min_lots <= left <= open_lots):
+            held = self.approve_order(standing, instrument, order.side, ticks, left, now_ns, order)
+            if held is not None:
+                return held
         return AmendOrder(
             order_id=order.order_id,
             venue=order.venue,

@@ -122,9 +122,9 @@ class Keeper:
 
     def _standing(self, slot: Slot, target: Target, lots: int) -> Standing:
         """How the instrument stands for such an order, judged once a pass."""
-        instrument, quoted, immediate = slot.instrument, target.purpose is _QUOTE, slot.immediate
-        hedge = not quoted and self._hedges(slot, target, lots)
-        key = (instrument.key, hedge, immediate) if immediate or not quoted else instrument.key
+        instrument, immediate = slot.instrument, slot.immediate
+        hedge = target.purpose is not _QUOTE and self._hedges(slot, target, lots)
+        key = (instrument.key, hedge, immediate) if hedge or immediate else instrument.key
         found = self._standings.get(key)
         if found is None:
             held = self._unaccounted(instrument) if self.unread or self._flight.leftover else None

@@ -52,6 +52,7 @@ class Slot:
         "refused",
         "side",
         "size",
+        "stepped",
         "strategy",
         "target",
         "tick",
@@ -75,7 +76,7 @@ class Slot:
     def listed(self, instrument: Instrument) -> None:
         """Go by these terms from here on."""
         self.instrument = instrument
-        self.tick = instrument.grid.tick_size
+        self.tick, self.stepped = instrument.grid.tick_size, bool(instrument.grid.steps)
         self.size = math.nan  # whose lots are in the column
 
 
@@ -152,9 +153,7 @@ class SlotTable:
                 continue  # it is on its way; the strategy restates when it is done
             instrument, number = slot.instrument, slot.number
             ticks = safe_ticks(target.price, slot.tick, slot.side)
-            self.want_px[number] = (
-                instrument.grid.on_step(ticks, slot.side) if instrument.grid.steps else ticks
-            )
+            self.want_px[number] = instrument.grid.on_step(ticks, slot.side) if slot.stepped else ticks
             if target.size != slot.size:
                 lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
                 self.want_qty[number] = lots if lots >= instrument.min_lots else 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Protocol
 
 from atomizer.domain.bookings import RfqTrade
@@ -35,7 +36,8 @@ from atomizer.storage.journal import Journal, JournalDeadError, JournalFullError
 from atomizer.storage.tape import TapeWriter
 
 SENT = frozenset((PlaceOrder, AmendOrder, CancelOrder, QueryOrder, SendQuote, ReadAccount, Resubscribe))
-nothing_durable, nothing_sent = DURABLE.isdisjoint, SENT.isdisjoint
+nothing_durable, nothing_sent, only_sent = DURABLE.isdisjoint, SENT.isdisjoint, SENT.issuperset
+venue_of = attrgetter("venue")
 TICK: tuple[Event, ...] = (Tick(),)
 PROBE_EVERY_S = 1.0
 # How long a surface fit is taken to last where time is virtual: what it takes on a busy small machine.
@@ -210,25 +212,26 @@ class Driver:
 
     def _send(self, outputs: Sequence[Any], records: Sequence[Any], kinds: set[type]) -> None:
         """To each port its commands, in their order; then background work is started."""
-        if not nothing_sent(kinds):
+        if only_sent(kinds) and len(venues := set(map(venue_of, outputs))) == 1:
+            self._send_to(venues.pop(), outputs)  # most turns command one venue and conclude nothing
+        elif not nothing_sent(kinds):
             by_venue: dict[str, list[Any]] = {}
             for command in outputs:
                 if type(command) in SENT:
-                    mine = by_venue.get(command.venue)
-                    if mine is None:
-                        by_venue[command.venue] = [command]
-                    else:
-                        mine.append(command)
+                    by_venue.setdefault(command.venue, []).append(command)
             for venue, commands in by_venue.items():
-                port = self._ports.get(venue)
-                if port is not None:
-                    port.send(commands)
+                self._send_to(venue, commands)
         if RunJob in kinds:
             for job in outputs:
                 if type(job) is RunJob:
                     self._worker.start(job, self._job_done)
         if records or PlaceOrder in kinds:
             self._measure(outputs, records)
+
+    def _send_to(self, venue: str, commands: Sequence[Any]) -> None:
+        port = self._ports.get(venue)
+        if port is not None:
+            port.send(commands)
 
     def _job_done(self, event: JobDone) -> None:
         self.put(event)
