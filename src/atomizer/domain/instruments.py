@@ -9,10 +9,11 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from functools import cached_property
+from math import ceil, floor
 
 import msgspec
 
-# A float quotient this close to an integer (relative) is that integer: 0.3 / 0.1 is three ticks.
+# A float quotient this close to an integer (relative, above 1) is that integer: 0.3 / 0.1 is three ticks.
 GRID_EPSILON = 1e-9
 
 
@@ -61,17 +62,11 @@ def safe_ticks(price: float, tick_size: float, side: Side) -> int:
         OffGridError: the price is not a finite number.
     """
     raw = price / tick_size
+    slack = GRID_EPSILON * raw if raw > 1.0 else GRID_EPSILON * max(1.0, -raw)
     try:
-        ticks = round(raw)
+        return floor(raw + slack) if side is _BUY else ceil(raw - slack)
     except (ValueError, OverflowError):
         raise OffGridError(f"expected a finite price, found {price}; do not quote without one") from None
-    off = raw - ticks
-    if side is _BUY:
-        if off < -GRID_EPSILON and off < -GRID_EPSILON * abs(raw):
-            return ticks - 1
-    elif off > GRID_EPSILON and off > GRID_EPSILON * abs(raw):
-        return ticks + 1
-    return ticks
 
 
 class PriceGrid(msgspec.Struct, frozen=True, dict=True):

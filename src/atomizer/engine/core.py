@@ -698,7 +698,8 @@ class Engine:
 
     def net_delta(self, underlying: str) -> float:
         """Net delta of what is booked, in coins."""
-        return self.exposure.net(underlying, "delta")
+        sums = self.exposure.sums.get(underlying)
+        return 0.0 if sums is None else sums["delta"].base
 
     def _mark(self) -> None:
         self._marked_ns = self.now_ns

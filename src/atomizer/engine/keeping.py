@@ -16,7 +16,7 @@ from atomizer.domain.orders import OrderState, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.engine.flight import Flight
 from atomizer.engine.gate import Held, Standing
-from atomizer.engine.kernels import ACT_CANCEL
+from atomizer.engine.kernels import ACT_BITS, ACT_CANCEL, ACT_MASK, SLOT_MASK
 from atomizer.engine.ledger import Order
 from atomizer.engine.market import NEVER
 from atomizer.engine.slots import Slot
@@ -101,7 +101,7 @@ class Keeper:
         if self._flight.mass_left:
             self._flight.mass_left.clear()  # what this pass quotes goes out in messages of its own
         for code in codes:
-            slot, action = slots[code >> 8 & 0xFFFFFFFF], code & 0xFF
+            slot, action = slots[code >> ACT_BITS & SLOT_MASK], code & ACT_MASK
             target, order = slot.target, slot.order
             if action == ACT_CANCEL:
                 if order is not None:

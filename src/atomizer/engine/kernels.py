@@ -24,6 +24,8 @@ CANCEL, ANSWERS = int(Purpose.CANCEL), len(Answer)
 
 # What a slot should do. The order is the order in which actions of one pass are served.
 ACT_NONE, ACT_CANCEL, ACT_AMEND, ACT_PLACE = 0, 1, 2, 3
+ACT_BITS, SLOT_BITS = 3, 24
+ACT_MASK, SLOT_MASK = (1 << ACT_BITS) - 1, (1 << SLOT_BITS) - 1
 
 # The rows of a slot table's columns, in the order `plan_slots` reads them.
 SLOT_COLUMNS = (
@@ -119,9 +121,9 @@ def plan_slots(now: int, slots: int, columns: Any) -> int:
     how many.
 
     `columns` holds the rows named in `SLOT_COLUMNS` and that row, one item longer than there are slots; one
-    array, since each costs a call more than the work. A code is purpose << 40 | slot << 8 | action: codes in
-    ascending order are served in that order. Behind the last one stands the earliest future time at which a
-    slot must be looked at again.
+    array, since each costs a call more than the work. A code is purpose, slot and action in one number below
+    2^30: codes in ascending order are served in that order. Behind the last one stands the earliest future
+    time at which a slot must be looked at again.
     A target past its life counts as no target. A slot in back-off places nothing until `rest_until`, and an
     order there that should move is pulled.
     """
@@ -147,7 +149,7 @@ def plan_slots(now: int, slots: int, columns: Any) -> int:
             action = ACT_CANCEL
         if action != ACT_NONE:
             first = CANCEL if action == ACT_CANCEL else purpose[index]
-            out[count] = first << 40 | index << 8 | action
+            out[count] = first << SLOT_BITS + ACT_BITS | index << ACT_BITS | action
             count += 1
     out[count] = wake
     return count
