@@ -464,7 +464,8 @@ def test_a_signature_stays_alive_while_a_read_shows_something_unexplained() -> N
 def test_an_executed_signature_counts_once_as_a_position() -> None:
     desk = RfqDesk()
     quote = desk.quote()
-    before = desk.engine.exposure.of("ETH", "delta").highest
+    signed = desk.engine.exposure.of("ETH", "delta")
+    before = signed.base + signed.up
     desk.win(quote)
     after_it = desk.engine.exposure.of("ETH", "delta")
     assert after_it.up == 0.0

@@ -55,13 +55,11 @@ class Sums(msgspec.Struct):
         else:
             self.orders_down += amount
 
-    @property
-    def highest(self) -> float:
-        return self.base + self.up + self.orders_up
-
-    @property
-    def lowest(self) -> float:
-        return self.base + self.down + self.orders_down
+    def worst(self, change: float) -> float:
+        """How far a change leads on its side, with all that could go the same way."""
+        if change > 0.0:
+            return self.base + self.up + self.orders_up + change
+        return -(self.base + self.down + self.orders_down + change)
 
 
 class Exposure:
@@ -95,6 +93,9 @@ class Exposure:
         # Per underlying and expiry: net vega and long vega of what is held, USD per vol point.
         self._expiry_vega: dict[tuple[str, int], list[float]] = {}
         self._locked: dict[Purse, float] = {}
+        # Per instrument: size held, over all accounts; and with a side, what working orders may still fill.
+        self._held: dict[str, float] = {}
+        self._working: dict[tuple[str, int], float] = {}
 
     def locked(self, purse: Purse) -> float:
         """Collateral that options sold by this account hold, in the purse's currency.
@@ -128,6 +129,12 @@ class Exposure:
         if self.quotes_stale:
             self.count_quotes()
         return self._sums(underlying, greek)
+
+    def sums_of(self, underlying: str) -> dict[str, Sums]:
+        """The sums of every greek, and of notional."""
+        if self.orders_stale:
+            self._count_orders()
+        return self._by_greek(underlying)
 
     def net(self, underlying: str, greek: str) -> float:
         """What is held: positions and coins, nothing that is only working or quoted."""
@@ -238,9 +245,12 @@ class Exposure:
         self.units.clear()
         self._expiry_vega.clear()
         self._locked.clear()
+        self._held.clear()
         self._valued_ns, self.orders_stale = now_ns, True
         for holding, size in self._ledger.position_sizes().items():
-            self._add_position(holding, float(size), now_ns)
+            amount = float(size)
+            self._held[holding.instrument] = self._held.get(holding.instrument, 0.0) + amount
+            self._add_position(holding, amount, now_ns)
         for purse, cash in sorted(self._ledger.accounts.cash.items()):
             self._add_cash(purse, float(cash))
         self._follow_quotes(now_ns, settlement_margin_ns)
@@ -355,16 +365,19 @@ class Exposure:
         for by_greek in self.sums.values():
             for sums in by_greek.values():
                 sums.orders_up = sums.orders_down = 0.0
+        self._working.clear()
         for order in self._ledger.orders.values():
             if order.owed:
                 self._add_order(order)
 
     def _add_order(self, order: Order) -> None:
         instrument = self._ledger.instruments[order.instrument]
+        size, key = float(instrument.size(order.owed)), (order.instrument, int(order.side))
+        self._working[key] = self._working.get(key, 0.0) + size
         unit = self._unit_or_note(instrument, self._valued_ns)
         if unit is None:
             return
-        signed_size = order.side * float(instrument.size(order.owed))
+        signed_size = order.side * size
         self._sums(instrument.underlying, "delta").add_order(unit.delta * signed_size)
         self._sums(instrument.underlying, "gamma").add_order(unit.gamma * signed_size)
         self._sums(instrument.underlying, "vega").add_order(unit.vega * signed_size)
@@ -399,15 +412,10 @@ class Exposure:
 
     def position_worst(self, instrument: str, side: int) -> float:
         """Size of one instrument towards this side if everything on the side is executed (units of size)."""
-        total = 0.0
-        for holding, position in self._ledger.accounts.positions.items():
-            if holding.instrument == instrument:
-                total += float(position.size)
-        for order in self._ledger.orders.values():
-            if order.instrument == instrument and order.side == side:
-                total += side * float(self._ledger.instruments[instrument].size(order.owed))
-        total += side * self.signed.on(instrument, side)[1]
-        return side * total
+        if self.orders_stale:
+            self._count_orders()
+        held, working = self._held.get(instrument, 0.0), self._working.get((instrument, side), 0.0)
+        return side * held + working + self.signed.on(instrument, side)[1]
 
 
 def _per_token(priced: Priced, ratio: float) -> Priced:

@@ -7,7 +7,6 @@ notional and greek limits; it never skips the collar, the account checks or the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 
 import msgspec
 
@@ -17,17 +16,25 @@ from atomizer.domain.instruments import Instrument, Side
 from atomizer.domain.orders import Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
-from atomizer.engine.accounts import Purse
+from atomizer.engine.allowed import Token, form_of, forms_of, tokens_of
+from atomizer.engine.deposits import Deposits
 from atomizer.engine.exposure import Exposure, UnitGreeks
 from atomizer.engine.ledger import Ledger, Order
-from atomizer.engine.market import NO_FEED, Market
+from atomizer.engine.market import NO_FEED, Feed, Market
 from atomizer.engine.settings import AllowedAsset, AllowedChain, EngineSettings
 from atomizer.engine.strategy import NoQuote, QuoteTarget, Target
 
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
 _HEDGE, _BUY, _IOC = Purpose.HEDGE, Side.BUY, TimeInForce.IOC
-E18 = 10**18
+E8, E18 = 10**8, 10**18
 MS = 1_000_000
+# The reason of each limit that is counted as a sum per underlying.
+LIMITS = {
+    "delta": Reason.DELTA_LIMIT,
+    "gamma": Reason.GAMMA_LIMIT,
+    "vega": Reason.VEGA_LIMIT,
+    "notional": Reason.NOTIONAL_LIMIT,
+}
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +72,39 @@ class Halts(msgspec.Struct):
     naked: dict[str, str] = {}
     paused_until: dict[str, int] = {}
 
+    def quiet(self) -> bool:
+        """Nothing is stopped anywhere: the common case, asked first."""
+        return self.journal == "ok" and not (
+            self.kill_level
+            or self.stopping
+            or self.paused
+            or self.unreconciled
+            or self.quote_not_before_ns
+            or self.naked
+        )
+
+
+class Watched(msgspec.Struct, frozen=True, gc=False):
+    """What tells of the market that hedges an underlying: its feed, and the one that tells of our fills."""
+
+    venue: str
+    instrument: str
+    index: str
+    feed: Feed
+    fills: Feed
+
+
+def _no(reason: Reason, text: str) -> NoQuote:
+    return NoQuote(reason=reason, text=text)
+
+
+def _beyond(greek: str, worst: float, limit: float) -> NoQuote:
+    return _no(LIMITS[greek], f"{greek} would reach {worst:.4g} at worst, the limit is {limit:g}")
+
+
+def _silent(what: str, venue: str, feed: Feed) -> NoQuote:
+    return _no(Reason.MARKET_DATA_STALE, f"{what} of {venue}: {feed.why or 'silent for too long'}")
+
 
 class Gate:
     """Checks against the settings, the ledger, the market and the exposure, all read-only here."""
@@ -88,7 +128,14 @@ class Gate:
         self._assets: dict[tuple[int, str], AllowedAsset] = {
             (chain.chain_id, asset.address): asset for chain in settings.chains for asset in chain.assets
         }
+        self._tokens = tokens_of(self._assets)
+        self._forms = forms_of(self._chains, self._assets, self._tokens)
+        self._deposits = Deposits(ledger, exposure, self._assets, settings.limits.premium_per_quote)
         self._hedges = {item.underlying: item for item in settings.hedge_markets}
+        self._watched: dict[str, Watched] = {}
+        self._pulled_before_ns = settings.pulled_before_expiry_s * 1000 * MS
+        self._clock_stop_ns = settings.freshness.clock_stop_ms * MS
+        self._account_age_ns = settings.freshness.account_ms * MS
         self._accounts = {item.venue: item.account for item in settings.accounts}
         self._trading_of = {venue: f"{venue}/trading" for venue in capabilities}
 
@@ -96,46 +143,41 @@ class Gate:
 
     def admit(self, rfq: Rfq, now_ns: int) -> NoQuote | None:
         """Everything that can be refused before pricing."""
-        return (
-            self._foreign(rfq)
-            or self._halted(rfq.venue, rfq.account, rfq.underlying, now_ns)
-            or self._paused(rfq)
-            or self._signable(rfq)
-            or self._sane(rfq, now_ns)
-            or self._fresh(rfq, now_ns)
-        )
-
-    def _foreign(self, rfq: Rfq) -> NoQuote | None:
-        if self._accounts.get(rfq.venue) == rfq.account:
-            return None
-        return NoQuote(
-            reason=Reason.WRONG_ACCOUNT,
-            text=f"account {rfq.account!r} of {rfq.venue} is not the configured one",
-        )
+        if self._accounts.get(rfq.venue) != rfq.account:
+            return _no(
+                Reason.WRONG_ACCOUNT, f"account {rfq.account!r} of {rfq.venue} is not the configured one"
+            )
+        if not self._halts.quiet():
+            halted = self._halted(rfq.venue, rfq.account, rfq.underlying, now_ns) or self._paused(rfq)
+            if halted is not None:
+                return halted
+        token = self._forms.get(form_of(rfq.terms, rfq.underlying))
+        if token is None:
+            return self._unsignable(rfq)
+        watched = self._watched.get(rfq.underlying) or self._watch(rfq.underlying)
+        return self._sane(rfq, token, watched, now_ns) or self._fresh(rfq, watched, now_ns)
 
     def _halted(self, venue: str, account: str, underlying: str, now_ns: int) -> NoQuote | None:
         halts = self._halts
         if halts.kill_level or halts.stopping:
-            return NoQuote(reason=Reason.KILLED, text=f"kill level {halts.kill_level}; resume to quote again")
+            return _no(Reason.KILLED, f"kill level {halts.kill_level}; resume to quote again")
         if halts.journal != "ok":
-            return NoQuote(reason=Reason.JOURNAL_FULL, text="the journal is on its reserve; free disk space")
+            return _no(Reason.JOURNAL_FULL, "the journal is on its reserve; free disk space")
         paused = halts.paused and (halts.paused.get(underlying) or halts.paused.get(""))
         if paused:
-            return NoQuote(reason=paused, text=f"{underlying or 'everything'} is paused: {paused}")
+            return _no(paused, f"{underlying or 'everything'} is paused: {paused}")
         if underlying in halts.naked:
-            return NoQuote(reason=Reason.HEDGE_FAILED, text=halts.naked[underlying])
+            return _no(Reason.HEDGE_FAILED, halts.naked[underlying])
         if halts.unreconciled:
             hedge = self._hedges.get(underlying)
             for scope in ((venue, account), *(hedge.accounts if hedge is not None else ())):
                 if scope in halts.unreconciled:
-                    return NoQuote(reason=Reason.NOT_RECONCILED, text=halts.unreconciled[scope])
+                    return _no(Reason.NOT_RECONCILED, halts.unreconciled[scope])
         not_before = halts.quote_not_before_ns
         due = not_before.get((venue, account), 0) if not_before else 0
         if now_ns < due:
             wait = (due - now_ns) // 1_000_000_000
-            return NoQuote(
-                reason=Reason.WARMING_UP, text=f"signatures of an unclean run may live {wait} s longer"
-            )
+            return _no(Reason.WARMING_UP, f"signatures of an unclean run may live {wait} s longer")
         return None
 
     def _paused(self, rfq: Rfq) -> NoQuote | None:
@@ -143,119 +185,112 @@ class Gate:
         paused = self._halts.paused
         for scope in (f"venue/{rfq.venue}", f"taker/{rfq.taker}") if paused else ():
             if scope in paused:
-                return NoQuote(reason=paused[scope], text=f"{scope} is paused")
+                return _no(paused[scope], f"{scope} is paused")
         return None
 
-    def asset(self, rfq: Rfq) -> AllowedAsset | None:
-        """What the token of an RFQ is, as configured."""
-        return self._assets.get((rfq.terms.chain_id, rfq.terms.asset))
+    def token(self, rfq: Rfq) -> Token | None:
+        """What the token of an RFQ is worth; None where that is not known."""
+        return self._tokens.get((rfq.terms.chain_id, rfq.terms.asset))
 
-    def _signable(self, rfq: Rfq) -> NoQuote | None:
+    def _unsignable(self, rfq: Rfq) -> NoQuote:
+        """Why the form of a request is not among those that may be signed."""
         terms = rfq.terms
         chain = self._chains.get(terms.chain_id)
         if chain is None:
-            return NoQuote(reason=Reason.CHAIN_NOT_ALLOWED, text=f"chain {terms.chain_id} is not configured")
+            return _no(Reason.CHAIN_NOT_ALLOWED, f"chain {terms.chain_id} is not configured")
         if terms.verifying_contract or terms.domain_name or terms.domain_version:
             named = (terms.domain_name, terms.domain_version, terms.verifying_contract)
             if named != (chain.domain_name, chain.domain_version, chain.verifying_contract):
-                return NoQuote(
-                    reason=Reason.CONTRACT_NOT_ALLOWED,
-                    text=f"the RFQ names the signing domain {named}, configured is another",
+                return _no(
+                    Reason.CONTRACT_NOT_ALLOWED,
+                    f"the RFQ names the signing domain {named}, configured is another",
                 )
         asset = self._assets.get((terms.chain_id, terms.asset))
         if asset is None or asset.underlying != rfq.underlying:
-            return NoQuote(reason=Reason.ASSET_NOT_ALLOWED, text=f"asset {terms.asset} is not configured")
+            return _no(Reason.ASSET_NOT_ALLOWED, f"asset {terms.asset} is not configured")
         if asset.ratio is None:
-            return NoQuote(
-                reason=Reason.UNKNOWN_RATIO,
-                text=f"what one token {terms.asset} is worth in {rfq.underlying} is not known",
+            return _no(
+                Reason.UNKNOWN_RATIO,
+                f"what one token {terms.asset} is worth in {rfq.underlying} is not known",
             )
         if terms.premium_token not in chain.premium_tokens:
-            return NoQuote(
-                reason=Reason.PREMIUM_TOKEN_NOT_ALLOWED,
-                text=f"premium token {terms.premium_token} is not configured",
+            return _no(
+                Reason.PREMIUM_TOKEN_NOT_ALLOWED, f"premium token {terms.premium_token} is not configured"
             )
-        expected = chain.premium_tokens if terms.is_put else (terms.asset,)
-        if terms.collateral_token not in expected:
-            return NoQuote(
-                reason=Reason.COLLATERAL_NOT_ALLOWED,
-                text=f"collateral {terms.collateral_token} is not the one for this option",
-            )
-        return None
+        return _no(
+            Reason.COLLATERAL_NOT_ALLOWED,
+            f"collateral {terms.collateral_token} is not the one for this option",
+        )
 
-    def _sane(self, rfq: Rfq, now_ns: int) -> NoQuote | None:
+    def _watch(self, underlying: str) -> Watched | None:
+        """What tells of the market that hedges an underlying, looked up once."""
+        hedge, market = self._hedges.get(underlying), self._market
+        if hedge is None:
+            return None
+        feed, fills = market.feed(f"{hedge.venue}/market"), market.feed(f"{hedge.venue}/trading")
+        found = self._watched[underlying] = Watched(hedge.venue, hedge.instrument, hedge.index, feed, fills)
+        return found
+
+    def _sane(self, rfq: Rfq, token: Token, watched: Watched | None, now_ns: int) -> NoQuote | None:
         settings, terms = self._settings, rfq.terms
         if rfq.expiry_ns <= now_ns:
-            return NoQuote(reason=Reason.EXPIRED, text="the option has expired")
-        settling = self._settling(rfq.expiry_ns, now_ns)
-        if settling:
-            return NoQuote(reason=Reason.SETTLING, text=settling)
+            return _no(Reason.EXPIRED, "the option has expired")
+        if rfq.expiry_ns - now_ns <= self._pulled_before_ns:
+            settling = self._settling(rfq.expiry_ns, now_ns)
+            if settling:
+                return _no(Reason.SETTLING, settling)
         if terms.expiry_s % 86_400 != settings.expiry_second_of_day:
-            return NoQuote(
-                reason=Reason.OFF_CALENDAR, text=f"expiry {terms.expiry_s} is not on the asset's calendar"
+            return _no(Reason.OFF_CALENDAR, f"expiry {terms.expiry_s} is not on the asset's calendar")
+        if not token.least_e18 <= terms.quantity_e18 <= token.most_e18:
+            asset = self._assets[terms.chain_id, terms.asset]
+            return _no(
+                Reason.QUANTITY_OUT_OF_BOUNDS,
+                f"expected a quantity in [{asset.min_size}, {asset.max_size}], found {rfq.size}",
             )
-        asset = self._assets[terms.chain_id, terms.asset]
-        if not asset.min_size <= rfq.size <= asset.max_size:
-            return NoQuote(
-                reason=Reason.QUANTITY_OUT_OF_BOUNDS,
-                text=f"expected a quantity in [{asset.min_size}, {asset.max_size}], found {rfq.size}",
-            )
-        index = self._exposure.index(rfq.underlying)
-        if rfq.underlying not in self._hedges:
-            return NoQuote(reason=Reason.NO_HEDGE_MARKET, text=f"{rfq.underlying} has no hedge market")
-        if index is None:
-            return NoQuote(reason=Reason.MARKET_DATA_MISSING, text=f"no index for {rfq.underlying} yet")
-        strike = float(rfq.strike) / float(asset.ratio or 1)
+        if watched is None:
+            return _no(Reason.NO_HEDGE_MARKET, f"{rfq.underlying} has no hedge market")
+        known = self._market.indices.get(watched.index)
+        if known is None:
+            return _no(Reason.MARKET_DATA_MISSING, f"no index for {rfq.underlying} yet")
+        strike, index = terms.strike_e8 / E8 / token.ratio, known[0]
         if not settings.strike_low * index <= strike <= settings.strike_high * index:
-            return NoQuote(
-                reason=Reason.STRIKE_OUT_OF_RANGE,
-                text=f"strike {strike:g} against an index of {index:g}: outside "
+            return _no(
+                Reason.STRIKE_OUT_OF_RANGE,
+                f"strike {strike:g} against an index of {index:g}: outside "
                 f"[{settings.strike_low:g}, {settings.strike_high:g}] times it",
             )
         return None
 
-    def _fresh(self, rfq: Rfq, now_ns: int) -> NoQuote | None:
-        hedge = self._hedges[rfq.underlying]
-        market, fresh = self._market, self._settings.freshness
-        for feed_name, text in (
-            (f"{hedge.venue}/market", "market data"),
-            (f"{hedge.venue}/trading", "fills"),
-        ):
-            feed = market.feed(feed_name)
-            if not feed.fresh(now_ns):
-                return NoQuote(
-                    reason=Reason.MARKET_DATA_STALE,
-                    text=f"{text} of {hedge.venue}: {feed.why or 'silent for too long'}",
+    def _fresh(self, rfq: Rfq, watched: Watched | None, now_ns: int) -> NoQuote | None:
+        """Whether feeds, book, index, clocks and balances are young enough; `_sane` saw that there is one."""
+        assert watched is not None
+        market, feed, fills = self._market, watched.feed, watched.fills
+        if not feed.up or now_ns - feed.alive_ns > feed.max_age_ns:
+            return _silent("market data", watched.venue, feed)
+        if not fills.up or now_ns - fills.alive_ns > fills.max_age_ns:
+            return _silent("fills", watched.venue, fills)
+        if market.usable_book(watched.instrument, now_ns) is None:
+            return _no(Reason.MARKET_DATA_STALE, f"{watched.instrument} has no usable book (gap or one side)")
+        known = market.indices.get(watched.index)
+        if known is None or known[1] < feed.since_ns:
+            return _no(
+                Reason.MARKET_DATA_STALE, f"no index {watched.index} since {watched.venue} is connected"
+            )
+        offsets, most_ns = market.clock_offset_ns, self._clock_stop_ns
+        for venue in (watched.venue, rfq.venue):
+            if not -most_ns <= offsets.get(venue, 0) <= most_ns:
+                off_ms, most_ms = abs(offsets[venue]) / MS, self._settings.freshness.clock_stop_ms
+                return _no(
+                    Reason.CLOCK_OFFSET, f"clock of {venue} is {off_ms:.0f} ms off, {most_ms} are allowed"
                 )
-        if market.usable_book(hedge.instrument, now_ns) is None:
-            return NoQuote(
-                reason=Reason.MARKET_DATA_STALE,
-                text=f"{hedge.instrument} has no usable book (gap or one side)",
-            )
-        known = market.indices.get(hedge.index)
-        if known is None or known[1] < market.feed(f"{hedge.venue}/market").since_ns:
-            return NoQuote(
-                reason=Reason.MARKET_DATA_STALE,
-                text=f"no index {hedge.index} since {hedge.venue} is connected",
-            )
-        for venue in (hedge.venue, rfq.venue):
-            offset = abs(market.clock_offset_ns.get(venue, 0))
-            if offset > fresh.clock_stop_ms * MS:
-                return NoQuote(
-                    reason=Reason.CLOCK_OFFSET,
-                    text=f"clock of {venue} is {offset / MS:.0f} ms off, {fresh.clock_stop_ms} are allowed",
-                )
-        read_ns = self._ledger.read_ns.get((rfq.venue, rfq.account), 0)
-        if now_ns - read_ns > fresh.account_ms * MS:
-            return NoQuote(
-                reason=Reason.ACCOUNT_DATA_STALE,
-                text=f"balances of {rfq.venue} are {(now_ns - read_ns) / 1e9:.0f} s old",
-            )
+        age_ns = now_ns - self._ledger.read_ns.get((rfq.venue, rfq.account), 0)
+        if age_ns > self._account_age_ns:
+            return _no(Reason.ACCOUNT_DATA_STALE, f"balances of {rfq.venue} are {age_ns / 1e9:.0f} s old")
         return None
 
     def refuse_quote(self, rfq: Rfq, target: QuoteTarget) -> NoQuote | None:
         """Why a priced quote is not sent, or None. It counts as executed in every limit."""
-        return self._within(rfq, target) or self._affordable(rfq, target)
+        return self._within(rfq, target) or self._deposits.refuse(rfq, target)
 
     @staticmethod
     def quote(rfq: Rfq, target: QuoteTarget, nonce: int, now_ns: int) -> SendQuote:
@@ -278,101 +313,41 @@ class Gate:
         )
 
     def _within(self, rfq: Rfq, target: QuoteTarget) -> NoQuote | None:
-        limits, exposure, size = self._settings.limits, self._exposure, float(rfq.size)
-        for name, why in sorted(exposure.unpriced.items()):
+        limits, exposure, size = self._settings.limits, self._exposure, rfq.terms.quantity_e18 / E18
+        unpriced = exposure.unpriced
+        for name in sorted(unpriced) if unpriced else ():
             if self._ledger.instruments[name].underlying == rfq.underlying:  # limits are per underlying
-                return NoQuote(
-                    reason=Reason.MARKET_DATA_MISSING, text=f"position {name} cannot be valued: {why}"
-                )
-        most_delta = limits.delta_coins(target.underlying_price)
-        for greek, reason, limit, unit in (
-            ("delta", Reason.DELTA_LIMIT, most_delta, target.delta),
-            ("gamma", Reason.GAMMA_LIMIT, limits.gamma, target.gamma),
-            ("vega", Reason.VEGA_LIMIT, limits.vega, target.vega),
-            ("notional", Reason.NOTIONAL_LIMIT, limits.notional, target.underlying_price),
-        ):
-            sums, change = exposure.of(rfq.underlying, greek), unit * size
-            worst = sums.highest + change if change > 0.0 else -(sums.lowest + change)
-            if worst > limit:
-                return NoQuote(
-                    reason=reason, text=f"{greek} would reach {worst:.4g} at worst, the limit is {limit:g}"
-                )
+                return _no(Reason.MARKET_DATA_MISSING, f"position {name} cannot be valued: {unpriced[name]}")
+        sums, index = exposure.sums_of(rfq.underlying), target.underlying_price
+        worst, most = sums["delta"].worst(target.delta * size), limits.delta_coins(index)
+        if worst > most:
+            return _beyond("delta", worst, most)
+        worst = sums["gamma"].worst(target.gamma * size)
+        if worst > limits.gamma:
+            return _beyond("gamma", worst, limits.gamma)
+        worst = sums["vega"].worst(target.vega * size)
+        if worst > limits.vega:
+            return _beyond("vega", worst, limits.vega)
+        worst = sums["notional"].worst(index * size)
+        if worst > limits.notional:
+            return _beyond("notional", worst, limits.notional)
         worst = exposure.position_worst(rfq.instrument, rfq.side) + size
         if worst > limits.position_size:
-            return NoQuote(
-                reason=Reason.POSITION_LIMIT,
-                text=f"{rfq.instrument} would reach {worst:g}, the limit is {limits.position_size:g}",
+            return _no(
+                Reason.POSITION_LIMIT,
+                f"{rfq.instrument} would reach {worst:g}, the limit is {limits.position_size:g}",
             )
         return self._asked_too_often(rfq)
 
     def _asked_too_often(self, rfq: Rfq) -> NoQuote | None:
         """Each live signature is an exposure of its own, whatever RFQ it answered."""
-        limits = self._settings.limits
-        same_terms, _size = self._exposure.signed.on(rfq.instrument, rfq.side)
-        same_taker = self._exposure.signed.takers.get(rfq.taker, 0)
+        limits, signed = self._settings.limits, self._exposure.signed
+        same_terms, _size = signed.on(rfq.instrument, rfq.side)
         if same_terms >= limits.quotes_per_terms:
-            return NoQuote(reason=Reason.TERMS_CAP, text=f"{same_terms} live quotes on the same terms")
+            return _no(Reason.TERMS_CAP, f"{same_terms} live quotes on the same terms")
+        same_taker = signed.takers.get(rfq.taker, 0)
         if same_taker >= limits.quotes_per_taker:
-            return NoQuote(reason=Reason.TAKER_CAP, text=f"{same_taker} live quotes to this taker")
-        return None
-
-    def _affordable(self, rfq: Rfq, target: QuoteTarget) -> NoQuote | None:
-        premium = Decimal(target.price_e18) * rfq.size / E18
-        most = self._settings.limits.premium_per_quote
-        if premium > Decimal(most):
-            return NoQuote(
-                reason=Reason.PREMIUM_TOO_LARGE, text=f"premium {premium:.2f} USD, the most is {most:g}"
-            )
-        if rfq.side is not _BUY:
-            return self._collateralised(rfq)
-        available = self._available(Purse(rfq.venue, rfq.account, "USD"))
-        if available is None:
-            return NoQuote(reason=Reason.ACCOUNT_DATA_STALE, text=f"no balance of {rfq.venue} read yet")
-        if premium > available:
-            return NoQuote(
-                reason=Reason.DEPOSIT_TOO_SMALL,
-                text=f"premium {premium:.2f} USD, of the deposit {available:.2f} is not spoken for",
-            )
-        return None
-
-    def _available(self, purse: Purse) -> Decimal | None:
-        """What no live quote and no short option speaks for; None before the first balance.
-
-        The smaller of our own count and the venue's, less the premiums of live bids, the collateral of live
-        offers and the collateral of options sold.
-        """
-        reported = self._ledger.reported_balances.get(purse)
-        if reported is None:
-            return None
-        cash = self._ledger.accounts.balance(purse.venue, purse.account, purse.currency)
-        spoken = self._exposure.signed.collateral(purse) + self._exposure.locked(purse)
-        if purse.currency == "USD":
-            spoken += self._exposure.signed.premium(purse)
-        return min(cash, reported[0].cash) - Decimal(spoken)
-
-    def _collateralised(self, rfq: Rfq) -> NoQuote | None:
-        """An option sold locks its collateral: coins of q tokens for a call, K q of the stable for a put."""
-        terms = rfq.terms
-        asset = self._assets[terms.chain_id, terms.asset]
-        held = self._ledger.accounts.size(rfq.venue, rfq.account, rfq.instrument)
-        offered = Decimal(self._exposure.signed.on(rfq.instrument, rfq.side)[1])
-        uncovered = rfq.size - max(Decimal(0), held - offered)
-        if uncovered <= 0:
-            return None
-        if terms.is_put:
-            currency, needed = "USD", rfq.strike * uncovered
-        else:
-            currency, needed = rfq.underlying, uncovered * (asset.ratio or 1)
-            if not asset.deliverable:
-                return NoQuote(
-                    reason=Reason.COLLATERAL_TOO_SMALL, text=f"token {terms.asset} cannot be delivered"
-                )
-        available = self._available(Purse(rfq.venue, rfq.account, currency)) or Decimal(0)
-        if needed > available:
-            return NoQuote(
-                reason=Reason.COLLATERAL_TOO_SMALL,
-                text=f"selling this locks {needed:.6g} {currency}, {available:.6g} of the deposit is free",
-            )
+            return _no(Reason.TAKER_CAP, f"{same_taker} live quotes to this taker")
         return None
 
     # --- orders ---
@@ -490,7 +465,7 @@ class Gate:
             change = per_unit * side * size
             if reducing and (greek in ("delta", "notional") or change * sums.base <= 0.0):
                 continue
-            worst = sums.highest + change if change > 0.0 else -(sums.lowest + change)
+            worst = sums.worst(change)
             if worst > limit:
                 return Held(reason, f"{greek} would reach {worst:.4g} at worst, the limit is {limit:g}")
         return None

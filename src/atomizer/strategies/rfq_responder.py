@@ -18,8 +18,9 @@ from atomizer.domain.controls import WIDEN, scopes_of
 from atomizer.domain.instruments import Side
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
+from atomizer.engine.allowed import Token
 from atomizer.engine.pricing import NoPriceError
-from atomizer.engine.settings import AllowedAsset, HedgeMarket
+from atomizer.engine.settings import HedgeMarket
 from atomizer.engine.strategy import NoQuote, QuoteTarget
 from atomizer.engine.surface import Located
 from atomizer.models.rfq_quote import E18, IN, INPUTS, OUT, OUTPUTS, price_rfq_into, round_e18
@@ -128,11 +129,11 @@ class RfqResponder:
 
     def sheet(self, rfq: Rfq, size: float, engine: Engine) -> Sheet | NoQuote:
         """All numbers of one request, or why there are none."""
-        asset = engine.gate.asset(rfq)
+        token = engine.gate.token(rfq)
         hedge = engine.hedge_markets.get(rfq.underlying)
-        if hedge is None or asset is None or asset.ratio is None:
+        if hedge is None or token is None:
             return NoQuote(reason=Reason.NO_HEDGE_MARKET, text=f"{rfq.underlying} has no hedge market")
-        ratio = float(asset.ratio)
+        ratio = token.ratio
         try:
             market = self._market(rfq, ratio, hedge, engine)
         except NoPriceError as error:
@@ -140,7 +141,7 @@ class RfqResponder:
         if isinstance(market, NoQuote):
             return market
         width, named = self._width(rfq, engine)
-        given = self._given(rfq, size * ratio, asset, market, width, engine)
+        given = self._given(rfq, size * ratio, token, market, width, engine)
         words = [*named, *market.override.words]
         return Sheet(given, self._run(given), market, "; ".join(words))
 
@@ -187,7 +188,7 @@ class RfqResponder:
         return math.prod(rule.number("factor") for rule in rules), [rule.in_words() for rule in rules]
 
     def _given(
-        self, rfq: Rfq, coins: float, asset: AllowedAsset, market: Market, width: float, engine: Engine
+        self, rfq: Rfq, coins: float, token: Token, market: Market, width: float, engine: Engine
     ) -> list[float]:
         """The inputs, in the order of `INPUTS`."""
         settings, state, side = self.settings, market.hedge, float(rfq.side)
@@ -198,7 +199,7 @@ class RfqResponder:
         hedge_coins = coins * _rough_delta(located, rfq.is_call)
         slipped = slippage(state.bids if selling else state.asks, hedge_coins)
         horizon = min(located.tau, settings.funding_hours / (24.0 * 365.0))
-        ratio = 1.0 if asset.ratio is None else float(asset.ratio)
+        ratio = token.ratio
         return [
             side,
             1.0 if rfq.is_call else 0.0,
@@ -224,7 +225,7 @@ class RfqResponder:
             state.window_years,
             math.sqrt(near.variance(0.0, near.years) / near.years),
             self.validity_s(rfq, engine.now_ns) / S_PER_YEAR,
-            float(asset.haircut),
+            token.haircut,
             engine.net_delta(rfq.underlying),
             engine.exposure.net(rfq.underlying, "vega"),
             vega,
