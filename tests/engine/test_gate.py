@@ -381,6 +381,31 @@ def test_nothing_is_signed_on_a_refusal() -> None:
 # --- every live signature counts ---
 
 
+def test_quotes_of_one_pass_count_for_each_other() -> None:
+    desk = RfqDesk(limits=limited(quotes_per_terms=2))
+    listed = option("rysk", 4000.0, NEAR_S, is_call=True)
+    out = desk.feed(ev.InstrumentListed(listed), *[desk.rfq() for _ in range(3)])
+    assert len([item for item in out if isinstance(item, SendQuote)]) == 2
+    assert [item.reason for item in out if isinstance(item, Refused)] == [Reason.TERMS_CAP]
+
+
+def test_a_quote_counts_before_the_node_has_time_for_it() -> None:
+    desk = RfqDesk()
+    quote = desk.quote()
+    engine, exposure = desk.engine, desk.engine.exposure
+    assert engine.behind
+    seen = [(exposure.of("ETH", greek).up, exposure.of("ETH", greek).down) for greek in ("delta", "vega")]
+    assert seen[0] == (quote.delta, 0.0) and seen[1] == (quote.vega, 0.0)
+    assert exposure.of("ETH", "notional").up == FORWARD
+    assert exposure.signed.on(quote.instrument, quote.side) == (1, 1.0)
+    assert exposure.signed.takers == {quote.taker: 1}
+    engine.settle()
+    assert not engine.behind
+    assert seen == [
+        (exposure.of("ETH", greek).up, exposure.of("ETH", greek).down) for greek in ("delta", "vega")
+    ]
+
+
 def test_the_same_option_asked_ten_times_is_three_signatures() -> None:
     desk = RfqDesk(limits=Limits())
     answers = [desk.ask() for _ in range(10)]

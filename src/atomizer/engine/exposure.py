@@ -63,8 +63,8 @@ class Sums(msgspec.Struct):
 
 
 class Exposure:
-    """Worst cases per underlying. `rebuild` recomputes; between rebuilds `add_quote` keeps it current, and
-    working orders are counted again when they changed and somebody asks."""
+    """Worst cases per underlying. `rebuild` recomputes; between rebuilds quotes that were signed are added
+    and working orders counted again when somebody asks."""
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class Exposure:
         self._hedges = {item.underlying: item for item in hedge_markets}
         self.sums: dict[str, dict[str, Sums]] = {}
         self.orders_stale = True  # a working order came, went or changed its size: count again when asked
+        self.quotes_stale = False  # a quote was signed: count it when asked
         self._valued_ns = 0
         self._unpriced: dict[str, str] = {}
         self._unknown: dict[str, str] = {}
@@ -131,6 +132,8 @@ class Exposure:
     def of(self, underlying: str, greek: str) -> Sums:
         if self.orders_stale:
             self._count_orders()
+        if self.quotes_stale:
+            self.count_quotes()
         return self._sums(underlying, greek)
 
     def sums_of(self, underlying: str) -> dict[str, Sums]:
@@ -388,10 +391,20 @@ class Exposure:
 
     # --- quotes ---
 
-    def add_quote(self, key: tuple[str, str, int], quote: LiveQuote) -> None:
-        """Count a quote that was just signed."""
-        self.signed.add(key, quote)
-        self._count_quotes(quote.command.underlying)
+    def add_quote(self, quote: LiveQuote) -> None:
+        """A quote was just signed: from now on it counts."""
+        self.signed.add(quote)
+        self.quotes_stale = True
+
+    def count_quotes(self) -> None:
+        """Every live signature counts as if it will be executed."""
+        self.quotes_stale = False
+        for underlying, worth in self.signed.worth.items():
+            sums = self._by_greek(underlying)
+            for greek, pair in (("delta", worth.delta), ("gamma", worth.gamma), ("vega", worth.vega)):
+                counted = sums[greek]
+                counted.up, counted.down = pair.up, pair.down
+            sums["notional"].up = (self.index(underlying) or 0.0) * worth.size
 
     def _follow_quotes(self, now_ns: int, settlement_margin_ns: dict[str, int]) -> None:
         """A quote is dead past validity and settlement margin, once a read asked for after that agreed."""
@@ -401,15 +414,7 @@ class Exposure:
             before_ns = min(now_ns, agreed_ns) - settlement_margin_ns.get(scope[0], 0)
             for key in self.signed.bury(scope, before_ns):
                 del open_quotes[key]
-        for underlying in self.signed.worth:
-            self._count_quotes(underlying)
-
-    def _count_quotes(self, underlying: str) -> None:
-        """Every live signature counts as if it will be executed."""
-        worth, sums = self.signed.worth[underlying], self._by_greek(underlying)
-        for greek, pair in (("delta", worth.delta), ("gamma", worth.gamma), ("vega", worth.vega)):
-            sums[greek].up, sums[greek].down = pair.up, pair.down
-        sums["notional"].up = (self.index(underlying) or 0.0) * worth.size
+        self.count_quotes()
 
     def position_worst(self, instrument: str, side: int) -> float:
         """Size of one instrument towards this side if everything on the side is executed (units of size)."""

@@ -219,6 +219,8 @@ class Driver:
                     self._worker.start(job, self._job_done)
         if records or PlaceOrder in map(type, outputs):
             self._measure(outputs, records)
+        if self.engine.behind:
+            self.engine.settle()
 
     def _job_done(self, event: JobDone) -> None:
         self.put(event)
