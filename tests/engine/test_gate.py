@@ -389,6 +389,15 @@ def test_quotes_of_one_pass_count_for_each_other() -> None:
     assert [item.reason for item in out if isinstance(item, Refused)] == [Reason.TERMS_CAP]
 
 
+def test_quotes_of_one_pass_share_a_limit() -> None:
+    once = abs(RfqDesk().quote().delta)
+    desk = RfqDesk(limits=limited(delta=2.5 * once))
+    listed = option("rysk", 4000.0, NEAR_S, is_call=True)
+    out = desk.feed(ev.InstrumentListed(listed), *[desk.rfq() for _ in range(3)])
+    assert len([item for item in out if isinstance(item, SendQuote)]) == 2
+    assert [item.reason for item in out if isinstance(item, Refused)] == [Reason.DELTA_LIMIT]
+
+
 def test_a_quote_counts_before_the_node_has_time_for_it() -> None:
     desk = RfqDesk()
     quote = desk.quote()

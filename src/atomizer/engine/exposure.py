@@ -130,16 +130,14 @@ class Exposure:
         return self._unknown
 
     def of(self, underlying: str, greek: str) -> Sums:
-        if self.orders_stale:
-            self._count_orders()
-        if self.quotes_stale:
-            self.count_quotes()
-        return self._sums(underlying, greek)
+        return self.sums_of(underlying)[greek]
 
     def sums_of(self, underlying: str) -> dict[str, Sums]:
         """The sums of every greek, and of notional."""
         if self.orders_stale:
             self._count_orders()
+        if self.quotes_stale:
+            self.count_quotes()
         return self._by_greek(underlying)
 
     def net(self, underlying: str, greek: str) -> float:
