@@ -104,10 +104,16 @@ class Exposure:
         """
         return self._locked.get(purse, 0.0)
 
-    def expiry_vega(self, underlying: str, expiry_ns: int) -> tuple[float, float]:
-        """Net and gross long vega held in one expiry, USD per vol point."""
-        found = self._expiry_vega.get((underlying, expiry_ns))
-        return (found[0], found[1]) if found is not None else (0.0, 0.0)
+    def held(self, underlying: str, expiry_ns: int) -> tuple[float, float, float, float]:
+        """What a price leans on: net delta and vega held, net and gross long vega of one expiry.
+
+        Delta in coins, vegas in USD per vol point.
+        """
+        vega, long_vega = self._expiry_vega.get((underlying, expiry_ns), (0.0, 0.0))
+        sums = self.sums.get(underlying)
+        if sums is None:
+            return 0.0, 0.0, vega, long_vega
+        return sums["delta"].base, sums["vega"].base, vega, long_vega
 
     @property
     def unpriced(self) -> dict[str, str]:
