@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, final
 
+from atomizer.models.keccak import keccak256_nested
 from atomizer.venues.ethereum import Address, keccak256
 from atomizer.venues.fields import (
     FieldRangeError,
@@ -34,6 +35,7 @@ __all__ = [
     "StructType",
     "Words",
     "array_hash",
+    "encoded_digest",
     "typed_digest",
 ]
 
@@ -191,7 +193,7 @@ class Words:
 class StructType:
     """One EIP-712 struct: its type string, its type hash and a checked encoder of its values."""
 
-    __slots__ = ("_words", "type_hash", "type_string")
+    __slots__ = ("_declarations", "_words", "type_hash", "type_string")
 
     def __init__(self, type_string: str) -> None:
         matched = re.match(r"(\w+)\(([^)]*)\)", type_string)
@@ -199,12 +201,22 @@ class StructType:
             raise ValueError(f"EIP-712 type: expected Name(type field,...), found {type_string!r}")
         self.type_string = type_string
         self.type_hash = keccak256(type_string.encode())
+        self._declarations = matched[2].split(",")
         self._words = Words(matched[1], matched[2], self.type_hash)
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of the values that `hash` takes, in order."""
         return self._words.fields
+
+    def part(self, start: int, stop: int) -> Words:
+        """The row of the fields from `start` up to `stop`; the first one begins with the type hash.
+
+        The parts of a struct, one after the other, are its whole row: what many messages share is encoded
+        once.
+        """
+        declaration = ",".join(self._declarations[start:stop])
+        return Words(self._words.name, declaration, b"" if start else self.type_hash)
 
     def hash(self, *values: object) -> bytes:
         """The struct hash of `values`; errors as `Words.encode`."""
@@ -323,3 +335,8 @@ class DomainAllowList:
 def typed_digest(domain: Domain, struct_hash: bytes) -> bytes:
     """What is signed: keccak(0x1901, domain separator, struct hash)."""
     return keccak256(b"\x19\x01" + domain.separator + struct_hash)
+
+
+def encoded_digest(domain: Domain, row: bytes) -> bytes:
+    """`typed_digest` of the struct with this row: type hash and words."""
+    return keccak256_nested(b"\x19\x01" + domain.separator + row, 2 + HASH_BYTES)

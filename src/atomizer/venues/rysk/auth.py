@@ -12,13 +12,14 @@ import re
 
 import msgspec
 
-from atomizer.venues.eip712 import Domain, DomainAllowList, StructType, typed_digest
-from atomizer.venues.ethereum import Address, EthereumKey
+from atomizer.venues.eip712 import Domain, DomainAllowList, StructType, encoded_digest, typed_digest
+from atomizer.venues.ethereum import Address, EthereumKey, keccak256
 from atomizer.venues.fields import FieldTypeError
 
 __all__ = [
     "AUTHENTICATION_TYPE",
     "QUOTE_TYPE",
+    "QuoteForm",
     "QuoteMessage",
     "authentication_digest",
     "authentication_domain",
@@ -35,6 +36,8 @@ QUOTE_TYPE = StructType(
     "address collateralAsset)"
 )
 AUTHENTICATION_TYPE = StructType("Authentication(string nonce)")
+# The row of a quote in three: the option and who offers, what is offered, the tokens.
+_OPTION, _OFFER, _TOKENS = QUOTE_TYPE.part(0, 6), QUOTE_TYPE.part(6, 11), QUOTE_TYPE.part(11, 13)
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,64}|[0-9]{1,78}")
 
 
@@ -60,43 +63,81 @@ class QuoteMessage(msgspec.Struct, frozen=True, gc=False):
     collateral_asset: Address
 
 
-def quote_hash(quote: QuoteMessage) -> bytes:
-    """The EIP-712 struct hash.
+class QuoteForm:
+    """What every quote of a maker on one option for one domain shares, encoded once.
 
     Raises:
         FieldTypeError, FieldRangeError: a field is not of its exact type or does not fit.
+        DomainRefusedError: the option's chain is another than the domain's.
     """
-    return QUOTE_TYPE.hash(
+
+    __slots__ = ("_domain", "_option", "_tokens")
+
+    def __init__(
+        self,
+        domain: Domain,
+        asset_address: Address,
+        chain_id: int,
+        is_put: bool,
+        strike: int,
+        expiry: int,
+        maker: Address,
+        usd: Address,
+        collateral_asset: Address,
+    ) -> None:
+        self._option = _OPTION.encode(asset_address, chain_id, is_put, strike, expiry, maker)
+        self._tokens = _TOKENS.encode(usd, collateral_asset)
+        domain.require_chain(chain_id, "quote")
+        self._domain = domain
+
+    def row(self, nonce: int, price: int, quantity: int, is_taker_buy: bool, valid_until: int) -> bytes:
+        """Type hash and words of one quote.
+
+        Raises:
+            FieldTypeError, FieldRangeError: a field is not of its exact type or does not fit.
+        """
+        offer = _OFFER.encode(nonce, price, quantity, is_taker_buy, valid_until)
+        return self._option + offer + self._tokens
+
+    def sign(
+        self, nonce: int, price: int, quantity: int, is_taker_buy: bool, valid_until: int, key: EthereumKey
+    ) -> bytes:
+        """65 bytes r, s, v (27 or 28) over one quote; errors as `row`."""
+        row = self.row(nonce, price, quantity, is_taker_buy, valid_until)
+        return key.sign_digest(encoded_digest(self._domain, row))
+
+
+def _form(domain: Domain, quote: QuoteMessage) -> QuoteForm:
+    return QuoteForm(
+        domain,
         quote.asset_address,
         quote.chain_id,
         quote.is_put,
         quote.strike,
         quote.expiry,
         quote.maker,
-        quote.nonce,
-        quote.price,
-        quote.quantity,
-        quote.is_taker_buy,
-        quote.valid_until,
         quote.usd,
         quote.collateral_asset,
     )
 
 
-def quote_digest(domain: Domain, quote: QuoteMessage) -> bytes:
-    """The 32 bytes that are signed.
+def _offer(quote: QuoteMessage) -> tuple[int, int, int, bool, int]:
+    return quote.nonce, quote.price, quote.quantity, quote.is_taker_buy, quote.valid_until
 
-    Raises:
-        DomainRefusedError: the quote names another chain than the domain.
-    """
-    struct_hash = quote_hash(quote)
-    domain.require_chain(quote.chain_id, "quote")
-    return typed_digest(domain, struct_hash)
+
+def quote_hash(domain: Domain, quote: QuoteMessage) -> bytes:
+    """The EIP-712 struct hash; errors as `QuoteForm`."""
+    return keccak256(_form(domain, quote).row(*_offer(quote)))
+
+
+def quote_digest(domain: Domain, quote: QuoteMessage) -> bytes:
+    """The 32 bytes that are signed; errors as `QuoteForm`."""
+    return encoded_digest(domain, _form(domain, quote).row(*_offer(quote)))
 
 
 def sign_quote(domain: Domain, quote: QuoteMessage, key: EthereumKey) -> str:
     """`0x` and 65 bytes (r, s, v 27 or 28) in lower-case hex, as the wire wants it."""
-    return "0x" + key.sign_digest(quote_digest(domain, quote)).hex()
+    return "0x" + _form(domain, quote).sign(*_offer(quote), key).hex()
 
 
 def parse_domain(allowed: DomainAllowList, fields: dict[str, object]) -> Domain:
