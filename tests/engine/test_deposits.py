@@ -7,8 +7,6 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from atomizer.domain.commands import Refused, SendQuote
-from atomizer.domain.instruments import Side
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.deposits import Deposits
@@ -96,21 +94,3 @@ def test_before_the_first_balance_nothing_is_bought() -> None:
     refusal = deposits(desk).refuse(bid_for(E18), target(E18))
     assert isinstance(refusal, NoQuote)
     assert refusal.reason is Reason.ACCOUNT_DATA_STALE
-
-
-# --- sizes towards a side ---
-
-
-def test_the_worst_position_is_what_is_held_and_every_live_signature() -> None:
-    desk = RfqDesk()
-    first = desk.quote(size="2")
-    desk.win(first)
-    second = desk.quote(size="3")
-    exposure = desk.engine.exposure
-    assert isinstance(second, SendQuote)
-    assert exposure.position_worst(first.instrument, Side.BUY) == pytest.approx(5.0)
-    assert exposure.position_worst(first.instrument, Side.SELL) == pytest.approx(-2.0)
-    refusal = desk.ask(taker_buys=True, size="1")
-    assert isinstance(refusal, SendQuote | Refused)
-    live = exposure.signed.on(first.instrument, Side.SELL)[1]
-    assert exposure.position_worst(first.instrument, Side.SELL) == pytest.approx(live - 2.0)

@@ -14,7 +14,7 @@ from atomizer.domain.bookings import Fill
 from atomizer.domain.capabilities import RateBudget
 from atomizer.domain.commands import Refused, RunStarted, SendQuote
 from atomizer.domain.instruments import GridStep, PriceGrid, Side
-from atomizer.domain.orders import Purpose, TimeInForce
+from atomizer.domain.orders import EndReason, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.engine.ledger import Ledger
 from atomizer.engine.settings import Freshness, Limits
@@ -486,6 +486,32 @@ def test_a_quote_that_brings_a_position_down_is_not_refused_for_it() -> None:
     desk.win(desk.quote(taker_buys=True, is_call=False))
     desk.quote(taker_buys=False, is_call=False)
     assert asked(desk, taker_buys=True, is_call=False).reason is Reason.POSITION_LIMIT
+
+
+def test_a_position_counts_what_is_held_what_works_and_every_live_signature() -> None:
+    desk = RfqDesk(limits=limited(position_size=5.0))
+    first = desk.quote(size="2")
+    desk.win(first)
+    exposure = desk.engine.exposure
+    assert (exposure.towards(first.instrument, 1), exposure.towards(first.instrument, -1)) == (2.0, -2.0)
+    desk.quote(size="3")
+    assert asked(desk, size="0.001").reason is Reason.POSITION_LIMIT
+    assert exposure.towards(first.instrument, 1) == 2.0
+    desk.quote(size="5", strike=4250.0)
+
+
+def test_a_working_order_counts_towards_its_side_only() -> None:
+    wishes = Wishes()
+    desk = Desk(wishes)
+    wishes.targets = bid()
+    (order,) = placed(desk.tick())
+    exposure = desk.engine.exposure
+    assert exposure.towards(order.instrument, order.side) == float(PERP.size(order.lots))
+    assert exposure.towards(order.instrument, -order.side) == 0.0
+    wishes.targets = {}
+    desk.tick()
+    desk.ended(order.order_id, 0, EndReason.CANCELLED_BY_US)
+    assert exposure.towards(order.instrument, order.side) == 0.0
 
 
 def test_both_expiries_and_both_kinds_are_quoted_to_both_takers() -> None:

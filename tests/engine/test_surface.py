@@ -15,7 +15,7 @@ from atomizer.domain.refusals import Reason
 from atomizer.engine.fitting import Fitting, fit_surface
 from atomizer.engine.pricing import YEAR_NS, NoPriceError
 from atomizer.engine.settings import SurfaceSettings
-from atomizer.engine.surface import Surface
+from atomizer.engine.surface import Surface, look_at
 from atomizer.models.black import black76_price
 
 from .bench_desk import MS, PERP, T0, S
@@ -348,7 +348,7 @@ def test_the_venues_own_smile_knows_nothing_outside_its_strikes_and_expiries() -
 
 def bounds(strike: float, expiry_s: int, *, is_call: bool) -> tuple[float, float]:
     found = SURFACE.locate(strike, expiry_s * S, T0, FORWARD)
-    return SURFACE.look(found, strike, FORWARD, is_call=is_call)[1:]
+    return look_at(found, strike, FORWARD, is_call)[1:]
 
 
 def test_bounds_are_the_cheapest_listed_super_hedge_and_the_dearest_bid() -> None:
@@ -378,7 +378,7 @@ def test_the_super_hedge_is_of_the_next_expiry_where_this_one_offers_none() -> N
         book.tell(strike, NEAR_S, True, ask=None)
     made = book.surface
     found = made.locate(4000.0, NEAR_S * S, T0, FORWARD)
-    _vol, _floor, cap = made.look(found, 4000.0, FORWARD, is_call=True)
+    _vol, _floor, cap = look_at(found, 4000.0, FORWARD, True)
     assert cap == bounds(4000.0, FAR_S, is_call=True)[1]
 
 
@@ -386,7 +386,7 @@ def test_the_super_hedge_is_of_the_next_expiry_where_this_one_offers_none() -> N
 @given(st.floats(2800.0, 5200.0), st.integers(NEAR_S - DAY_S, FAR_S + DAY_S), st.booleans())
 def test_the_vol_of_a_look_is_the_mark(strike: float, expiry_s: int, is_call: bool) -> None:
     found = SURFACE.locate(strike, expiry_s * S, T0, FORWARD)
-    vol = SURFACE.look(found, strike, FORWARD, is_call=is_call)[0]
+    vol = look_at(found, strike, FORWARD, is_call)[0]
     forward, mark = SURFACE.mark(strike, expiry_s * S, T0, FORWARD)
     assert vol == pytest.approx(mark, rel=1e-12, nan_ok=True)
     if not math.isnan(mark):

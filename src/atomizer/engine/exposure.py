@@ -414,12 +414,11 @@ class Exposure:
                 del open_quotes[key]
         self.count_quotes()
 
-    def position_worst(self, instrument: str, side: int) -> float:
-        """Size of one instrument towards this side if everything on the side is executed (units of size)."""
+    def towards(self, instrument: str, side: int) -> float:
+        """Size of one instrument towards a side, its working orders there filled; live quotes come on top."""
         if self.orders_stale:
             self._count_orders()
-        held, working = self._held.get(instrument, 0.0), self._working.get((instrument, side), 0.0)
-        return side * held + working + self.signed.on(instrument, side)[1]
+        return side * self._held.get(instrument, 0.0) + self._working.get((instrument, side), 0.0)
 
 
 def _per_token(priced: Priced, ratio: float) -> Priced:

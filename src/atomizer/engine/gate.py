@@ -331,21 +331,17 @@ class Gate:
         worst = sums["notional"].worst(index * size)
         if worst > limits.notional:
             return _beyond("notional", worst, limits.notional)
-        worst = exposure.position_worst(rfq.instrument, rfq.side) + size
+        same_terms, signed_size = exposure.signed.on(rfq.instrument, rfq.side)
+        worst = exposure.towards(rfq.instrument, rfq.side) + signed_size + size
         if worst > limits.position_size:
             return _no(
                 Reason.POSITION_LIMIT,
                 f"{rfq.instrument} would reach {worst:g}, the limit is {limits.position_size:g}",
             )
-        return self._asked_too_often(rfq)
-
-    def _asked_too_often(self, rfq: Rfq) -> NoQuote | None:
-        """Each live signature is an exposure of its own, whatever RFQ it answered."""
-        limits, signed = self._settings.limits, self._exposure.signed
-        same_terms, _size = signed.on(rfq.instrument, rfq.side)
+        # Each live signature is an exposure of its own, whatever RFQ it answered.
         if same_terms >= limits.quotes_per_terms:
             return _no(Reason.TERMS_CAP, f"{same_terms} live quotes on the same terms")
-        same_taker = signed.takers.get(rfq.taker, 0)
+        same_taker = exposure.signed.takers.get(rfq.taker, 0)
         if same_taker >= limits.quotes_per_taker:
             return _no(Reason.TAKER_CAP, f"{same_taker} live quotes to this taker")
         return None

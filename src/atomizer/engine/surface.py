@@ -40,7 +40,6 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     at: Slice
     after: Slice
     listed: bool
-    beyond: bool
 
 
 class Located(msgspec.Struct, frozen=True, gc=False):
@@ -149,10 +148,9 @@ class Surface:
         if expiry_ns <= now_ns:
             raise NoPriceError("the option has expired", Reason.EXPIRED)
         found = self._locate(strike, expiry_ns, now_ns, index)
-        near, far, k = found.near, found.far, found.k
-        inside = near.low_k <= k * found.stretch <= near.high_k
-        if inside and not found.place.beyond and (found.share == 0.0 or far.low_k <= k <= far.high_k):
-            return found
+        near, k = found.near, found.k
+        if found.place.listed and near.low_k <= k <= near.high_k:
+            return found  # nothing is extrapolated: what `_beyond` would find as well, asked first
         return msgspec.structs.replace(found, beyond=self._beyond(found, strike, expiry_ns, now_ns))
 
     def _beyond(self, found: Located, strike: float, expiry_ns: int, now_ns: int) -> float:
@@ -228,9 +226,9 @@ class Surface:
             self.slices[expiries[number]] if 0 <= number < len(expiries) else none
             for number in (at - 1, at, at + 1)
         )
-        listed, beyond = here.expiry_ns == expiry_ns, here is none or before is none
+        listed = here.expiry_ns == expiry_ns
         near, far = (here if listed or before is none else before), (before if here is none else here)
-        place = Place(near, far, before, here, after, listed, beyond and not listed)
+        place = Place(near, far, before, here, after, listed)
         self._places[expiry_ns] = place
         return place
 
@@ -288,26 +286,26 @@ class Surface:
             strike, forward, low, high, share, near_tau, far_tau, tau, near.quotes, far.quotes
         )
 
-    @staticmethod
-    def look(found: Located, strike: float, index: float, *, is_call: bool) -> tuple[float, float, float]:
-        """What listed options say of one that is located: see `models.listed_kernels.look`."""
-        place = found.place
-        return look(
-            strike,
-            index,
-            found.forward,
-            found.near_forward,
-            found.far_forward,
-            found.share,
-            found.near_tau,
-            found.far_tau,
-            found.tau,
-            place.listed,
-            is_call,
-            place.before.quotes,
-            place.at.quotes,
-            place.after.quotes,
-        )
+
+def look_at(found: Located, strike: float, index: float, is_call: bool) -> tuple[float, float, float]:
+    """What listed options say of one that is located: see `models.listed_kernels.look`."""
+    place = found.place
+    return look(
+        strike,
+        index,
+        found.forward,
+        found.near_forward,
+        found.far_forward,
+        found.share,
+        found.near_tau,
+        found.far_tau,
+        found.tau,
+        place.listed,
+        is_call,
+        place.before.quotes,
+        place.at.quotes,
+        place.after.quotes,
+    )
 
 
 def _excess(fit: Fit, k: float) -> float:

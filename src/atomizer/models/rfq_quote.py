@@ -91,7 +91,6 @@ ASKED: Final = (
     # The hedge's market.
     "half_spread",  # one way, fraction of the hedge's price
     "fee",
-    "slippage",
     "funding_held",  # fraction of notional a long hedge pays over the time it is expected
     "window",  # averaging window of the hedge's fixing; 0: it does not average
     "spot_vol",  # short-horizon
@@ -105,6 +104,7 @@ ASKED: Final = (
     # What we want for it.
     "edge_scale",  # scale x tier x width
     "concession",
+    "slippage",  # of the hedge, through the levels of its book
 )
 INPUTS: Final = (*FIXED, *ASKED)
 OUTPUTS: Final = (
@@ -146,9 +146,9 @@ COST_COUNT: Final = len(COSTS)
     _LEAST_DISTANCE_PREMIUM, _LEAST_DISTANCE_VOL,
     _SIDE, _CALL, _STRIKE, _TAU, _SIZE, _RATIO, _INDEX, _FORWARD, _NEAR_A, _NEAR_B, _NEAR_RHO, _NEAR_M,
     _NEAR_SIGMA, _NEAR_YEARS, _NEAR_TAU, _STRETCH, _FAR_A, _FAR_B, _FAR_RHO, _FAR_M, _FAR_SIGMA, _FAR_YEARS,
-    _FAR_TAU, _FAR_SHARE, _EVENT_VARIANCE, _VOL_ADDED, _BEYOND, _HALF_SPREAD, _FEE, _SLIPPAGE,
+    _FAR_TAU, _FAR_SHARE, _EVENT_VARIANCE, _VOL_ADDED, _BEYOND, _HALF_SPREAD, _FEE,
     _FUNDING_HELD, _WINDOW, _SPOT_VOL, _VALIDITY, _HAIRCUT, _NET_DELTA, _NET_VEGA, _EXPIRY_VEGA,
-    _EXPIRY_LONG_VEGA, _EDGE_SCALE, _CONCESSION,
+    _EXPIRY_LONG_VEGA, _EDGE_SCALE, _CONCESSION, _SLIPPAGE,
     _VOL, _FAIR, _DELTA, _GAMMA, _VEGA, _THETA, _IN_THE_MONEY, _COST_HEDGE, _COST_REBALANCING, _COST_CARRY,
     _COST_TAKER_OPTION, _COST_FIXING, _COST_DELIVERY, _COST_OWN_SIZE, _COST_WINNERS_CURSE,
     _COST_EXTRAPOLATION, _EDGE, _LEAST_EDGE, _SKEW, _EXPECTED_EDGE, _PRICE,

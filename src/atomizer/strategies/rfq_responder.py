@@ -17,14 +17,13 @@ import numpy as np
 
 from atomizer.domain.commands import Why
 from atomizer.domain.controls import WIDEN, scopes_of
-from atomizer.domain.instruments import Side
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.allowed import Token
 from atomizer.engine.pricing import NoPriceError
 from atomizer.engine.settings import HedgeMarket
 from atomizer.engine.strategy import NoQuote, QuoteTarget
-from atomizer.engine.surface import Located
+from atomizer.engine.surface import Located, look_at
 from atomizer.models.rfq_quote import (
     ASKED,
     E18,
@@ -45,15 +44,14 @@ if TYPE_CHECKING:
 MS = 1_000_000
 FLOAT_BYTES = 8
 MOST_KEPT = 10_000
-# What moves with a request: everything of a sheet but what the configuration fixes, in the sheet's order.
-MOVING = (*ASKED, *OUTPUTS)
-_AT = {name: place for place, name in enumerate(MOVING)}
-_STRIKE, _RATIO, _SIZE = _AT["strike"], _AT["ratio"], _AT["size"]
+# A request writes everything of `ASKED` but the last, slippage: that one the kernel finds, with the outputs.
+WRITTEN, FOUND = ASKED[:-1], (ASKED[-1], *OUTPUTS)
+_write = Packed(f"{len(WRITTEN)}d").pack_into
+_WRITTEN_AT = FLOAT_BYTES * len(FIXED)
+_CONCESSION = PLACES[WRITTEN[-1]]
+_AT = {name: place for place, name in enumerate(FOUND)}
 _VOL, _FAIR, _DELTA, _GAMMA, _VEGA = (_AT[name] for name in ("vol", "fair", "delta", "gamma", "vega"))
 _EDGE, _LEAST, _EXPECTED, _PRICE = (_AT[name] for name in ("edge", "least_edge", "expected_edge", "price"))
-_CONCESSION = PLACES["concession"]
-_write_asked = Packed(f"{len(ASKED)}d").pack_into
-_ASKED_FROM = FLOAT_BYTES * len(FIXED)
 
 
 class Market(msgspec.Struct, frozen=True, gc=False):
@@ -67,14 +65,18 @@ class Market(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sheet(msgspec.Struct, gc=False):
-    """One priced request: numbers in the order of `MOVING`, the market behind them, what listed options say.
+    """One priced request: what it asked, what came out, the market behind it, what listed options say.
 
-    `mark_vol`: the venue's own, NaN without one. `floor`, `cap`: dearest listed bid below the option and
-    cheapest listed super-hedge, USD; 0 and infinity without one.
+    `written` and `found` are in the order of these names. `mark_vol`: the venue's own, NaN without one.
+    `floor`, `cap`: dearest listed bid below the option and cheapest listed super-hedge, USD; 0 and infinity
+    without one.
     """
 
-    values: list[float]
+    written: tuple[float, ...]
+    found: list[float]
     market: Market
+    strike: float
+    ratio: float
     valid_for_s: int
     mark_vol: float
     floor: float
@@ -95,11 +97,13 @@ class RfqResponder:
         # One sheet for all requests: a request writes what it asks, the kernel what comes out.
         self._sheet = np.zeros(len(PLACES))
         self._sheet[: len(FIXED)] = settings.fixed_inputs()
-        self._buffer, self._moving = self._sheet.data, self._sheet[len(FIXED) :]
+        self._buffer, self._found = self._sheet.data, self._sheet[len(FIXED) + len(WRITTEN) :]
         self._terms: Why = dict.fromkeys((*ASKED, *FIXED, *OUTPUTS), 0.0)
         self._terms.update(zip(FIXED, settings.fixed_inputs(), strict=True))
         self._kept: dict[tuple[str, int], Market] = {}
         self._ttl_ns = settings.cache_ttl_ms * MS
+        # The validity where it is the same for all requests, else 0.
+        self._valid_for_s = 0 if settings.validity_after_close_s else settings.validity_s
         self.reused = 0
 
     # --- answers ---
@@ -112,7 +116,7 @@ class RfqResponder:
     def value(self, rfq: Rfq, engine: Engine) -> float:
         """Expected edge of the whole request, USD; 0 where it would not be priced."""
         sheet = self.sheet(rfq, float(rfq.size), engine)
-        return 0.0 if isinstance(sheet, NoQuote) else sheet.values[_EXPECTED] * sheet.values[_SIZE]
+        return 0.0 if isinstance(sheet, NoQuote) else sheet.found[_EXPECTED] * float(rfq.size) * sheet.ratio
 
     def improve(self, rfq: Rfq, best_e18: int, engine: Engine) -> QuoteTarget | NoQuote:
         """A price that beats `best_e18` by one step, out of our edge and never beyond the reservation price.
@@ -124,18 +128,18 @@ class RfqResponder:
         sheet = self.sheet(rfq, float(rfq.size), engine)
         if isinstance(sheet, NoQuote):
             return sheet
-        values = sheet.values
+        found = sheet.found
         wanted = best_e18 / E18 * (1.0 + side * settings.improve_step_bps * BPS)
-        needed = side * (wanted - values[_PRICE]) / values[_RATIO]
-        most = max(0.0, settings.improve_most_share * (values[_EDGE] - values[_LEAST]))
-        self._sheet[_CONCESSION] = min(max(needed, 0.0), most)
+        needed = side * (wanted - found[_PRICE]) / sheet.ratio
+        most = max(0.0, settings.improve_most_share * (found[_EDGE] - found[_LEAST]))
+        concession = self._sheet[_CONCESSION] = min(max(needed, 0.0), most)
         price_sheet(self._sheet)
-        values = sheet.values = self._moving.tolist()
-        if side * (round_e18(values[_PRICE], side) - best_e18) <= 0:
+        sheet.written, sheet.found = (*sheet.written[:-1], concession), self._found.tolist()
+        if side * (round_e18(sheet.found[_PRICE], side) - best_e18) <= 0:
             return NoQuote(
                 reason=Reason.BEYOND_RESERVATION,
                 text=f"the best quote {best_e18 / E18:.4f} is at or beyond what we may give "
-                f"({values[_PRICE]:.4f})",
+                f"({sheet.found[_PRICE]:.4f})",
                 why=self._why(sheet),
             )
         return self._checked(rfq, sheet)
@@ -159,14 +163,15 @@ class RfqResponder:
         if engine.controls.rules:
             width, named = self._width(rfq, engine)
             words = "; ".join((*named, *market.override.words))
-        valid_for_s = self.validity_s(rfq, engine.now_ns)
-        self._ask(rfq, strike, size, token, market, valid_for_s, width, engine)
-        live = market.hedge
-        selling = (rfq.side > 0) is rfq.is_call  # the hedge of a call bought or a put sold
+        valid_for_s = self._valid_for_s or self.validity_s(rfq, engine.now_ns)
+        written = self._asked(rfq, strike, size, token, market, valid_for_s / S_PER_YEAR, width, engine)
+        _write(self._buffer, _WRITTEN_AT, *written)
+        live, spot, is_call = market.hedge, market.spot, rfq.is_call
+        selling = (rfq.side > 0) is is_call  # the hedge of a call bought or a put sold
         price_request(self._sheet, live.bids if selling else live.asks, self._least_slippage)
-        surface = engine.surfaces[rfq.underlying]
-        mark_vol, floor, cap = surface.look(market.located, strike, market.spot, is_call=rfq.is_call)
-        return Sheet(self._moving.tolist(), market, valid_for_s, mark_vol, floor, cap, words)
+        mark_vol, floor, cap = look_at(market.located, strike, spot, is_call)
+        found: list[float] = self._found.tolist()
+        return Sheet(written, found, market, strike, token.ratio, valid_for_s, mark_vol, floor, cap, words)
 
     def _market(self, rfq: Rfq, strike: float, hedge: HedgeMarket, engine: Engine) -> Market | None:
         """The market's part, read now or at most `cache_ttl_ms` ago; None without an index or a book.
@@ -200,26 +205,23 @@ class RfqResponder:
         rules = engine.controls.on(WIDEN, scopes_of(rfq.underlying, rfq.venue, rfq.taker))
         return math.prod(rule.number("factor") for rule in rules), [rule.in_words() for rule in rules]
 
-    def _ask(
+    def _asked(
         self,
         rfq: Rfq,
         strike: float,
         size: float,
         token: Token,
         market: Market,
-        valid_for_s: int,
+        validity: float,
         width: float,
         engine: Engine,
-    ) -> None:
-        """Write into the sheet what the request asks, in the order of `ASKED`, in one go."""
+    ) -> tuple[float, ...]:
+        """What a request asks, in the order of `WRITTEN`."""
         located, added, live = market.located, market.override, market.hedge
-        near, tau, ratio = located.near, located.tau, token.ratio
-        held_years = min(self._funding_years, tau)
-        _write_asked(
-            self._buffer,
-            _ASKED_FROM,
-            rfq.side,
-            rfq.is_call,
+        near, tau, ratio, most = located.near, located.tau, token.ratio, self._funding_years
+        return (
+            1.0 if rfq.side > 0 else -1.0,
+            1.0 if rfq.is_call else 0.0,
             strike,
             tau,
             size * ratio,
@@ -237,11 +239,10 @@ class RfqResponder:
             located.beyond,
             live.half_spread,
             live.fee,
-            0.0,  # slippage: the kernel walks the book
-            live.funding_rate * held_years,
+            live.funding_rate * (min(tau, most)),
             live.window_years,
             near.atm_vol,
-            valid_for_s / S_PER_YEAR,
+            validity,
             token.haircut,
             *engine.exposure.held(rfq.underlying, rfq.expiry_ns),
             self._scales.get(rfq.taker, self._scale) * width,
@@ -258,7 +259,8 @@ class RfqResponder:
     def _why(self, sheet: Sheet) -> Why:
         """Everything that made the price; the inputs alone make it again."""
         found = self._terms.copy()
-        found.update(zip(MOVING, sheet.values, strict=True))
+        found.update(zip(WRITTEN, sheet.written, strict=True))
+        found.update(zip(FOUND, sheet.found, strict=True))
         located = sheet.market.located
         found["fit_ns"] = located.near.as_of_ns
         found["far_fit_ns"] = located.far.as_of_ns
@@ -277,56 +279,51 @@ class RfqResponder:
 
     def _checked(self, rfq: Rfq, sheet: Sheet) -> QuoteTarget | NoQuote:
         """The target, unless the price is none, earns nothing, or an independent check speaks against it."""
-        values, market, side = sheet.values, sheet.market, int(rfq.side)
-        price_e18, why = round_e18(values[_PRICE], side), self._why(sheet)
-        refused = self._refused(rfq, sheet, price_e18)
+        found, side, why = sheet.found, int(rfq.side), self._why(sheet)
+        price_e18 = round_e18(found[_PRICE], side)
+        refused = self._refused(rfq, sheet, price_e18, side)
         if refused is not None:
             return NoQuote(reason=refused[0], text=refused[1], why=why)
-        tokens, index = side * values[_RATIO], market.spot
-        lean = market.located.forward / index
+        tokens, index = side * sheet.ratio, sheet.market.spot
+        lean = sheet.market.located.forward / index
         return QuoteTarget(
             price_e18=price_e18,
             valid_for_s=sheet.valid_for_s,
-            delta=tokens * values[_DELTA] * lean,
-            gamma=tokens * values[_GAMMA] * index * 0.01 * lean,
-            vega=tokens * values[_VEGA] * 0.01,
-            underlying_price=index * values[_RATIO],
+            delta=tokens * found[_DELTA] * lean,
+            gamma=tokens * found[_GAMMA] * index * 0.01 * lean,
+            vega=tokens * found[_VEGA] * 0.01,
+            underlying_price=index * sheet.ratio,
             why=why,
         )
 
-    def _refused(self, rfq: Rfq, sheet: Sheet, price_e18: int) -> tuple[Reason, str] | None:
-        values = sheet.values
+    def _refused(self, rfq: Rfq, sheet: Sheet, price_e18: int, side: int) -> tuple[Reason, str] | None:
+        found = sheet.found
         if price_e18 <= 0:
             return Reason.NEGATIVE_EDGE, "costs and edge exceed the fair value"
-        if not values[_EXPECTED] >= 0.0:
-            return Reason.NEGATIVE_EDGE, f"expected edge {values[_EXPECTED]:.4g} USD per coin"
-        price = price_e18 / E18 / values[_RATIO]
-        cap = sheet.market.spot if rfq.is_call else values[_STRIKE]
+        if not found[_EXPECTED] >= 0.0:
+            return Reason.NEGATIVE_EDGE, f"expected edge {found[_EXPECTED]:.4g} USD per coin"
+        price = price_e18 / E18 / sheet.ratio
+        cap = sheet.market.spot if rfq.is_call else sheet.strike
         if price > cap:
             return Reason.PRICE_ABOVE_CAP, f"{price:.2f} above {cap:.2f}"
         if self.settings.dummy_price is not None:
             return None
-        return self._off_mark(rfq, price, sheet) or _off_listed(rfq.side, price, sheet)
-
-    def _off_mark(self, rfq: Rfq, price: float, sheet: Sheet) -> tuple[Reason, str] | None:
-        """Our vol against the venue's own, and our price as a vol against ours, on the side that costs us."""
-        values, limit = sheet.values, self.settings.mark_distance_points
-        distance = 100.0 * (values[_VOL] - sheet.mark_vol)
+        # Our vol against the venue's own, and our price as a vol against ours, on the side that costs us.
+        limit, vega = self.settings.mark_distance_points, found[_VEGA]
+        distance = 100.0 * (found[_VOL] - sheet.mark_vol)
         if abs(distance) > limit:
             return Reason.OFF_MARK, f"our vol is {distance:+.1f} points from the mark's, {limit:g} allowed"
-        vega = values[_VEGA]
-        against = rfq.side * (price - values[_FAIR]) / vega * 100.0 if vega > 0.0 else 0.0
+        against = side * (price - found[_FAIR]) / vega * 100.0 if vega > 0.0 else 0.0
         if against > limit:
             return Reason.OFF_MARK, (
                 f"{against:.1f} vol points beyond the surface on the wrong side, {limit:g} allowed"
             )
+        # Never pay more than a listed super-hedge costs, nor ask less than a listed bid pays.
+        if side > 0:
+            if price > sheet.cap:
+                text = f"{price:.4f}: listed options that pay as much cost {sheet.cap:.4f}"
+                return Reason.LISTED_BOUND, text
+        elif price < sheet.floor:
+            text = f"{price:.4f}: the same is bid {sheet.floor:.4f} in the listed market"
+            return Reason.LISTED_BOUND, text
         return None
-
-
-def _off_listed(side: Side, price: float, sheet: Sheet) -> tuple[Reason, str] | None:
-    """Never pay more than a listed super-hedge costs, nor ask less than a listed bid pays."""
-    if side > 0 and price > sheet.cap:
-        return Reason.LISTED_BOUND, f"{price:.4f}: listed options that pay as much cost {sheet.cap:.4f}"
-    if side < 0 and price < sheet.floor:
-        return Reason.LISTED_BOUND, f"{price:.4f}: the same is bid {sheet.floor:.4f} in the listed market"
-    return None
