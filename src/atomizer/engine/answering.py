@@ -73,11 +73,11 @@ class Answering:
 
     def run(self) -> None:
         """Answer what came with this batch and what waits from before."""
-        if self.arrived:
-            rfqs, self.arrived[:] = list(self.arrived), []
-            self._engine.counters.rfqs += len(rfqs)
-            alone = len(rfqs) == 1 and not self._waiting
-            for rfq in rfqs:
+        arrived = self.arrived
+        if arrived:
+            self._engine.counters.rfqs += len(arrived)
+            alone = len(arrived) == 1 and not self._waiting
+            for rfq in arrived:
                 responder = self._admitted(rfq)
                 if isinstance(responder, NoQuote):
                     self._refuse(rfq, responder)
@@ -85,6 +85,7 @@ class Answering:
                     self._answer(rfq, responder)
                 else:
                     self._line_up(rfq, responder)
+            arrived.clear()
         if self._waiting or self._followed or self.due_ns < NEVER:
             self._serve()
 

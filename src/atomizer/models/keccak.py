@@ -84,20 +84,21 @@ def _keccak256(data: Bytes, out: Bytes) -> None:
             out[lane * 8 + byte] = np.uint8(lanes[lane] >> np.uint64(8 * byte))
 
 
-@kernel("void(Array(uint8, 1, 'C', readonly=True), int64, uint8[::1])")
-def _nested(data: Bytes, split: int, out: Bytes) -> None:
-    """Hash what follows `split`, then what stands before it with that hash."""
-    outer = np.empty(split + 32, np.uint8)
-    outer[:split] = data[:split]
-    _keccak256(data[split:], outer[split:])
-    _keccak256(outer, out)
+@kernel("void(uint8[::1], int64)")
+def _nested(data: Bytes, split: int) -> None:
+    """Hash what follows `split`, then what stands before it with that hash; the result replaces the start."""
+    inner = data[split:]
+    _keccak256(inner, inner)
+    _keccak256(data[: split + 32], data)
 
 
-def keccak256_nested(data: bytes, split: int) -> bytes:
-    """`keccak256(data[:split] + keccak256(data[split:]))`; `split` lies within `data`."""
-    out = np.empty(32, np.uint8)
-    _nested(np.frombuffer(data, np.uint8), split, out)
-    return out.tobytes()
+def keccak256_nested(data: bytearray, split: int) -> bytes:
+    """`keccak256(data[:split] + keccak256(data[split:]))`, worked out in `data`, which is lost.
+
+    There are at least 32 bytes after `split`.
+    """
+    _nested(np.frombuffer(data, np.uint8), split)
+    return bytes(data[:32])
 
 
 def keccak256(data: bytes) -> bytes:

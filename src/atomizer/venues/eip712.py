@@ -14,6 +14,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import Any, final
 
 from atomizer.models.keccak import keccak256_nested
@@ -35,11 +36,13 @@ __all__ = [
     "StructType",
     "Words",
     "array_hash",
-    "encoded_digest",
+    "opening",
+    "row_digest",
     "typed_digest",
 ]
 
 HASH_BYTES = 32
+OPENING_BYTES = 2 + HASH_BYTES
 _STRUCT = re.compile(r"[A-Z]\w*(\[\])?")
 
 
@@ -126,10 +129,10 @@ _FAST: dict[str, tuple[type, str, Callable[[Any], bytes] | None]] = {
     "bool": (bool, "31x?", None),
     "bytes": (bytes, "32s", keccak256),
     "bytes32": (bytes, "32s", _exact_hash),
-    "int256": (int, "32s", lambda value: value.to_bytes(32, "big", signed=True)),
+    "int256": (int, "32s", methodcaller("to_bytes", 32, "big", signed=True)),
     "int64": (int, "32s", _exact_int64),
     "string": (str, "32s", lambda value: keccak256(value.encode())),
-    "uint256": (int, "32s", lambda value: value.to_bytes(32, "big")),
+    "uint256": (int, "32s", methodcaller("to_bytes", 32, "big")),
     "uint64": (int, "24xQ", None),
     "uint32": (int, "28xI", None),
     "uint8": (int, "31xB", None),
@@ -334,9 +337,14 @@ class DomainAllowList:
 
 def typed_digest(domain: Domain, struct_hash: bytes) -> bytes:
     """What is signed: keccak(0x1901, domain separator, struct hash)."""
-    return keccak256(b"\x19\x01" + domain.separator + struct_hash)
+    return keccak256(opening(domain) + struct_hash)
 
 
-def encoded_digest(domain: Domain, row: bytes) -> bytes:
-    """`typed_digest` of the struct with this row: type hash and words."""
-    return keccak256_nested(b"\x19\x01" + domain.separator + row, 2 + HASH_BYTES)
+def opening(domain: Domain) -> bytes:
+    """What a message's type hash and words follow where `row_digest` takes them."""
+    return b"\x19\x01" + domain.separator
+
+
+def row_digest(opened: bytearray) -> bytes:
+    """`typed_digest` of an opening, a type hash and words, which are lost."""
+    return keccak256_nested(opened, OPENING_BYTES)

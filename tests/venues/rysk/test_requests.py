@@ -154,4 +154,4 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         read(push(strike=str(number + 1)), kept)
     read(push(premiumAsset="0x" + "7" * 2_000, strike="99"), kept)
-    assert [asked.strike_e8 for asked in kept._known.values()] == [4, 5]
+    assert [like.terms.strike_e8 for like in kept._known.values()] == [4, 5]

@@ -12,7 +12,15 @@ import re
 
 import msgspec
 
-from atomizer.venues.eip712 import Domain, DomainAllowList, StructType, encoded_digest, typed_digest
+from atomizer.venues.eip712 import (
+    OPENING_BYTES,
+    Domain,
+    DomainAllowList,
+    StructType,
+    opening,
+    row_digest,
+    typed_digest,
+)
 from atomizer.venues.ethereum import Address, EthereumKey, keccak256
 from atomizer.venues.fields import FieldTypeError
 
@@ -71,7 +79,7 @@ class QuoteForm:
         DomainRefusedError: the option's chain is another than the domain's.
     """
 
-    __slots__ = ("_domain", "_option", "_tokens")
+    __slots__ = ("_after", "_before")
 
     def __init__(
         self,
@@ -85,26 +93,25 @@ class QuoteForm:
         usd: Address,
         collateral_asset: Address,
     ) -> None:
-        self._option = _OPTION.encode(asset_address, chain_id, is_put, strike, expiry, maker)
-        self._tokens = _TOKENS.encode(usd, collateral_asset)
+        option = _OPTION.encode(asset_address, chain_id, is_put, strike, expiry, maker)
+        self._after = _TOKENS.encode(usd, collateral_asset)
         domain.require_chain(chain_id, "quote")
-        self._domain = domain
+        self._before = opening(domain) + option
 
-    def row(self, nonce: int, price: int, quantity: int, is_taker_buy: bool, valid_until: int) -> bytes:
-        """Type hash and words of one quote.
+    def opened(
+        self, nonce: int, price: int, quantity: int, is_taker_buy: bool, valid_until: int
+    ) -> bytearray:
+        """What is hashed of one quote: the domain's opening, type hash and words.
 
         Raises:
             FieldTypeError, FieldRangeError: a field is not of its exact type or does not fit.
         """
         offer = _OFFER.encode(nonce, price, quantity, is_taker_buy, valid_until)
-        return self._option + offer + self._tokens
+        return bytearray().join((self._before, offer, self._after))
 
-    def sign(
-        self, nonce: int, price: int, quantity: int, is_taker_buy: bool, valid_until: int, key: EthereumKey
-    ) -> bytes:
-        """65 bytes r, s, v (27 or 28) over one quote; errors as `row`."""
-        row = self.row(nonce, price, quantity, is_taker_buy, valid_until)
-        return key.sign_digest(encoded_digest(self._domain, row))
+    def digest(self, nonce: int, price: int, quantity: int, is_taker_buy: bool, valid_until: int) -> bytes:
+        """The 32 bytes that are signed; errors as `opened`."""
+        return row_digest(self.opened(nonce, price, quantity, is_taker_buy, valid_until))
 
 
 def _form(domain: Domain, quote: QuoteMessage) -> QuoteForm:
@@ -127,17 +134,17 @@ def _offer(quote: QuoteMessage) -> tuple[int, int, int, bool, int]:
 
 def quote_hash(domain: Domain, quote: QuoteMessage) -> bytes:
     """The EIP-712 struct hash; errors as `QuoteForm`."""
-    return keccak256(_form(domain, quote).row(*_offer(quote)))
+    return keccak256(bytes(_form(domain, quote).opened(*_offer(quote))[OPENING_BYTES:]))
 
 
 def quote_digest(domain: Domain, quote: QuoteMessage) -> bytes:
     """The 32 bytes that are signed; errors as `QuoteForm`."""
-    return encoded_digest(domain, _form(domain, quote).row(*_offer(quote)))
+    return _form(domain, quote).digest(*_offer(quote))
 
 
 def sign_quote(domain: Domain, quote: QuoteMessage, key: EthereumKey) -> str:
     """`0x` and 65 bytes (r, s, v 27 or 28) in lower-case hex, as the wire wants it."""
-    return "0x" + _form(domain, quote).sign(*_offer(quote), key).hex()
+    return "0x" + key.sign_digest(quote_digest(domain, quote)).hex()
 
 
 def parse_domain(allowed: DomainAllowList, fields: dict[str, object]) -> Domain:

@@ -117,9 +117,10 @@ class QuoteSigner:
 def sign(form: QuoteForm, command: SendQuote, key: EthereumKey) -> bytes:
     """65 bytes r, s, v (27 or 28) over a quote of this form."""
     terms = command.terms
-    return form.sign(
-        command.nonce, command.price_e18, terms.quantity_e18, terms.is_taker_buy, command.valid_until_s, key
+    digest = form.digest(
+        command.nonce, command.price_e18, terms.quantity_e18, terms.is_taker_buy, command.valid_until_s
     )
+    return key.sign_digest(digest)
 
 
 def domain_of(terms: OnchainTerms, allowed: DomainAllowList) -> Domain:

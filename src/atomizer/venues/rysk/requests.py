@@ -24,29 +24,17 @@ _BUY, _SELL = Side.BUY, Side.SELL
 _decode_domain = msgspec.json.Decoder(wire.SigningDomain | None).decode
 
 
-class Asked(msgspec.Struct, frozen=True, gc=False):
-    """What every request with the same terms shares; `instrument` is a key, addresses are lower case."""
-
-    instrument: str
-    underlying: str
-    strike: Decimal
-    expiry_ns: int
-    asset: str
-    premium_token: str
-    collateral_token: str
-    strike_e8: int
-    domain_name: str
-    domain_version: str
-    verifying_contract: str
+_replaced = msgspec.structs.replace
 
 
 class Requests:
-    """Reads the RFQs of one account. What requests with the same terms share is worked out once."""
+    """Reads the RFQs of one account. What requests on the same terms share is worked out once, and kept as a
+    request without what is its own."""
 
     def __init__(self, account: str, options: Options) -> None:
         self._account = account
         self._options = options
-        self._known: dict[tuple[object, ...], Asked] = {}
+        self._known: dict[tuple[object, ...], Rfq] = {}
 
     def read(self, push: wire.RfqPush) -> tuple[Rfq | None, Instrument | None]:
         """The RFQ and, when its option was not met before, the instrument to list first.
@@ -68,68 +56,63 @@ class Requests:
             terms.premium_asset,
             bytes(terms.type_data_domain),
         )
-        asked, new = self._known.get(key), None
-        if asked is None:
-            asked, new = self._worked_out(terms)
+        like, new = self._known.get(key), None
+        if like is None:
+            like, new = self._worked_out(terms)
             if sum(len(part) for part in key if isinstance(part, (str, bytes))) <= LONGEST_TEXT:
-                self._remember(key, asked)
-        quantity, is_put, is_taker_buy = int(terms.quantity), terms.is_put, terms.is_taker_buy
-        event = Rfq(
+                self._remember(key, like)
+        quantity, is_taker_buy = int(terms.quantity), terms.is_taker_buy
+        event = _replaced(
+            like,
             rfq_id=str(push.id or terms.id),
-            venue=VENUE,
-            account=self._account,
-            instrument=asked.instrument,
-            underlying=asked.underlying,
             side=_SELL if is_taker_buy else _BUY,
             size=e18(quantity),
-            strike=asked.strike,
-            is_call=not is_put,
-            expiry_ns=asked.expiry_ns,
             taker=terms.taker.lower(),
-            terms=OnchainTerms(
-                chain_id=terms.chain_id,
-                asset=asked.asset,
-                premium_token=asked.premium_token,
-                collateral_token=asked.collateral_token,
-                strike_e8=asked.strike_e8,
-                quantity_e18=quantity,
-                expiry_s=terms.expiry,
-                is_put=is_put,
-                is_taker_buy=is_taker_buy,
-                domain_name=asked.domain_name,
-                domain_version=asked.domain_version,
-                verifying_contract=asked.verifying_contract,
-            ),
+            terms=_replaced(like.terms, quantity_e18=quantity, is_taker_buy=is_taker_buy),
             closes_ns=terms.auction_deadline * NS_PER_MS,
             ts_ns=moment_ns(terms.created_at),
         )
         return event, new
 
-    def _remember(self, key: tuple[object, ...], asked: Asked) -> None:
-        self._known[key] = asked
+    def _remember(self, key: tuple[object, ...], like: Rfq) -> None:
+        self._known[key] = like
         if len(self._known) > TERMS_KNOWN:
             del self._known[next(iter(self._known))]
 
-    def _worked_out(self, terms: wire.RfqTerms) -> tuple[Asked, Instrument | None]:
-        """What these terms say, and their instrument when it was not met before."""
+    def _worked_out(self, terms: wire.RfqTerms) -> tuple[Rfq, Instrument | None]:
+        """A request on these terms, without what is its own; the instrument when it was not met before."""
         asset, strike_e8 = terms.asset.lower(), int(terms.strike)
         found, new = self._options.find(asset, terms.expiry, strike_e8, is_put=terms.is_put)
         text = bytes(terms.type_data_domain)
         domain = _decode_domain(text) if text else None
-        asked = Asked(
+        like = Rfq(
+            rfq_id="",
+            venue=VENUE,
+            account=self._account,
             instrument=found.key if found is not None else instrument_key(VENUE, asset),
             underlying=found.underlying if found is not None else "",
+            side=_BUY,
+            size=Decimal(0),
             strike=Decimal(f"{strike_e8}E-8"),
+            is_call=not terms.is_put,
             expiry_ns=terms.expiry * NS_PER_S,
-            asset=asset,
-            premium_token=_premium_token(terms),
-            collateral_token=terms.collateral_asset.lower(),
-            strike_e8=strike_e8,
-            domain_name=_domain_name(domain, terms.chain_id) if domain is not None else "",
-            domain_version=domain.version if domain is not None else "",
-            verifying_contract=domain.verifying_contract.lower() if domain is not None else "",
+            taker="",
+            terms=OnchainTerms(
+                chain_id=terms.chain_id,
+                asset=asset,
+                premium_token=_premium_token(terms),
+                collateral_token=terms.collateral_asset.lower(),
+                strike_e8=strike_e8,
+                quantity_e18=0,
+                expiry_s=terms.expiry,
+                is_put=terms.is_put,
+                is_taker_buy=False,
+                domain_name=_domain_name(domain, terms.chain_id) if domain is not None else "",
+                domain_version=domain.version if domain is not None else "",
+                verifying_contract=domain.verifying_contract.lower() if domain is not None else "",
+            ),
         )
-        return asked, found if new else None
+        return like, found if new else None
 
 
 def _premium_token(terms: wire.RfqTerms) -> str:
