@@ -8,15 +8,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from atomizer.domain import events as ev
 from atomizer.domain.bookings import Fill
 from atomizer.domain.capabilities import RateBudget
 from atomizer.domain.commands import Refused, RunStarted, SendQuote
 from atomizer.domain.instruments import GridStep, PriceGrid, Side
-from atomizer.domain.orders import Purpose, TimeInForce
+from atomizer.domain.orders import EndReason, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
-from atomizer.engine.ledger import Ledger
+from atomizer.engine.gate import Held
+from atomizer.engine.ledger import Ledger, Order
 from atomizer.engine.settings import Freshness, Limits
 from atomizer.engine.strategy import Level, Target
 from atomizer.strategies.hedging import Hedger, HedgerSettings
@@ -26,6 +29,24 @@ from .bench_desk import DERIBIT, HEDGE, MS, PERP, Desk, S, Wishes, bid, placed
 from .rfq_desk import BITCOIN, EIGHT, FAR_S, FORWARD, NEAR_S, RYSK, UNRATED, RfqDesk, chain_events, option
 
 MANY = Limits(quotes_per_terms=1000, quotes_per_taker=1000)
+
+
+def resting(ticks: int, side: Side) -> Order:
+    """An order of ours that rests with one lot."""
+    return Order(
+        order_id=1,
+        venue="deribit",
+        account="main",
+        instrument=PERP.key,
+        side=side,
+        ticks=ticks,
+        lots=PERP.min_lots,
+        time_in_force=TimeInForce.GTC,
+        purpose=Purpose.QUOTE,
+        slot=0,
+        deadline_ns=0,
+        asked_ns=0,
+    )
 
 
 def limited(**limits: Any) -> Limits:
@@ -381,6 +402,40 @@ def test_nothing_is_signed_on_a_refusal() -> None:
 # --- every live signature counts ---
 
 
+def test_quotes_of_one_pass_count_for_each_other() -> None:
+    desk = RfqDesk(limits=limited(quotes_per_terms=2))
+    listed = option("rysk", 4000.0, NEAR_S, is_call=True)
+    out = desk.feed(ev.InstrumentListed(listed), *[desk.rfq() for _ in range(3)])
+    assert len([item for item in out if isinstance(item, SendQuote)]) == 2
+    assert [item.reason for item in out if isinstance(item, Refused)] == [Reason.TERMS_CAP]
+
+
+def test_quotes_of_one_pass_share_a_limit() -> None:
+    once = abs(RfqDesk().quote().delta)
+    desk = RfqDesk(limits=limited(delta=2.5 * once))
+    listed = option("rysk", 4000.0, NEAR_S, is_call=True)
+    out = desk.feed(ev.InstrumentListed(listed), *[desk.rfq() for _ in range(3)])
+    assert len([item for item in out if isinstance(item, SendQuote)]) == 2
+    assert [item.reason for item in out if isinstance(item, Refused)] == [Reason.DELTA_LIMIT]
+
+
+def test_a_quote_counts_before_the_node_has_time_for_it() -> None:
+    desk = RfqDesk()
+    quote = desk.quote()
+    engine, exposure = desk.engine, desk.engine.exposure
+    assert engine.behind
+    seen = [(exposure.of("ETH", greek).up, exposure.of("ETH", greek).down) for greek in ("delta", "vega")]
+    assert seen[0] == (quote.delta, 0.0) and seen[1] == (quote.vega, 0.0)
+    assert exposure.of("ETH", "notional").up == FORWARD
+    assert exposure.signed.on(quote.instrument, quote.side) == (1, 1.0)
+    assert exposure.signed.takers == {quote.taker: 1}
+    engine.settle()
+    assert not engine.behind
+    assert seen == [
+        (exposure.of("ETH", greek).up, exposure.of("ETH", greek).down) for greek in ("delta", "vega")
+    ]
+
+
 def test_the_same_option_asked_ten_times_is_three_signatures() -> None:
     desk = RfqDesk(limits=Limits())
     answers = [desk.ask() for _ in range(10)]
@@ -439,7 +494,8 @@ def test_a_signature_stays_alive_while_a_read_shows_something_unexplained() -> N
 def test_an_executed_signature_counts_once_as_a_position() -> None:
     desk = RfqDesk()
     quote = desk.quote()
-    before = desk.engine.exposure.of("ETH", "delta").highest
+    signed = desk.engine.exposure.of("ETH", "delta")
+    before = signed.base + signed.up
     desk.win(quote)
     after_it = desk.engine.exposure.of("ETH", "delta")
     assert after_it.up == 0.0
@@ -451,6 +507,32 @@ def test_a_quote_that_brings_a_position_down_is_not_refused_for_it() -> None:
     desk.win(desk.quote(taker_buys=True, is_call=False))
     desk.quote(taker_buys=False, is_call=False)
     assert asked(desk, taker_buys=True, is_call=False).reason is Reason.POSITION_LIMIT
+
+
+def test_a_position_counts_what_is_held_what_works_and_every_live_signature() -> None:
+    desk = RfqDesk(limits=limited(position_size=5.0))
+    first = desk.quote(size="2")
+    desk.win(first)
+    exposure = desk.engine.exposure
+    assert (exposure.towards(first.instrument, 1), exposure.towards(first.instrument, -1)) == (2.0, -2.0)
+    desk.quote(size="3")
+    assert asked(desk, size="0.001").reason is Reason.POSITION_LIMIT
+    assert exposure.towards(first.instrument, 1) == 2.0
+    desk.quote(size="5", strike=4250.0)
+
+
+def test_a_working_order_counts_towards_its_side_only() -> None:
+    wishes = Wishes()
+    desk = Desk(wishes)
+    wishes.targets = bid()
+    (order,) = placed(desk.tick())
+    exposure = desk.engine.exposure
+    assert exposure.towards(order.instrument, order.side) == float(PERP.size(order.lots))
+    assert exposure.towards(order.instrument, -order.side) == 0.0
+    wishes.targets = {}
+    desk.tick()
+    desk.ended(order.order_id, 0, EndReason.CANCELLED_BY_US)
+    assert exposure.towards(order.instrument, order.side) == 0.0
 
 
 def test_both_expiries_and_both_kinds_are_quoted_to_both_takers() -> None:
@@ -470,6 +552,46 @@ def immediate(side: Side, price: float, size: float) -> dict[Level, Target]:
             price=price, size=size, life_ns=S, time_in_force=TimeInForce.IOC, purpose=Purpose.HEDGE
         )
     }
+
+
+@settings(max_examples=200)
+@given(
+    mark=st.floats(0.0005, 1e5),
+    tick=st.sampled_from(["0.0001", "0.0005", "0.05", "0.5", "1", "25"]),
+    shift=st.floats(-0.2, 0.2),
+    side=st.sampled_from(Side),
+)
+def test_what_is_amended_without_a_closer_look_has_no_objection_to_it(
+    mark: float, tick: str, shift: float, side: Side
+) -> None:
+    desk = Desk(ready=False)
+    perp = msgspec.structs.replace(PERP, grid=PriceGrid(Decimal(tick)))
+    desk.feed(ev.FeedUp("deribit/market"), ev.FeedUp("deribit/trading"), ev.InstrumentListed(perp))
+    desk.feed(
+        ev.IndexPrice("deribit", "eth_usd", mark), ev.Ticker(instrument=PERP.key, mark=mark, index=mark)
+    )
+    desk.feed(ev.BookSnapshot(PERP.key, [(mark * 0.999, 1.0)], [(mark * 1.001, 1.0)], 1))
+    desk.engine.halts.unreconciled.clear()
+    gate, now_ns = desk.engine.gate, desk.now_ns
+    standing = gate.standing(perp, now_ns, None, hedge=False, immediate=False)
+    assert standing.held is None
+    collar, size = desk.settings.limits.collar, float(tick)
+    for bound in (mark * (1.0 - collar), mark, mark * (1.0 + collar), mark * (1.0 + shift)):
+        for ticks in range(int(bound / size) - 3, int(bound / size) + 4):
+            if standing.low <= ticks <= standing.high:
+                order = resting(ticks, side)
+                assert gate.approve_order(standing, perp, side, ticks, perp.min_lots, now_ns, order) is None
+
+
+def test_no_amend_goes_without_a_closer_look_where_steps_grow_or_nothing_may_go() -> None:
+    desk = Desk()
+    gate, now_ns = desk.engine.gate, desk.now_ns
+    stepped = msgspec.structs.replace(PERP, grid=PriceGrid(Decimal("0.05"), (GridStep(20_000, 2),)))
+    for judged in (
+        gate.standing(stepped, now_ns, None, hedge=False, immediate=False),
+        gate.standing(PERP, now_ns, Held(Reason.KILLED, "x"), hedge=False, immediate=False),
+    ):
+        assert judged.low > judged.high
 
 
 def test_reducing_passes_where_adding_is_refused() -> None:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atomizer.domain.events import Ticker
-from atomizer.engine.pricing import live_vol, smile_vol
+from atomizer.engine.pricing import live_vol
+from atomizer.models.listed_kernels import smile_vol
 
 from .rfq_desk import FORWARD, STRIKES, smile
 

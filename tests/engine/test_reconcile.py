@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-import msgspec
 import pytest
 
 from atomizer.domain import events as ev
@@ -47,7 +46,7 @@ def test_a_position_seen_once_is_looked_at_again_before_it_is_judged() -> None:
 def test_an_unconfirmed_execution_is_booked_by_the_balances_change() -> None:
     desk = RfqDesk()
     cheap = desk.quote()
-    desk.responder.settings = msgspec.structs.replace(desk.responder.settings, edge_usd=0.0, edge_scale=0.1)
+    desk.feed(ev.Operator("widen", args={"factor": 0.1}))
     dear = desk.quote()
     assert dear.price_e18 > cheap.price_e18
     (trade,) = unconfirmed(desk, cheap, premium(cheap))
@@ -61,7 +60,7 @@ def test_an_unconfirmed_execution_is_booked_by_the_balances_change() -> None:
 def test_without_a_hint_from_the_balance_the_dearest_live_quote_is_booked() -> None:
     desk = RfqDesk()
     desk.quote()
-    desk.responder.settings = msgspec.structs.replace(desk.responder.settings, edge_scale=0.1)
+    desk.feed(ev.Operator("widen", args={"factor": 0.1}))
     dear = desk.quote()
     (trade,) = unconfirmed(desk, dear, Decimal(0))
     assert trade.nonce == dear.nonce
@@ -83,7 +82,7 @@ def test_the_confirmation_of_an_inferred_trade_changes_nothing() -> None:
 def test_a_confirmation_of_another_quote_replaces_the_inferred_one() -> None:
     desk = RfqDesk()
     real = desk.quote()
-    desk.responder.settings = msgspec.structs.replace(desk.responder.settings, edge_scale=0.1)
+    desk.feed(ev.Operator("widen", args={"factor": 0.1}))
     wrong = desk.quote()
     (trade,) = unconfirmed(desk, wrong, Decimal(0))
     assert trade.nonce == wrong.nonce

@@ -15,7 +15,7 @@ from atomizer.domain.refusals import Reason
 from atomizer.engine.fitting import Fitting, fit_surface
 from atomizer.engine.pricing import YEAR_NS, NoPriceError
 from atomizer.engine.settings import SurfaceSettings
-from atomizer.engine.surface import Surface
+from atomizer.engine.surface import Surface, look_at
 from atomizer.models.black import black76_price
 
 from .bench_desk import MS, PERP, T0, S
@@ -346,17 +346,61 @@ def test_the_venues_own_smile_knows_nothing_outside_its_strikes_and_expiries() -
     assert SURFACE.mark(4100.0, NEAR_S * S, T0, FORWARD)[1] == pytest.approx(truth(4100.0, NEAR_S), abs=2e-3)
 
 
+def bounds(strike: float, expiry_s: int, *, is_call: bool) -> tuple[float, float]:
+    found = SURFACE.locate(strike, expiry_s * S, T0, FORWARD)
+    return look_at(found, strike, FORWARD, is_call)[1:]
+
+
 def test_bounds_are_the_cheapest_listed_super_hedge_and_the_dearest_bid() -> None:
-    floor, cap = SURFACE.bounds(4000.0, NEAR_S * S, FORWARD, is_call=True)
+    floor, cap = bounds(4000.0, NEAR_S, is_call=True)
     years = (NEAR_S * S - T0) / YEAR_NS
     fair = black76_price(FORWARD, 4000.0, years, truth(4000.0, NEAR_S), 1.0, True)
     assert 0.95 * fair < floor < fair < cap < 1.05 * fair
-    floor, cap = SURFACE.bounds(4100.0, NEAR_S * S, FORWARD, is_call=True)
+    floor, cap = bounds(4100.0, NEAR_S, is_call=True)
     assert floor == 0.0
     assert cap > black76_price(FORWARD, 4100.0, years, truth(4100.0, NEAR_S), 1.0, True)
-    _, calendar = SURFACE.bounds(4000.0, (NEAR_S + DAY_S) * S, FORWARD, is_call=False)
-    assert calendar < math.inf
-    assert SURFACE.bounds(9000.0, (FAR_S + DAY_S) * S, FORWARD, is_call=True) == (0.0, math.inf)
+    floor, calendar = bounds(4000.0, NEAR_S + DAY_S, is_call=False)
+    put = black76_price(FORWARD, 4000.0, years, truth(4000.0, NEAR_S), 1.0, False)
+    assert 0.95 * put < floor < put, "the bid of the expiry before"
+    assert put < calendar < math.inf, "the ask of the one after"
+    floor, cap = bounds(4000.0, FAR_S + DAY_S, is_call=True)
+    assert floor > 0.0
+    assert cap == math.inf
+    floor, cap = bounds(4000.0, NEAR_S - DAY_S, is_call=True)
+    assert floor == 0.0
+    assert cap == bounds(4000.0, NEAR_S, is_call=True)[1]
+
+
+def test_the_super_hedge_is_of_the_next_expiry_where_this_one_offers_none() -> None:
+    book = Book().listed().told()
+    book.fitted()
+    for strike in STRIKES:
+        book.tell(strike, NEAR_S, True, ask=None)
+    made = book.surface
+    found = made.locate(4000.0, NEAR_S * S, T0, FORWARD)
+    _vol, _floor, cap = look_at(found, 4000.0, FORWARD, True)
+    assert cap == bounds(4000.0, FAR_S, is_call=True)[1]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.floats(2800.0, 5200.0), st.integers(NEAR_S - DAY_S, FAR_S + DAY_S), st.booleans())
+def test_the_vol_of_a_look_is_the_mark(strike: float, expiry_s: int, is_call: bool) -> None:
+    found = SURFACE.locate(strike, expiry_s * S, T0, FORWARD)
+    vol = look_at(found, strike, FORWARD, is_call)[0]
+    forward, mark = SURFACE.mark(strike, expiry_s * S, T0, FORWARD)
+    assert vol == pytest.approx(mark, rel=1e-12, nan_ok=True)
+    if not math.isnan(mark):
+        assert found.forward == pytest.approx(forward, rel=1e-12)
+
+
+def test_places_follow_what_is_listed() -> None:
+    book = Book().listed((NEAR_S, FAR_S)).told()
+    made = book.fitted()
+    assert made.locate(4000.0, (NEAR_S + DAY_S) * S, T0, FORWARD).share > 0.0
+    book.listed((NEAR_S + DAY_S,))
+    with pytest.raises(NoPriceError, match="no forward yet"):
+        made.locate(4000.0, (NEAR_S + DAY_S) * S, T0, FORWARD)
+    assert made.locate(4000.0, NEAR_S * S, T0, FORWARD).share == 0.0
 
 
 def test_an_expired_slice_is_never_used() -> None:

@@ -239,6 +239,28 @@ def test_no_execution_is_lost_and_none_is_taken_back_but_by_a_reversal(steps: li
 
 
 @settings(max_examples=100)
+@given(st.lists(STEPS, max_size=40), st.sets(st.integers(0, 40)))
+def test_when_somebody_looks_changes_nothing(steps: list[Any], looks: set[int]) -> None:
+    """RFQs and quotes wait to be folded: until the end, or until a look in between."""
+    looked, left = Ledger(), Ledger()
+    for number, step in enumerate((InstrumentUsed(OPTION), *steps)):
+        looked.apply(step, T0 + number)
+        left.apply(step, T0 + number)
+        if number in looks:
+            looked.trades.counts()
+    assert left.trades.state() == looked.trades.state()
+    assert list(left.trades.trades) == list(looked.trades.trades)
+    assert left.trades.changed is looked.trades.changed
+
+
+def test_a_snapshot_replaces_what_waits() -> None:
+    ledger = Ledger()
+    ledger.apply(MADE["rfqs"][RFQS[0]], T0)
+    ledger.restore(Ledger().state())
+    assert ledger.trades.trades == {}
+
+
+@settings(max_examples=100)
 @given(st.lists(STEPS, max_size=30), st.lists(STEPS, max_size=10))
 def test_a_snapshot_goes_on_as_the_fold_would_have(first: list[Any], then: list[Any]) -> None:
     whole, begun = Ledger(), Ledger()

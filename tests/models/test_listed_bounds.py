@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from atomizer.models.black import black76_price
 from atomizer.models.inputs import ModelInputError
-from atomizer.models.listed_bounds import ListedPrice, cheapest_mix, interpolated_ask, price_bounds
+from atomizer.models.listed_bounds import ListedPrice, interpolated_ask, price_bounds
+from atomizer.models.listed_kernels import cheapest_mix
 
 MONTH = 30.0 / 365.0
 NONE = math.nan

@@ -16,7 +16,15 @@ from atomizer.models.calibration import VolBands, fit_slice
 from atomizer.models.fixing import basis_sd, fixing_charge, in_the_money
 from atomizer.models.hedge_bands import whalley_wilmott
 from atomizer.models.package import Leg, Sensitivities, package_quote, risk_covariance
-from atomizer.models.rfq_quote import COSTS, IN, INPUTS, OUTPUTS, price_rfq_into, recompute
+from atomizer.models.rfq_quote import (
+    COSTS,
+    PLACES,
+    price_request,
+    price_sheet,
+    recompute,
+    round_e18,
+    slippage,
+)
 from atomizer.models.surface import ExpirySlice, Surface
 from atomizer.models.surface_fit import COLUMNS, fit_surface_into
 from atomizer.models.svi import RawSvi
@@ -54,15 +62,14 @@ PLAIN: dict[str, float] = {
 
 
 def priced(**changes: float) -> dict[str, float]:
-    given = np.zeros(len(INPUTS))
+    sheet = np.zeros(len(PLACES))
     for prefix, raw in (("near", NEAR), ("far", FAR)):
         for name, value in zip(("a", "b", "rho", "m", "sigma"), raw.as_array(), strict=True):
-            given[IN[f"{prefix}_{name}"]] = value
+            sheet[PLACES[f"{prefix}_{name}"]] = value
     for name, value in {**PLAIN, **changes}.items():
-        given[IN[name]] = value
-    out = np.empty(len(OUTPUTS))
-    price_rfq_into(given, out)
-    return {**dict(zip(INPUTS, given.tolist(), strict=True)), **dict(zip(OUTPUTS, out.tolist(), strict=True))}
+        sheet[PLACES[name]] = value
+    price_sheet(sheet)
+    return dict(zip(PLACES, sheet.tolist(), strict=True))
 
 
 @settings(max_examples=60, deadline=None)
@@ -192,6 +199,57 @@ def test_a_missing_input_is_an_error_and_not_a_zero() -> None:
     del found["vol_error"]
     with pytest.raises(KeyError):
         recompute(found)
+
+
+# --- the walk of the hedge's book ---
+
+LEVELS = st.lists(st.tuples(st.floats(0.05, 3.0), st.floats(0.01, 5.0)), min_size=1, max_size=6)
+
+
+def book(steps: list[tuple[float, float]], side: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Levels that get worse by these steps, each with its coins, from 4000 on."""
+    prices, price = [], 4000.0
+    for step, _coins in steps:
+        prices.append(price)
+        price += side * step
+    return np.array([prices, [coins for _step, coins in steps]])
+
+
+def walked(levels: Any, coins: float) -> float:
+    """What a market order pays beyond the touch, coin by coin: the last level has no end."""
+    (touch, *_), left, paid = levels[0].tolist(), coins, 0.0
+    sizes = [*levels[1].tolist()[:-1], math.inf]
+    for price, size in zip(levels[0].tolist(), sizes, strict=True):
+        paid += min(left, size) * abs(price - touch)
+        left -= min(left, size)
+    return paid / (coins * touch)
+
+
+@settings(max_examples=100, deadline=None)
+@given(LEVELS, st.floats(0.001, 40.0), st.sampled_from([1.0, -1.0]))
+def test_slippage_is_what_a_market_order_pays_beyond_the_touch(
+    steps: list[tuple[float, float]], coins: float, side: float
+) -> None:
+    levels = book(steps, side)
+    assert slippage(levels, coins) == pytest.approx(walked(levels, coins), abs=1e-15, rel=1e-9)
+    assert slippage(levels, 0.0) == 0.0
+
+
+@settings(max_examples=100, deadline=None)
+@given(LEVELS, st.floats(3000.0, 5200.0), st.floats(0.1, 30.0), st.booleans(), st.sampled_from([0.0, 5e-3]))
+def test_a_request_walks_its_own_delta_and_is_recomputed_to_the_last_digit(
+    steps: list[tuple[float, float]], strike: float, size: float, is_call: bool, least: float
+) -> None:
+    sheet, levels = np.zeros(len(PLACES)), book(steps, 1.0)
+    for name, value in priced(strike=strike, size=size, call=float(is_call), slippage=0.0).items():
+        sheet[PLACES[name]] = value
+    price_request(sheet, levels, least)
+    found = dict(zip(PLACES, sheet.tolist(), strict=True))
+    expected = max(slippage(levels, size * abs(found["delta"])), least)
+    assert found["slippage"] == pytest.approx(expected, rel=1e-6, abs=1e-12)
+    assert recompute(found) == round_e18(found["price"], 1)
+    price_sheet(sheet)
+    assert dict(zip(PLACES, sheet.tolist(), strict=True)) == found
 
 
 # --- the fit of a whole chain in one call ---

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import copy
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from coincurve import PublicKey
+from coincurve import PrivateKey, PublicKey
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 from hypothesis import given
 from hypothesis import strategies as st
 
 from atomizer.venues.ethereum import Address, AddressError, EthereumKey, keccak256, personal_digest
+from atomizer.venues.fields import SigningError
 from atomizer.venues.keys import KeyFormatError
 
 SECRET = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
@@ -104,6 +106,27 @@ def test_signature_recovers_the_signer_and_has_low_s(message: bytes) -> None:
     )
     public = PublicKey.from_signature_and_message(raw[:64] + bytes([raw[64] - 27]), digest, hasher=None)
     assert keccak256(public.format(compressed=False)[1:])[-20:] == key.address
+
+
+@given(st.integers(1, 2**255), st.binary(min_size=32, max_size=32))
+def test_signature_is_the_one_of_coincurves_wrapper(secret: int, digest: bytes) -> None:
+    raw = PrivateKey.from_int(secret).sign_recoverable(digest, None)
+    assert EthereumKey(f"{secret:064x}").sign_digest(digest) == raw[:64] + bytes([27 + raw[64]])
+
+
+def test_threads_that_sign_at_once_do_not_meet() -> None:
+    """The library is called without the interpreter's lock."""
+    key = EthereumKey("11" * 32)
+    digests = [keccak256(bytes([number])) for number in range(200)]
+    alone = [key.sign_digest(digest) for digest in digests]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(key.sign_digest, digests * 5)) == alone * 5
+
+
+@pytest.mark.parametrize("digest", [b"", bytes(31), bytes(33), "0" * 32, bytearray(32)])
+def test_what_is_no_digest_is_not_signed(digest: object) -> None:
+    with pytest.raises(SigningError, match="digest: expected 32 bytes"):
+        EthereumKey("11" * 32).sign_digest(digest)  # type: ignore[arg-type]
 
 
 def test_personal_digest_prefixes_the_length_in_decimal() -> None:

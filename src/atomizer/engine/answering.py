@@ -16,7 +16,6 @@ from atomizer.domain.controls import ONE_SIDED, SIDES, scopes_of
 from atomizer.domain.orders import Purpose
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
-from atomizer.engine.ledger import LiveQuote
 from atomizer.engine.market import NEVER
 from atomizer.engine.strategy import NoQuote, QuoteTarget, Responder
 
@@ -64,7 +63,9 @@ class Answering:
         self._number = 0
         self._followed: dict[tuple[str, str], Followed] = {}
         self._answered: dict[str, int] = {quote.command.rfq_id: 0 for quote in engine.ledger.quotes.values()}
-        self._own_blocks: dict[tuple[str, str], bool] = {}
+        # Of the block this run reserved, by account. A run starts with one of its own: what the run before
+        # used of its last one may be lost.
+        self._last_nonce: dict[tuple[str, str], int] = {}
         self.take = self.arrived.append
         # The earliest time at which something waiting may be late; a bound, for what was answered leaves it.
         self._late_ns = NEVER
@@ -72,18 +73,19 @@ class Answering:
 
     def run(self) -> None:
         """Answer what came with this batch and what waits from before."""
-        if self.arrived:
-            rfqs, self.arrived[:] = list(self.arrived), []
-            self._engine.counters.rfqs += len(rfqs)
-            alone = len(rfqs) == 1 and not self._waiting
-            for rfq in rfqs:
-                responder, refusal = self._admitted(rfq)
-                if responder is None:
-                    self._finish(rfq, refusal)
+        arrived = self.arrived
+        if arrived:
+            self._engine.counters.rfqs += len(arrived)
+            alone = len(arrived) == 1 and not self._waiting
+            for rfq in arrived:
+                responder = self._admitted(rfq)
+                if isinstance(responder, NoQuote):
+                    self._refuse(rfq, responder)
                 elif alone and self._token(rfq):
-                    self._finish(rfq, self._answer(rfq, responder))
+                    self._answer(rfq, responder)
                 else:
                     self._line_up(rfq, responder)
+            arrived.clear()
         if self._waiting or self._followed or self.due_ns < NEVER:
             self._serve()
 
@@ -105,15 +107,15 @@ class Answering:
         now_ns = engine.now_ns
         while self._waiting:
             first = self._waiting[0].rfq
-            responder, refusal = self._admitted(first)
-            if responder is None:
+            responder = self._admitted(first)
+            if isinstance(responder, NoQuote):
                 heapq.heappop(self._waiting)
-                self._finish(first, refusal)
+                self._refuse(first, responder)
                 continue
             if taken >= responder.settings.parallel_quotes or not self._token(first):
                 break
             heapq.heappop(self._waiting)
-            self._finish(first, self._answer(first, responder))
+            self._answer(first, responder)
             taken += 1
         if self._late_ns <= now_ns:
             self._refuse_late(now_ns)
@@ -132,7 +134,7 @@ class Answering:
         self._late_ns = min((item.due_ns for item in self._waiting), default=NEVER)
         for item in late:
             text = f"{len(late) + len(self._waiting)} requests waited and this one was not reached in time"
-            self._finish(item.rfq, NoQuote(reason=Reason.OVER_BUDGET, text=text))
+            self._refuse(item.rfq, NoQuote(reason=Reason.OVER_BUDGET, text=text))
 
     def _token(self, rfq: Rfq) -> bool:
         """A message token of the venue; a venue without orders has the budget of its quotes."""
@@ -141,10 +143,8 @@ class Answering:
 
     # --- one request ---
 
-    def _finish(self, rfq: Rfq, refusal: NoQuote | None) -> None:
+    def _refuse(self, rfq: Rfq, refusal: NoQuote) -> None:
         """Record why a request is not answered."""
-        if refusal is None:
-            return
         engine = self._engine
         engine.counters.refused(refusal.reason)
         engine.emit(
@@ -157,41 +157,37 @@ class Answering:
             )
         )
 
-    def _admitted(self, rfq: Rfq) -> tuple[Responder | None, NoQuote | None]:
+    def _admitted(self, rfq: Rfq) -> Responder | NoQuote:
         """Who answers this, or why nobody does."""
         engine = self._engine
         responder = self._responders.get(rfq.venue)
         if responder is None:
-            text = f"nothing here answers RFQs of {rfq.venue}"
-            return None, NoQuote(reason=Reason.NOT_CLAIMED, text=text)
+            return NoQuote(reason=Reason.NOT_CLAIMED, text=f"nothing here answers RFQs of {rfq.venue}")
         if rfq.rfq_id in self._answered:
-            return None, NoQuote(reason=Reason.DUPLICATE_RFQ, text="this RFQ was answered before")
-        refusal = engine.gate.admit(rfq, engine.now_ns) or self._wrong_side(rfq)
-        return (responder, None) if refusal is None else (None, refusal)
+            return NoQuote(reason=Reason.DUPLICATE_RFQ, text="this RFQ was answered before")
+        refusal = engine.gate.admit(rfq, engine.now_ns)
+        if refusal is None and engine.controls.rules:
+            refusal = self._wrong_side(rfq)
+        return responder if refusal is None else refusal
 
     def _wrong_side(self, rfq: Rfq) -> NoQuote | None:
         """A trader allows one side only."""
-        controls = self._engine.controls
-        if not controls.rules:
-            return None
-        for rule in controls.on(ONE_SIDED, scopes_of(rfq.underlying, rfq.venue, rfq.taker)):
+        for rule in self._engine.controls.on(ONE_SIDED, scopes_of(rfq.underlying, rfq.venue, rfq.taker)):
             if SIDES[str(rule.args["side"])] is not rfq.side:
                 return NoQuote(reason=Reason.ONE_SIDED, text=rule.in_words())
         return None
 
-    def _answer(self, rfq: Rfq, responder: Responder) -> NoQuote | None:
-        """Price, check and send one admitted request; why not, where not."""
+    def _answer(self, rfq: Rfq, responder: Responder) -> None:
+        """Price, check and send one admitted request, or record why not."""
         target = responder.answer(rfq, rfq.size, self._engine)
-        if isinstance(target, NoQuote):
-            return target
-        refusal = self._send(rfq, target)
+        refusal = target if isinstance(target, NoQuote) else self._send(rfq, target)
         if refusal is not None:
-            return refusal
+            self._refuse(rfq, refusal)
+            return
         self._remember(rfq.rfq_id)
         self._engine.counters.quotes += 1
         if responder.settings.improvements:
             self._follow(rfq, responder)
-        return None
 
     def _send(self, rfq: Rfq, target: QuoteTarget) -> NoQuote | None:
         """Through the gate, with a nonce of its own, into exposure."""
@@ -203,10 +199,7 @@ class Answering:
         command = engine.gate.quote(rfq, target, nonce, engine.now_ns)
         engine.use_named(rfq.instrument)
         engine.emit(command)
-        engine.exposure.add_quote(
-            (rfq.venue, rfq.account, nonce), LiveQuote(command, engine.now_ns, rfq.size)
-        )
-        engine.markouts.quoted(command, engine.now_ns)
+        engine.quoted(command)
         return None
 
     def _remember(self, rfq_id: str) -> None:
@@ -254,24 +247,18 @@ class Answering:
             engine.counters.improvements += 1
         if refusal is not None or followed.done >= responder.settings.improvements:
             self._followed.pop(key, None)
-        self._finish(rfq, refusal)
+        if refusal is not None:
+            self._refuse(rfq, refusal)
 
     # --- nonces ---
 
     def _reserve_nonce(self, venue: str, account: str) -> int:
         """The next nonce, from a block that is in the journal before it is used."""
         engine, scope = self._engine, (venue, account)
-        block = engine.ledger.nonces.get(scope)
         nonce = engine.ledger.next_nonce.get(scope, 0)
-        if self._fresh_block(scope) or block is None or block.last < nonce:
-            last = max(block.last if block else 0, nonce - 1)
-            first = max(last + 1, engine.now_ns // MS)
-            engine.emit(NonceBlock(venue, account, first, first + engine.settings.nonce_block - 1))
-            nonce = first
+        if nonce > self._last_nonce.get(scope, -1):
+            block = engine.ledger.nonces.get(scope)
+            nonce = max(nonce, (block.last if block else 0) + 1, engine.now_ns // MS)
+            last = self._last_nonce[scope] = nonce + engine.settings.nonce_block - 1
+            engine.emit(NonceBlock(venue, account, nonce, last))
         return nonce
-
-    def _fresh_block(self, scope: tuple[str, str]) -> bool:
-        """A run starts with a block of its own: what the run before used of its last one may be lost."""
-        fresh = scope not in self._own_blocks
-        self._own_blocks[scope] = True
-        return fresh

@@ -22,6 +22,7 @@ from atomizer.domain.commands import (
     Resubscribe,
     RiskState,
     RunJob,
+    SendQuote,
 )
 from atomizer.domain.controls import WORDS as CONTROL_WORDS
 from atomizer.domain.controls import Control, ControlError, Controls
@@ -36,7 +37,8 @@ from atomizer.engine.expiry import due_value, has_expired, new_fixings
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.fitting import Fitting
 from atomizer.engine.flight import Flight
-from atomizer.engine.gate import Gate, Halts
+from atomizer.engine.gate import Gate
+from atomizer.engine.halts import Halts
 from atomizer.engine.keeping import Keeper, claimed
 from atomizer.engine.ledger import Ledger
 from atomizer.engine.market import NEVER, Market
@@ -123,6 +125,7 @@ class Engine:
         "_seats",
         "_stale_exposure",
         "_strategies",
+        "behind",
         "breaches",
         "capabilities",
         "controls",
@@ -189,6 +192,7 @@ class Engine:
         self._strategies = sorted(strategies, key=lambda item: item.number)
         self._seats = [Seat(strategy) for strategy in self._strategies]
         self._resting = False
+        self.behind = False  # something waits for `settle`
         self.flight = Flight(self)
         self.keeper = Keeper(self, self.flight, claimed(self._strategies))
         self._account_of = {item.venue: item.account for item in settings.accounts}
@@ -319,6 +323,8 @@ class Engine:
 
     def _hear(self, batch: Sequence[ev.Event], now_ns: int) -> None:
         """Apply every event, and note whose inputs it changes."""
+        if self.behind:
+            self.settle()
         counters = self.counters
         counters.batches += 1
         counters.events += len(batch)
@@ -356,6 +362,23 @@ class Engine:
                 if seat.due_ns < due:
                     due = seat.due_ns
         return due if due > now_ns else now_ns + 1
+
+    def quoted(self, command: SendQuote) -> None:
+        """A quote was emitted: from now on it counts as exposure, and it will be judged by what follows."""
+        self.behind = True
+        self.exposure.add_quote(self.ledger.quotes[command.venue, command.account, command.nonce])
+        self.markouts.quoted(command, self.now_ns)
+
+    def settle(self) -> None:
+        """Fold and count what nothing needed before the commands of a pass were sent.
+
+        Who looks earlier finds it done all the same, and so does the next pass: this only says when there
+        is time.
+        """
+        self.behind = False
+        self.ledger.trades.catch_up()
+        self.exposure.count_quotes()
+        self.markouts.catch_up()
 
     def emit(self, record: Output) -> None:
         """Fold a command, fact or conclusion of ours and put it out."""
@@ -441,6 +464,7 @@ class Engine:
         self.flight.cancel_refused(event.order_id)
 
     def _rfq(self, rfq: Rfq) -> None:
+        self.behind = True
         self.ledger.apply(rfq, self.now_ns)
         self._answering.take(rfq)
 

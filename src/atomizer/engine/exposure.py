@@ -55,18 +55,16 @@ class Sums(msgspec.Struct):
         else:
             self.orders_down += amount
 
-    @property
-    def highest(self) -> float:
-        return self.base + self.up + self.orders_up
-
-    @property
-    def lowest(self) -> float:
-        return self.base + self.down + self.orders_down
+    def worst(self, change: float) -> float:
+        """How far a change leads on its side, with all that could go the same way."""
+        if change > 0.0:
+            return self.base + self.up + self.orders_up + change
+        return -(self.base + self.down + self.orders_down + change)
 
 
 class Exposure:
-    """Worst cases per underlying. `rebuild` recomputes; between rebuilds `add_quote` keeps it current, and
-    working orders are counted again when they changed and somebody asks."""
+    """Worst cases per underlying. `rebuild` recomputes; between rebuilds quotes that were signed are added
+    and working orders counted again when somebody asks."""
 
     def __init__(
         self,
@@ -84,6 +82,7 @@ class Exposure:
         self._hedges = {item.underlying: item for item in hedge_markets}
         self.sums: dict[str, dict[str, Sums]] = {}
         self.orders_stale = True  # a working order came, went or changed its size: count again when asked
+        self.quotes_stale = False  # a quote was signed: count it when asked
         self._valued_ns = 0
         self._unpriced: dict[str, str] = {}
         self._unknown: dict[str, str] = {}
@@ -94,6 +93,9 @@ class Exposure:
         # Per underlying and expiry: net vega and long vega of what is held, USD per vol point.
         self._expiry_vega: dict[tuple[str, int], list[float]] = {}
         self._locked: dict[Purse, float] = {}
+        # Per instrument: size held, over all accounts; and with a side, what working orders may still fill.
+        self._held: dict[str, float] = {}
+        self._working: dict[tuple[str, int], float] = {}
 
     def locked(self, purse: Purse) -> float:
         """Collateral that options sold by this account hold, in the purse's currency.
@@ -102,10 +104,16 @@ class Exposure:
         """
         return self._locked.get(purse, 0.0)
 
-    def expiry_vega(self, underlying: str, expiry_ns: int) -> tuple[float, float]:
-        """Net and gross long vega held in one expiry, USD per vol point."""
-        found = self._expiry_vega.get((underlying, expiry_ns))
-        return (found[0], found[1]) if found is not None else (0.0, 0.0)
+    def held(self, underlying: str, expiry_ns: int) -> tuple[float, float, float, float]:
+        """What a price leans on: net delta and vega held, net and gross long vega of one expiry.
+
+        Delta in coins, vegas in USD per vol point.
+        """
+        vega, long_vega = self._expiry_vega.get((underlying, expiry_ns), (0.0, 0.0))
+        sums = self.sums.get(underlying)
+        if sums is None:
+            return 0.0, 0.0, vega, long_vega
+        return sums["delta"].base, sums["vega"].base, vega, long_vega
 
     @property
     def unpriced(self) -> dict[str, str]:
@@ -122,9 +130,15 @@ class Exposure:
         return self._unknown
 
     def of(self, underlying: str, greek: str) -> Sums:
+        return self.sums_of(underlying)[greek]
+
+    def sums_of(self, underlying: str) -> dict[str, Sums]:
+        """The sums of every greek, and of notional."""
         if self.orders_stale:
             self._count_orders()
-        return self._sums(underlying, greek)
+        if self.quotes_stale:
+            self.count_quotes()
+        return self._by_greek(underlying)
 
     def net(self, underlying: str, greek: str) -> float:
         """What is held: positions and coins, nothing that is only working or quoted."""
@@ -235,9 +249,12 @@ class Exposure:
         self.units.clear()
         self._expiry_vega.clear()
         self._locked.clear()
+        self._held.clear()
         self._valued_ns, self.orders_stale = now_ns, True
         for holding, size in self._ledger.position_sizes().items():
-            self._add_position(holding, float(size), now_ns)
+            amount = float(size)
+            self._held[holding.instrument] = self._held.get(holding.instrument, 0.0) + amount
+            self._add_position(holding, amount, now_ns)
         for purse, cash in sorted(self._ledger.accounts.cash.items()):
             self._add_cash(purse, float(cash))
         self._follow_quotes(now_ns, settlement_margin_ns)
@@ -352,16 +369,19 @@ class Exposure:
         for by_greek in self.sums.values():
             for sums in by_greek.values():
                 sums.orders_up = sums.orders_down = 0.0
+        self._working.clear()
         for order in self._ledger.orders.values():
             if order.owed:
                 self._add_order(order)
 
     def _add_order(self, order: Order) -> None:
         instrument = self._ledger.instruments[order.instrument]
+        size, key = float(instrument.size(order.owed)), (order.instrument, int(order.side))
+        self._working[key] = self._working.get(key, 0.0) + size
         unit = self._unit_or_note(instrument, self._valued_ns)
         if unit is None:
             return
-        signed_size = order.side * float(instrument.size(order.owed))
+        signed_size = order.side * size
         self._sums(instrument.underlying, "delta").add_order(unit.delta * signed_size)
         self._sums(instrument.underlying, "gamma").add_order(unit.gamma * signed_size)
         self._sums(instrument.underlying, "vega").add_order(unit.vega * signed_size)
@@ -369,10 +389,20 @@ class Exposure:
 
     # --- quotes ---
 
-    def add_quote(self, key: tuple[str, str, int], quote: LiveQuote) -> None:
-        """Count a quote that was just signed."""
-        self.signed.add(key, quote)
-        self._count_quotes(quote.command.underlying)
+    def add_quote(self, quote: LiveQuote) -> None:
+        """A quote was just signed: from now on it counts."""
+        self.signed.add(quote)
+        self.quotes_stale = True
+
+    def count_quotes(self) -> None:
+        """Every live signature counts as if it will be executed."""
+        self.quotes_stale = False
+        for underlying, worth in self.signed.worth.items():
+            sums = self._by_greek(underlying)
+            for greek, pair in (("delta", worth.delta), ("gamma", worth.gamma), ("vega", worth.vega)):
+                counted = sums[greek]
+                counted.up, counted.down = pair.up, pair.down
+            sums["notional"].up = (self.index(underlying) or 0.0) * worth.size
 
     def _follow_quotes(self, now_ns: int, settlement_margin_ns: dict[str, int]) -> None:
         """A quote is dead past validity and settlement margin, once a read asked for after that agreed."""
@@ -382,27 +412,13 @@ class Exposure:
             before_ns = min(now_ns, agreed_ns) - settlement_margin_ns.get(scope[0], 0)
             for key in self.signed.bury(scope, before_ns):
                 del open_quotes[key]
-        for underlying in self.signed.worth:
-            self._count_quotes(underlying)
+        self.count_quotes()
 
-    def _count_quotes(self, underlying: str) -> None:
-        """Every live signature counts as if it will be executed."""
-        worth, sums = self.signed.worth[underlying], self._by_greek(underlying)
-        for greek, pair in (("delta", worth.delta), ("gamma", worth.gamma), ("vega", worth.vega)):
-            sums[greek].up, sums[greek].down = pair.up, pair.down
-        sums["notional"].up = (self.index(underlying) or 0.0) * worth.size
-
-    def position_worst(self, instrument: str, side: int) -> float:
-        """Size of one instrument towards this side if everything on the side is executed (units of size)."""
-        total = 0.0
-        for holding, position in self._ledger.accounts.positions.items():
-            if holding.instrument == instrument:
-                total += float(position.size)
-        for order in self._ledger.orders.values():
-            if order.instrument == instrument and order.side == side:
-                total += side * float(self._ledger.instruments[instrument].size(order.owed))
-        total += side * self.signed.on(instrument, side)[1]
-        return side * total
+    def towards(self, instrument: str, side: int) -> float:
+        """Size of one instrument towards a side, its working orders there filled; live quotes come on top."""
+        if self.orders_stale:
+            self._count_orders()
+        return side * self._held.get(instrument, 0.0) + self._working.get((instrument, side), 0.0)
 
 
 def _per_token(priced: Priced, ratio: float) -> Priced:

@@ -17,6 +17,7 @@ from atomizer.engine.market import NEVER
 from atomizer.engine.pricing import YEAR_NS
 from atomizer.engine.settings import SurfaceSettings
 from atomizer.engine.surface import Surface
+from atomizer.models.listed_kernels import ASK_VOLS, BID_VOLS, STRIKES, VOLS
 from atomizer.models.surface_fit import COLUMNS, fit_surface_into
 
 FIT_SURFACE = "fit_surface"
@@ -99,10 +100,10 @@ def fit_inputs(surface: Surface, now_ns: int) -> dict[str, Any] | None:
     return {
         "expiries": [found.expiry_ns for found in chosen],
         "starts": starts.tobytes(),
-        "strikes": np.concatenate([found.strikes for found in chosen]).tobytes(),
-        "bid_vols": np.concatenate([found.bid_vols for found in chosen]).tobytes(),
-        "ask_vols": np.concatenate([found.ask_vols for found in chosen]).tobytes(),
-        "vols": np.concatenate([found.vols for found in chosen]).tobytes(),
+        "strikes": np.concatenate([found.quotes[STRIKES] for found in chosen]).tobytes(),
+        "bid_vols": np.concatenate([found.quotes[BID_VOLS] for found in chosen]).tobytes(),
+        "ask_vols": np.concatenate([found.quotes[ASK_VOLS] for found in chosen]).tobytes(),
+        "vols": np.concatenate([found.quotes[VOLS] for found in chosen]).tobytes(),
         "forwards": np.array([found.forward for found in chosen]).tobytes(),
         "years": np.array([(found.expiry_ns - now_ns) / YEAR_NS for found in chosen]).tobytes(),
         "previous": previous.tobytes(),

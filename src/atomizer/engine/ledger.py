@@ -485,12 +485,12 @@ class Ledger:
     # --- quotes, nonces, risk ---
 
     def _quoted(self, command: SendQuote) -> None:
-        key = (command.venue, command.account)
-        self.next_nonce[key] = max(self.next_nonce.get(key, 0), command.nonce + 1)
+        venue, account, nonce = command.venue, command.account, command.nonce
+        if nonce >= self.next_nonce.get((venue, account), 0):
+            self.next_nonce[venue, account] = nonce + 1
         size = Decimal(command.terms.quantity_e18).scaleb(-18)
-        quote = LiveQuote(command, self.now_ns, size)
-        self.quotes[command.venue, command.account, command.nonce] = quote
-        self.open_quotes[command.venue, command.account, command.nonce] = quote
+        key = (venue, account, nonce)
+        self.quotes[key] = self.open_quotes[key] = LiveQuote(command, self.now_ns, size)
 
     def _nonce_block(self, block: NonceBlock) -> None:
         self.nonces[block.venue, block.account] = block

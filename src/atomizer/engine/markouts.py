@@ -41,28 +41,33 @@ class Due(NamedTuple):
 
 
 class Markouts:
-    """What is still to be valued. A restart takes up the quotes that its ledger knows."""
+    """What is still to be valued. A restart takes up the quotes that its ledger knows; a new quote waits for
+    `catch_up` until it was sent."""
 
     def __init__(self, ledger: Ledger, now_ns: int) -> None:
         self._due: list[Due] = []
-        for quote in ledger.quotes.values():
-            self.quoted(quote.command, quote.sent_ns)
+        self._waiting = [(quote.command, quote.sent_ns) for quote in ledger.quotes.values()]
+        self.catch_up()
         for due in [due for due in self._due if due.due_ns <= now_ns]:
             self._due.remove(due)
             self._follow(due, now_ns)
         heapq.heapify(self._due)
 
     def quoted(self, command: SendQuote, now_ns: int) -> None:
-        self._push(now_ns, command.venue, command.account, command.nonce, QUOTE, command)
+        self._waiting.append((command, now_ns))
+
+    def catch_up(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for command, now_ns in waiting:
+            self._push(now_ns, QUOTE, command)
 
     def traded(self, trade: RfqTrade, now_ns: int) -> None:
-        self._push(now_ns, trade.venue, trade.account, trade.nonce, TRADE, trade)
+        self._push(now_ns, TRADE, trade)
 
-    def _push(
-        self, now_ns: int, venue: str, account: str, nonce: int, kind: str, of: SendQuote | RfqTrade
-    ) -> None:
+    def _push(self, now_ns: int, kind: str, of: SendQuote | RfqTrade) -> None:
         first = AFTER_S[0]
-        due = Due(now_ns + first * S, venue, account, nonce, kind, first, of.rfq_id, of.instrument, now_ns)
+        due_ns = now_ns + first * S
+        due = Due(due_ns, of.venue, of.account, of.nonce, kind, first, of.rfq_id, of.instrument, now_ns)
         heapq.heappush(self._due, due)
 
     def _follow(self, due: Due, now_ns: int) -> None:
@@ -75,6 +80,7 @@ class Markouts:
 
     def emit_due(self, engine: Engine) -> None:
         """Value what is due."""
+        self.catch_up()
         while self._due and self._due[0].due_ns <= engine.now_ns:
             due = heapq.heappop(self._due)
             if engine.now_ns - due.due_ns <= LATE_NS:

@@ -17,6 +17,7 @@ from atomizer.domain.refusals import Reason
 from atomizer.engine.pricing import NoPriceError, live_vol
 from atomizer.engine.settings import SurfaceSettings
 from atomizer.models import surface_fit
+from atomizer.models.listed_kernels import ASK_VOLS, ASKS, BID_VOLS, BIDS, ROWS, STRIKES, VOLS
 
 NAN = math.nan
 NS_PER_S = 1_000_000_000
@@ -25,7 +26,10 @@ PARITY_STRIKES = 3
 
 
 class Fit(NamedTuple):
-    """A fitted slice: raw SVI parameters, years to expiry when its quotes were read, and its quality."""
+    """A fitted slice: raw SVI parameters, years to expiry when its quotes were read, and its quality.
+
+    `atm_vol`: its vol at the forward.
+    """
 
     a: float
     b: float
@@ -37,6 +41,7 @@ class Fit(NamedTuple):
     low_k: float
     high_k: float
     fault: str
+    atm_vol: float
 
     def variance(self, k: float, tau: float) -> float:
         """Total variance over `tau` at log-moneyness k: the vol of a moneyness stays while time passes."""
@@ -46,17 +51,12 @@ class Fit(NamedTuple):
 
 
 class Slice:
-    """One expiry. Arrays run along `listed`, NaN where nothing live is known; prices are in coin.
-
-    Vols are those of the out-of-the-money option; `bids` and `asks` have a row for puts and one for calls.
-    """
+    """One expiry. `quotes` has a column for each of `listed` and the rows of `models.listed_kernels`."""
 
     __slots__ = (
-        "ask_vols",
-        "asks",
+        "_least_live",
+        "_max_age_ns",
         "basis",
-        "bid_vols",
-        "bids",
         "expiry_ns",
         "fit",
         "forward",
@@ -64,9 +64,8 @@ class Slice:
         "listed",
         "live",
         "name",
+        "quotes",
         "settings",
-        "strikes",
-        "vols",
     )
 
     def __init__(self, expiry_ns: int, name: str, settings: SurfaceSettings) -> None:
@@ -77,26 +76,27 @@ class Slice:
         self.listed: list[float] = []
         self.live = 0
         self.fit: Fit | None = None
-        self.strikes = np.empty(0)
-        self.vols, self.bid_vols, self.ask_vols = np.empty(0), np.empty(0), np.empty(0)
-        self.bids, self.asks = np.empty((2, 0)), np.empty((2, 0))
+        self.quotes = np.empty((ROWS, 0))
+        self._max_age_ns = settings.max_age_s * NS_PER_S
+        self._least_live = self._needed()
+
+    def _needed(self) -> int:
+        """The smallest number of live strikes that is enough; more than there are where none is."""
+        count, share = len(self.listed), self.settings.fresh_share
+        return next((live for live in range(count + 1) if _part(live, count) >= share), count + 1)
 
     def add(self, strike: float) -> None:
         at = bisect_left(self.listed, strike)
         if at < len(self.listed) and self.listed[at] == strike:
             return
         insort(self.listed, strike)
-        self.strikes = np.array(self.listed)
-        self.vols, self.bid_vols, self.ask_vols = (
-            np.insert(one, at, NAN) for one in (self.vols, self.bid_vols, self.ask_vols)
-        )
-        self.bids, self.asks = (
-            np.ascontiguousarray(np.insert(one, at, NAN, axis=1)) for one in (self.bids, self.asks)
-        )
+        self.quotes = np.ascontiguousarray(np.insert(self.quotes, at, NAN, axis=1))
+        self.quotes[STRIKES, at] = strike
+        self._least_live = self._needed()
 
     def known(self) -> float:
         """Share of listed strikes with a live vol."""
-        return self.live / len(self.listed) if self.listed else 0.0
+        return _part(self.live, len(self.listed))
 
     def learn(self, strike: float, ticker: Ticker, *, is_call: bool) -> None:
         """Take the touch of an option, and its vols and its expiry's forward where it is the one to teach."""
@@ -106,22 +106,21 @@ class Slice:
         if ticker.forward:
             self.forward = ticker.forward
             self.basis = ticker.forward / ticker.index if ticker.index else NAN
-        self.bids[int(is_call), at] = NAN if ticker.bid is None else ticker.bid
-        self.asks[int(is_call), at] = NAN if ticker.ask is None else ticker.ask
+        quotes = self.quotes
+        quotes[BIDS + is_call, at] = NAN if ticker.bid is None else ticker.bid
+        quotes[ASKS + is_call, at] = NAN if ticker.ask is None else ticker.ask
         if math.isnan(self.forward) or is_call is not (strike >= self.forward):
             return
         vol = live_vol(ticker)
-        self.live += math.isnan(self.vols.item(at)) - math.isnan(vol)
-        self.vols[at] = vol
+        self.live += math.isnan(quotes.item(VOLS, at)) - math.isnan(vol)
+        quotes[VOLS, at] = vol
         told = not math.isnan(vol)
-        self.bid_vols[at] = ticker.bid_vol if told and ticker.bid_vol is not None else NAN
-        self.ask_vols[at] = ticker.ask_vol if told and ticker.ask_vol is not None else NAN
+        quotes[BID_VOLS, at] = ticker.bid_vol if told and ticker.bid_vol is not None else NAN
+        quotes[ASK_VOLS, at] = ticker.ask_vol if told and ticker.ask_vol is not None else NAN
 
     def forget(self) -> None:
         """Nothing that came over a feed that is gone holds, our fit included."""
-        count = len(self.listed)
-        self.vols, self.bid_vols, self.ask_vols = (np.full(count, NAN) for _ in range(3))
-        self.bids, self.asks = np.full((2, count), NAN), np.full((2, count), NAN)
+        self.quotes[STRIKES + 1 :] = NAN
         self.live = 0
         self.fit = None
         self.forward = self.basis = self.future = NAN
@@ -151,8 +150,17 @@ class Slice:
         Raises:
             NoPriceError: none yet, too old, or a gate is not passed; the text names it.
         """
-        self.require_quotes()
         fit = self.fit
+        if (
+            fit is not None
+            and not fit.fault
+            and self.live >= self._least_live
+            and now_ns - fit.as_of_ns <= self._max_age_ns
+            and self.forward > 0.0
+        ):
+            return fit
+        # Not every gate is passed: ask one by one, in their order.
+        self.require_quotes()
         if fit is None:
             raise NoPriceError(f"{self.name} has not been fitted yet")
         age_s = (now_ns - fit.as_of_ns) / NS_PER_S
@@ -170,7 +178,9 @@ class Slice:
         a, b, rho, m, sigma = row[:5]
         low_k, high_k = row[surface_fit.LOW_K], row[surface_fit.HIGH_K]
         fault = self._fault(row) or self._forward_fault()
-        self.fit = Fit(a, b, rho, m, sigma, years, as_of_ns, low_k, high_k, fault)
+        fit = Fit(a, b, rho, m, sigma, years, as_of_ns, low_k, high_k, fault, NAN)
+        at_the_money = fit.variance(0.0, 1.0)
+        self.fit = fit._replace(atm_vol=math.sqrt(at_the_money) if at_the_money > 0.0 else NAN)
 
     def _fault(self, row: list[float]) -> str:
         """Which gate the fit itself fails, in words; empty: none."""
@@ -204,11 +214,15 @@ class Slice:
         at = bisect_left(self.listed, self.forward)
         for i in range(max(0, at - PARITY_STRIKES), min(len(self.listed), at + PARITY_STRIKES)):
             parity = 1.0 - self.listed[i] / self.forward  # call less put, in coin
-            low = self.bids.item(1, i) - self.asks.item(0, i) - allowed
-            high = self.asks.item(1, i) - self.bids.item(0, i) + allowed
+            put_bid, call_bid, put_ask, call_ask = self.quotes[BIDS:, i].tolist()
+            low, high = call_bid - put_ask - allowed, call_ask - put_bid + allowed
             if low > parity or high < parity:
                 return (
                     f"gate forward ({self.forward:.2f} contradicts parity at strike {self.listed[i]:g}: call "
                     f"less put is within [{low:.5f}, {high:.5f}], expected {parity:.5f})"
                 )
         return ""
+
+
+def _part(count: int, whole: int) -> float:
+    return count / whole if whole else 0.0

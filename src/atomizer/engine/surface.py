@@ -9,34 +9,55 @@ there is no price.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left, insort
-from typing import NamedTuple
+from bisect import bisect_left, bisect_right, insort
+
+import msgspec
 
 from atomizer.domain.events import Ticker
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.refusals import Reason
-from atomizer.engine.pricing import YEAR_NS, NoPriceError, Priced, smile_vol
+from atomizer.engine.pricing import YEAR_NS, NoPriceError, Priced
 from atomizer.engine.settings import SurfaceSettings
 from atomizer.engine.slices import Fit, Slice
 from atomizer.models import surface_fit
 from atomizer.models.black import black76_greeks
-from atomizer.models.listed_bounds import cheapest_mix
+from atomizer.models.listed_kernels import STRIKES, VOLS, look_now, smile_vol, vol_between
 
 NAN = math.nan
+MOST_PLACES = 1_000  # expiries asked for and remembered
 
 
-class Located(NamedTuple):
-    """Where an option lies: one or two fitted slices, the far one's share, the forward of its expiry.
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where an expiry lies among those that are listed.
 
-    `near_tau` and `far_tau` are years to the slices' expiries now (`tau` itself where a slice stands alone);
-    `stretch` takes a moneyness to the one of as many standard deviations on the near slice (1 unless the
-    expiry lies beyond the listed ones); `beyond` is the vol uncertainty of what is extrapolated, 0 inside.
+    `near` and `far` are around it, one twice where it has no other side; `at` is the first at it or after,
+    `before` and `after` come before and after that (one that is not there has no quotes).
     """
 
+    near: Slice
+    far: Slice
+    before: Slice
+    at: Slice
+    after: Slice
+    listed: bool
+
+
+class Located(msgspec.Struct, frozen=True, gc=False):
+    """Where an option lies: one or two fitted slices, the far one's share, the forward of its expiry.
+
+    `near_tau` and `far_tau` are years to the slices' expiries now (`tau` itself where a slice stands alone),
+    `near_forward` and `far_forward` their own forwards; `stretch` takes a moneyness to the one of as many
+    standard deviations on the near slice (1 unless the expiry lies beyond the listed ones); `beyond` is the
+    vol uncertainty of what is extrapolated, 0 inside.
+    """
+
+    place: Place
     near: Fit
     near_tau: float
+    near_forward: float
     far: Fit
     far_tau: float
+    far_forward: float
     share: float
     forward: float
     k: float
@@ -63,6 +84,10 @@ class Surface:
         self.expiries: list[int] = []
         self.changed = False
         self.epoch = 0  # grows when everything learned was forgotten
+        # Places met so far, until the next listed expiry passes or another one is listed.
+        self._places: dict[int, Place] = {}
+        self._places_end_ns = 0
+        self._none = Slice(0, "", settings)
 
     # --- what the venue tells ---
 
@@ -75,6 +100,7 @@ class Surface:
             name = f"{self.venue}:{'-'.join(instrument.name.split('-')[:2])}"
             found = self.slices[instrument.expiry_ns] = Slice(instrument.expiry_ns, name, self.settings)
             insort(self.expiries, instrument.expiry_ns)
+            self._places.clear()
         found.add(float(instrument.strike))
 
     def learn(self, instrument: Instrument, ticker: Ticker) -> None:
@@ -97,6 +123,7 @@ class Surface:
     def drop_expired(self, now_ns: int) -> None:
         while self.expiries and self.expiries[0] <= now_ns:
             del self.slices[self.expiries.pop(0)]
+            self._places.clear()
 
     def gates(self, now_ns: int) -> dict[str, str]:
         """Per expiry `ok`, or why nothing of it is quoted."""
@@ -121,6 +148,13 @@ class Surface:
         if expiry_ns <= now_ns:
             raise NoPriceError("the option has expired", Reason.EXPIRED)
         found = self._locate(strike, expiry_ns, now_ns, index)
+        near, k = found.near, found.k
+        if found.place.listed and near.low_k <= k <= near.high_k:
+            return found  # nothing is extrapolated: what `_beyond` would find as well, asked first
+        return msgspec.structs.replace(found, beyond=self._beyond(found, strike, expiry_ns, now_ns))
+
+    def _beyond(self, found: Located, strike: float, expiry_ns: int, now_ns: int) -> float:
+        """Vol uncertainty of what lies beyond the live strikes or expiries; refused past a limit."""
         settings, near, far = self.settings, found.near, found.far
         excess_near, excess_far = _excess(near, found.k * found.stretch), _excess(far, found.k)
         if max(excess_near, excess_far if found.share > 0.0 else 0.0) > settings.beyond_k:
@@ -133,7 +167,7 @@ class Surface:
         error = 0.0
         if excess > 0.0:
             error = settings.strike_points * excess / (found.vol() * math.sqrt(found.tau))
-        return found._replace(beyond=0.01 * (error + self._beyond_time(expiry_ns, now_ns)))
+        return 0.01 * (error + self._beyond_time(expiry_ns, now_ns))
 
     def _beyond_time(self, expiry_ns: int, now_ns: int) -> float:
         """Vol points charged for an expiry before the first or after the last; refused past the limit."""
@@ -154,35 +188,49 @@ class Surface:
     def _locate(self, strike: float, expiry_ns: int, now_ns: int, index: float) -> Located:
         """As `locate`, however far beyond."""
         tau = (expiry_ns - now_ns) / YEAR_NS
-        near, far = self._around(expiry_ns, now_ns)
-        fit = near.require_fit(now_ns)
-        forward = near.forward_at(index)
-        if near is far:
-            stretch = 1.0
-            if near.expiry_ns != expiry_ns:
-                forward = self._carried(near, expiry_ns, now_ns, index)
-                stretch = math.sqrt((near.expiry_ns - now_ns) / (expiry_ns - now_ns))
+        place = self._around(expiry_ns, now_ns)
+        near = place.near
+        fit, forward = near.require_fit(now_ns), near.forward_at(index)
+        if place.listed:
             k = math.log(strike / forward)
-            return Located(fit, tau, fit, tau, 0.0, forward, k, tau, stretch)
-        far_fit = far.require_fit(now_ns)
-        near_tau, far_tau = ((one.expiry_ns - now_ns) / YEAR_NS for one in (near, far))
+            return Located(place, fit, tau, forward, fit, tau, forward, 0.0, forward, k, tau)
+        far = place.far
+        if near is far:
+            stretch = math.sqrt((near.expiry_ns - now_ns) / (expiry_ns - now_ns))
+            carried = self._carried(near, expiry_ns, now_ns, index)
+            k = math.log(strike / carried)
+            return Located(place, fit, tau, forward, fit, tau, forward, 0.0, carried, k, tau, stretch)
+        far_fit, far_forward = far.require_fit(now_ns), far.forward_at(index)
+        near_tau, far_tau = (near.expiry_ns - now_ns) / YEAR_NS, (far.expiry_ns - now_ns) / YEAR_NS
         share = (tau - near_tau) / (far_tau - near_tau)
-        forward = math.exp((1.0 - share) * math.log(forward) + share * math.log(far.forward_at(index)))
-        k = math.log(strike / forward)
-        return Located(fit, near_tau, far_fit, far_tau, share, forward, k, tau)
+        mixed = math.exp((1.0 - share) * math.log(forward) + share * math.log(far_forward))
+        k = math.log(strike / mixed)
+        return Located(place, fit, near_tau, forward, far_fit, far_tau, far_forward, share, mixed, k, tau)
 
-    def _around(self, expiry_ns: int, now_ns: int) -> tuple[Slice, Slice]:
-        """The slices before and after an expiry; one of them twice where it has no other side."""
-        expiries = self.expiries
-        if expiries and expiries[0] <= now_ns:
-            expiries = [one for one in expiries if one > now_ns]
+    def _around(self, expiry_ns: int, now_ns: int) -> Place:
+        """Where an expiry lies among those that have not passed."""
+        found = self._places.get(expiry_ns)
+        return (
+            found if found is not None and now_ns < self._places_end_ns else self._placed(expiry_ns, now_ns)
+        )
+
+    def _placed(self, expiry_ns: int, now_ns: int) -> Place:
+        expiries, none = self.expiries[bisect_right(self.expiries, now_ns) :], self._none
         if not expiries:
             raise NoPriceError(f"no option of {self.underlying} is listed on {self.venue}")
+        if self._places_end_ns != expiries[0] or len(self._places) >= MOST_PLACES:
+            self._places.clear()
+            self._places_end_ns = expiries[0]
         at = bisect_left(expiries, expiry_ns)
-        if at < len(expiries) and expiries[at] == expiry_ns:
-            return self.slices[expiry_ns], self.slices[expiry_ns]
-        low, high = expiries[max(at - 1, 0)], expiries[min(at, len(expiries) - 1)]
-        return self.slices[low], self.slices[high]
+        before, here, after = (
+            self.slices[expiries[number]] if 0 <= number < len(expiries) else none
+            for number in (at - 1, at, at + 1)
+        )
+        listed = here.expiry_ns == expiry_ns
+        near, far = (here if listed or before is none else before), (before if here is none else here)
+        place = Place(near, far, before, here, after, listed)
+        self._places[expiry_ns] = place
+        return place
 
     @staticmethod
     def _carried(edge: Slice, expiry_ns: int, now_ns: int, index: float) -> float:
@@ -218,47 +266,46 @@ class Surface:
     def mark(self, strike: float, expiry_ns: int, now_ns: int, index: float = NAN) -> tuple[float, float]:
         """Forward and vol of the venue's own smile; NaN outside its live strikes and expiries."""
         try:
-            near, far = self._around(expiry_ns, now_ns)
+            place = self._around(expiry_ns, now_ns)
+            near, far = place.near, place.far
             near.require_quotes()
             far.require_quotes()
         except NoPriceError:
             return NAN, NAN
+        low = near.forward_at(index)
         if near is far:
-            forward = near.forward_at(index)
-            inside = near.expiry_ns == expiry_ns
-            return forward, smile_vol(strike, forward, near.strikes, near.vols) if inside else NAN
-        times = (one - now_ns for one in (near.expiry_ns, far.expiry_ns, expiry_ns))
-        t0, t1, t = times
-        share = (t - t0) / (t1 - t0)
-        low, high = near.forward_at(index), far.forward_at(index)
+            return low, smile_vol(
+                strike, low, near.quotes[STRIKES], near.quotes[VOLS]
+            ) if place.listed else NAN
+        near_tau, far_tau, tau = (
+            (one - now_ns) / YEAR_NS for one in (near.expiry_ns, far.expiry_ns, expiry_ns)
+        )
+        share, high = (tau - near_tau) / (far_tau - near_tau), far.forward_at(index)
         forward = math.exp((1.0 - share) * math.log(low) + share * math.log(high))
-        near_vol = smile_vol(strike * low / forward, low, near.strikes, near.vols)
-        far_vol = smile_vol(strike * high / forward, high, far.strikes, far.vols)
-        variance = (1.0 - share) * near_vol**2 * t0 + share * far_vol**2 * t1
-        return forward, math.sqrt(variance / t)
+        return forward, vol_between(
+            strike, forward, low, high, share, near_tau, far_tau, tau, near.quotes, far.quotes
+        )
 
-    def bounds(self, strike: float, expiry_ns: int, index: float, *, is_call: bool) -> tuple[float, float]:
-        """Dearest bid that lies below the option and cheapest listed super-hedge, USD; 0 and infinity: none.
 
-        Super-hedges: the strike itself, or two around it mixed to it, at the first expiry from this one on
-        that offers any.
-        """
-        floor, cap = 0.0, math.inf
-        at = bisect_left(self.expiries, expiry_ns)
-        for later in self.expiries[at : at + 2]:
-            found = self.slices[later]
-            cap = cheapest_mix(strike, found.strikes, found.asks[int(is_call)])
-            if cap < math.inf:
-                break
-        same = at < len(self.expiries) and self.expiries[at] == expiry_ns
-        for earlier in self.expiries[max(at - 1, 0) : at + same]:
-            found = self.slices[earlier]
-            place = bisect_left(found.listed, strike)
-            if place < len(found.listed) and found.listed[place] == strike:
-                bid = found.bids.item(int(is_call), place)
-                if bid > floor:
-                    floor = bid
-        return floor * index, cap * index
+def look_at(found: Located, strike: float, index: float, is_call: bool) -> tuple[float, float, float]:
+    """What listed options say of one that is located: see `models.listed_kernels.look`."""
+    place = found.place
+    return look_now(
+        strike,
+        index,
+        found.forward,
+        found.near_forward,
+        found.far_forward,
+        found.share,
+        found.near_tau,
+        found.far_tau,
+        found.tau,
+        place.listed,
+        is_call,
+        place.before.quotes,
+        place.at.quotes,
+        place.after.quotes,
+    )
 
 
 def _excess(fit: Fit, k: float) -> float:

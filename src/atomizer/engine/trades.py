@@ -3,6 +3,10 @@
 Nothing is stored by hand: a trade's state follows from RFQs, quotes, refusals, orders and bookings, by one
 table. A booking always finds its trade, and only a reversal takes an execution back. The running node and
 the desk, which reads the journal, use this one fold.
+
+RFQs and quotes wait until somebody looks, another record comes or the node has time (`catch_up`): what they
+change here nobody needs before the quote is on the wire. They read nothing but themselves, so folding them
+later gives what folding them at once gives.
 """
 
 from __future__ import annotations
@@ -64,11 +68,13 @@ PASSING = frozenset(
 
 
 class Trades:
-    """The fold. `trades` holds all that is open or executed, and the last that came to nothing."""
+    """The fold. `trades` holds all that is open or executed, and the last that came to nothing; `waiting`
+    are records that are not folded yet, each with its time."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self.trades: dict[str, Trade] = {}
+        self._trades: dict[str, Trade] = {}
+        self.waiting: list[tuple[Rfq | SendQuote, int]] = []
         self.band, self.band_usd = DEFAULT_BAND, 0.0
         self.changed = True
         self.now_ns = 0
@@ -79,7 +85,7 @@ class Trades:
         self._unhedged: dict[str, dict[str, None]] = {}
         self._signed: dict[tuple[str, str], dict[str, None]] = {}
         self._requests: dict[str, None] = {}
-        self._waiting: dict[str, None] = {}  # RFQs that were not answered yet, oldest first
+        self._unanswered: dict[str, None] = {}  # RFQs, oldest first
         self._questions: dict[str, None] = {}
         self._apply: dict[type, Callable[[Any], None]] = {
             Rfq: self._rfq,
@@ -102,12 +108,29 @@ class Trades:
         }
         self.kinds = frozenset(self._apply)
 
+    @property
+    def trades(self) -> dict[str, Trade]:
+        if self.waiting:
+            self.catch_up()
+        return self._trades
+
     def apply(self, record: object, now_ns: int) -> None:
         """Fold one record, after the ledger has folded it."""
+        if isinstance(record, (Rfq, SendQuote)):
+            self.waiting.append((record, now_ns))
+            return
         handler = self._apply.get(type(record))
         if handler is not None:
+            if self.waiting:
+                self.catch_up()
             self.now_ns = now_ns
             handler(record)
+
+    def catch_up(self) -> None:
+        """Fold what waits, in its order and at its times."""
+        waiting, self.waiting = self.waiting, []
+        for record, self.now_ns in waiting:
+            self._apply[type(record)](record)
 
     # --- transitions ---
 
@@ -126,7 +149,7 @@ class Trades:
         elif trade.underlying in self._unhedged:
             self._unhedged[trade.underlying].pop(trade.trade_id, None)
         if trade.state is not TradeState.PENDING:
-            self._waiting.pop(trade.trade_id, None)
+            self._unanswered.pop(trade.trade_id, None)
         scope = (trade.venue, trade.account)
         signed = self._signed.get(scope)
         if signed is None:
@@ -155,7 +178,7 @@ class Trades:
 
     def _drop(self, trade_id: str) -> None:
         self._ended.pop(trade_id, None)
-        trade = self.trades.pop(trade_id)
+        trade = self._trades.pop(trade_id)
         self._questions.pop(trade_id, None)
         for nonce in trade.nonces:
             self._of_nonce.pop((trade.venue, trade.account, nonce), None)
@@ -176,7 +199,7 @@ class Trades:
         size: Decimal,
     ) -> Trade:
         """A trade first heard of in this record."""
-        trade = self.trades[trade_id] = Trade(
+        trade = self._trades[trade_id] = Trade(
             trade_id=trade_id,
             source=source,
             venue=told.venue,
@@ -191,12 +214,12 @@ class Trades:
         return trade
 
     def _rfq(self, rfq: Rfq) -> None:
-        if rfq.rfq_id not in self.trades:
+        if rfq.rfq_id not in self._trades:
             self._new(rfq.rfq_id, f"{rfq.venue}_rfq", rfq, rfq.underlying, rfq.size)
-            self._waiting[rfq.rfq_id] = None
+            self._unanswered[rfq.rfq_id] = None
 
     def _quoted(self, quote: SendQuote) -> None:
-        trade = self.trades.get(quote.rfq_id)
+        trade = self._trades.get(quote.rfq_id)
         if trade is None:
             size = Decimal(quote.terms.quantity_e18).scaleb(-18)
             trade = self._new(quote.rfq_id, f"{quote.venue}_rfq", quote, quote.underlying, size)
@@ -208,7 +231,7 @@ class Trades:
         self.happens(trade, Happening.OFFERED)
 
     def _refused(self, refused: Refused) -> None:
-        trade = self.trades.get(str(refused.why.get("trade_id", "")) or refused.subject)
+        trade = self._trades.get(str(refused.why.get("trade_id", "")) or refused.subject)
         if trade is None or (trade.request is not None and refused.reason in PASSING):
             return
         if trade.request is not None:
@@ -216,7 +239,7 @@ class Trades:
         self.happens(trade, Happening.DECLINED, f"{refused.reason}: {refused.text}")
 
     def _quote_refused(self, refused: QuoteRefused) -> None:
-        trade = self.trades.get(refused.rfq_id)
+        trade = self._trades.get(refused.rfq_id)
         if trade is not None:
             self.happens(trade, Happening.REFUSED, f"{refused.code} {refused.text}".strip())
 
@@ -227,7 +250,7 @@ class Trades:
         if trade_id is None:
             told = booking.rfq_id or (quote.command.rfq_id if quote is not None else "")
             trade_id = told or f"{booking.venue}/{booking.account}/{booking.nonce}"
-        trade = self.trades.get(trade_id)
+        trade = self._trades.get(trade_id)
         if trade is None:
             trade = self._found(trade_id, booking, f"{booking.venue}_rfq")
         trade.unmatched = trade.unmatched or unmatched
@@ -256,18 +279,18 @@ class Trades:
 
     def _fill(self, fill: Fill) -> None:
         if fill.recorded:
-            trade = self.trades.get(fill.trade_id)
+            trade = self._trades.get(fill.trade_id)
             if trade is None:
                 trade = self._found(fill.trade_id, fill, MANUAL)
             self._booked(trade, fill)
             return
         trade_id = self._manual.of_order.get(fill.order_id)
         if trade_id is not None:
-            self._booked(self.trades[trade_id], fill)
+            self._booked(self._trades[trade_id], fill)
             self._manual.order_done(fill)
 
     def _reversal(self, reversal: Reversal) -> None:
-        trade = self.trades.get(self._of_booking.get(reversal.key, ""))
+        trade = self._trades.get(self._of_booking.get(reversal.key, ""))
         if trade is None or reversal.key not in self._ledger.accounts.reversed:
             return
         undone = self._ledger.accounts.booked[reversal.key]
@@ -282,11 +305,13 @@ class Trades:
 
     def requests(self) -> Iterator[Trade]:
         """Manual requests that are still wanted, oldest first."""
-        return (self.trades[trade_id] for trade_id in self._requests)
+        trades = self.trades
+        return (trades[trade_id] for trade_id in self._requests)
 
     def failed_or_unmatched(self) -> Iterator[Trade]:
         """Trades that a dead letter may be about, oldest first."""
-        return (self.trades[trade_id] for trade_id in self._questions)
+        trades = self.trades
+        return (trades[trade_id] for trade_id in self._questions)
 
     # --- time, hedges, runs ---
 
@@ -294,14 +319,14 @@ class Trades:
         """A signature is dead when a read that was asked for after its last second shows nothing of it."""
         if event.error:
             return
-        trades, signed = self.trades, self._signed.get((event.venue, event.account), ())
+        trades, signed = self._trades, self._signed.get((event.venue, event.account), ())
         for trade in [trades[name] for name in signed if trades[name].dies_ns < event.asked_ns]:
             self.happens(trade, Happening.DIED, "no signature is alive")
 
     def _marks(self, marks: Marks) -> None:
         self._manual.lapse()
-        while self._waiting:
-            trade = self.trades[next(iter(self._waiting))]
+        while self._unanswered:
+            trade = self._trades[next(iter(self._unanswered))]
             if trade.asked_ns > self.now_ns - UNANSWERED_NS:
                 break
             self.happens(trade, Happening.DIED, "not answered in time")
@@ -326,12 +351,12 @@ class Trades:
             return
         what = Happening.HEDGE_FAILED if hedge.state == "failed" else Happening.HEDGE_RETRIED
         for trade_id in list(self._unhedged.get(hedge.underlying, ())):
-            self.happens(self.trades[trade_id], what, hedge.text)
+            self.happens(self._trades[trade_id], what, hedge.text)
 
     def _flat(self, underlying: str) -> None:
         """The underlying's net delta is inside the band with everything booked so far."""
         for trade_id in list(self._unhedged.get(underlying, ())):
-            self.happens(self.trades[trade_id], Happening.FLAT)
+            self.happens(self._trades[trade_id], Happening.FLAT)
 
     def _run_started(self, record: RunStarted) -> None:
         """A new process: its band, no requests, and RFQs that nobody will answer now."""
@@ -340,7 +365,7 @@ class Trades:
             self.band = float(hedge["delta_threshold"])
             self.band_usd = float(hedge.get("delta_threshold_usd", 0.0))
         self._manual.restarted()
-        for trade in list(self.trades.values()):
+        for trade in list(self._trades.values()):
             if trade.state is TradeState.PENDING:
                 self.happens(trade, Happening.DIED, "not answered by the run before")
 
@@ -368,16 +393,17 @@ class Trades:
         self.band_usd = state.get("band_usd", 0.0)
         for known in (self._ended, self._of_nonce, self._of_booking, self._unhedged, self._manual.of_order):
             known.clear()
+        self.waiting.clear()
         self._signed.clear()
         self._requests.clear()
         self._questions.clear()
-        self._waiting.clear()
-        self.trades = {item.trade_id: item for item in msgspec.convert(state.get("trades", []), list[Trade])}
-        for trade in list(self.trades.values()):
+        self._unanswered.clear()
+        self._trades = {item.trade_id: item for item in msgspec.convert(state.get("trades", []), list[Trade])}
+        for trade in list(self._trades.values()):
             for nonce in trade.nonces:
                 self._of_nonce[trade.venue, trade.account, nonce] = trade.trade_id
             if trade.state is TradeState.PENDING and trade.request is None:
-                self._waiting[trade.trade_id] = None
+                self._unanswered[trade.trade_id] = None
             self._manual.of_order.update(dict.fromkeys(trade.orders, trade.trade_id))
             self._of_booking.update(dict.fromkeys(trade.bookings, trade.trade_id))
             self.index(trade)

@@ -4,7 +4,7 @@ A long position in listed options that pays at least as much as the option in ev
 from above: the same type and strike at the same or a later expiry, or the two neighbouring strikes of the
 same expiry mixed so that their strikes average to ours (payoffs are convex in the strike). Mirror images on
 listed bids bound it from below. All prices in one currency, undiscounted or discounted alike; costs of the
-hedge are the caller's.
+hedge are the caller's. `listed_kernels` does the same on the quoting path.
 """
 
 from __future__ import annotations
@@ -13,10 +13,6 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from atomizer.models._jit import kernel
 from atomizer.models.inputs import ModelInputError, finite, non_negative, positive
 
 
@@ -98,27 +94,3 @@ def interpolated_ask(strike: float, listed: Sequence[ListedPrice]) -> float:
         for high, high_ask in above
     )
     return min(mixes, default=math.nan)
-
-
-@kernel("f8(f8,f8[::1],f8[::1])")
-def cheapest_mix(strike: float, strikes: NDArray[np.float64], asks: NDArray[np.float64]) -> float:
-    """Cheapest listed ask at the strike, or mix of two around it; infinity without one. For the quoting path.
-
-    `strikes` increasing, asks NaN where there is none.
-    """
-    best = math.inf
-    for i in range(strikes.size):
-        if strikes[i] > strike:
-            break
-        if math.isnan(asks[i]):
-            continue
-        if strikes[i] == strike:
-            best = min(best, asks[i])
-            continue
-        for j in range(strikes.size - 1, i, -1):
-            if strikes[j] <= strike:
-                break
-            if not math.isnan(asks[j]):
-                share = (strike - strikes[i]) / (strikes[j] - strikes[i])
-                best = min(best, asks[i] + share * (asks[j] - asks[i]))
-    return best

@@ -21,15 +21,45 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from atomizer.models._jit import kernel
+from atomizer.models._jit import direct, kernel
 from atomizer.models.black import black76_greeks, black76_price
 from atomizer.models.rfq import _carry, _hedge, _rebalancing, _takers
 
 FloatArray = NDArray[np.float64]
 E18 = 10**18
 
-# What changes with every request comes first, what a configuration fixes last.
-INPUTS: Final = (
+# What a configuration fixes, and what changes with every request.
+FIXED: Final = (
+    "fair_given",  # replaces the model's fair value where it is above 0 (simulated networks only)
+    "interval",  # between re-hedges; 0: no fixed interval, a band
+    "risk_aversion",  # 1/USD, of the band
+    "margin_share",
+    "margin_rate",
+    "stable_rate",
+    "vol_of_vol",
+    "spot_vol_correlation",
+    "basis",  # print against the hedge's price, fraction of the index
+    "fixing_risk_price",
+    "delivery_rate",  # fees of turning delivered coins into cash, fraction
+    "delivery_usd",  # gas and the like, per coin
+    "own_delta",  # USD per coin of delta per coin
+    "own_vega",  # USD per vega point per vega point
+    "vol_error",
+    "winner",  # expected maximum of as many standard normals as there are makers
+    "skew_delta",
+    "skew_vega",
+    "skew_expiry_vega",
+    "skew_long_vega",
+    "edge_usd",
+    "edge_premium",  # fraction
+    "edge_vol",
+    "least_edge_usd",
+    "least_edge_premium",
+    "least_edge_vol",
+    "least_distance_premium",
+    "least_distance_vol",
+)
+ASKED: Final = (
     # The request and where it lies on the surface.
     "side",  # ours: 1 we buy, -1 we sell
     "call",  # 1 call, 0 put
@@ -61,7 +91,6 @@ INPUTS: Final = (
     # The hedge's market.
     "half_spread",  # one way, fraction of the hedge's price
     "fee",
-    "slippage",
     "funding_held",  # fraction of notional a long hedge pays over the time it is expected
     "window",  # averaging window of the hedge's fixing; 0: it does not average
     "spot_vol",  # short-horizon
@@ -75,36 +104,9 @@ INPUTS: Final = (
     # What we want for it.
     "edge_scale",  # scale x tier x width
     "concession",
-    # What the configuration fixes.
-    "fair_given",  # replaces the model's fair value where it is above 0 (simulated networks only)
-    "interval",  # between re-hedges; 0: no fixed interval, a band
-    "risk_aversion",  # 1/USD, of the band
-    "margin_share",
-    "margin_rate",
-    "stable_rate",
-    "vol_of_vol",
-    "spot_vol_correlation",
-    "basis",  # print against the hedge's price, fraction of the index
-    "fixing_risk_price",
-    "delivery_rate",  # fees of turning delivered coins into cash, fraction
-    "delivery_usd",  # gas and the like, per coin
-    "own_delta",  # USD per coin of delta per coin
-    "own_vega",  # USD per vega point per vega point
-    "vol_error",
-    "winner",  # expected maximum of as many standard normals as there are makers
-    "skew_delta",
-    "skew_vega",
-    "skew_expiry_vega",
-    "skew_long_vega",
-    "edge_usd",
-    "edge_premium",  # fraction
-    "edge_vol",
-    "least_edge_usd",
-    "least_edge_premium",
-    "least_edge_vol",
-    "least_distance_premium",
-    "least_distance_vol",
+    "slippage",  # of the hedge, through the levels of its book
 )
+INPUTS: Final = (*FIXED, *ASKED)
 OUTPUTS: Final = (
     "vol",
     "fair",
@@ -129,106 +131,29 @@ OUTPUTS: Final = (
     "price",
 )
 COSTS: Final = tuple(name for name in OUTPUTS if name.startswith("cost_"))
-IN: Final = {name: place for place, name in enumerate(INPUTS)}
-OUT: Final = {name: place for place, name in enumerate(OUTPUTS)}
-FIRST_COST: Final = OUT[COSTS[0]]
+# A sheet is one array: what is fixed, what is asked, what comes out.
+PLACES: Final = {name: place for place, name in enumerate((*INPUTS, *OUTPUTS))}
+FIRST_COST: Final = PLACES[COSTS[0]]
 COST_COUNT: Final = len(COSTS)
 
-# Their places, as constants that a kernel compiles in.
+# The places, as constants that a kernel compiles in: names in the order of FIXED, ASKED and OUTPUTS.
+# fmt: off
 (
-    _SIDE,
-    _CALL,
-    _STRIKE,
-    _TAU,
-    _SIZE,
-    _RATIO,
-    _INDEX,
-    _FORWARD,
-    _NEAR_A,
-    _NEAR_B,
-    _NEAR_RHO,
-    _NEAR_M,
-    _NEAR_SIGMA,
-    _NEAR_YEARS,
-    _NEAR_TAU,
-    _STRETCH,
-    _FAR_A,
-    _FAR_B,
-    _FAR_RHO,
-    _FAR_M,
-    _FAR_SIGMA,
-    _FAR_YEARS,
-    _FAR_TAU,
-    _FAR_SHARE,
-    _EVENT_VARIANCE,
-    _VOL_ADDED,
-    _BEYOND,
-    _HALF_SPREAD,
-    _FEE,
-    _SLIPPAGE,
-    _FUNDING_HELD,
-    _WINDOW,
-    _SPOT_VOL,
-    _VALIDITY,
-    _HAIRCUT,
-    _NET_DELTA,
-    _NET_VEGA,
-    _EXPIRY_VEGA,
-    _EXPIRY_LONG_VEGA,
-    _EDGE_SCALE,
-    _CONCESSION,
-    _FAIR_GIVEN,
-    _INTERVAL,
-    _RISK_AVERSION,
-    _MARGIN_SHARE,
-    _MARGIN_RATE,
-    _STABLE_RATE,
-    _VOL_OF_VOL,
-    _SPOT_VOL_CORRELATION,
-    _BASIS,
-    _FIXING_RISK_PRICE,
-    _DELIVERY_RATE,
-    _DELIVERY_USD,
-    _OWN_DELTA,
-    _OWN_VEGA,
-    _VOL_ERROR,
-    _WINNER,
-    _SKEW_DELTA,
-    _SKEW_VEGA,
-    _SKEW_EXPIRY_VEGA,
-    _SKEW_LONG_VEGA,
-    _EDGE_USD,
-    _EDGE_PREMIUM,
-    _EDGE_VOL,
-    _LEAST_EDGE_USD,
-    _LEAST_EDGE_PREMIUM,
-    _LEAST_EDGE_VOL,
-    _LEAST_DISTANCE_PREMIUM,
-    _LEAST_DISTANCE_VOL,
-) = range(len(INPUTS))
-(
-    _VOL,
-    _FAIR,
-    _DELTA,
-    _GAMMA,
-    _VEGA,
-    _THETA,
-    _IN_THE_MONEY,
-    _COST_HEDGE,
-    _COST_REBALANCING,
-    _COST_CARRY,
-    _COST_TAKER_OPTION,
-    _COST_FIXING,
-    _COST_DELIVERY,
-    _COST_OWN_SIZE,
-    _COST_WINNERS_CURSE,
-    _COST_EXTRAPOLATION,
-    _EDGE,
-    _LEAST_EDGE,
-    _SKEW,
-    _EXPECTED_EDGE,
-    _PRICE,
-) = range(len(OUTPUTS))
+    _FAIR_GIVEN, _INTERVAL, _RISK_AVERSION, _MARGIN_SHARE, _MARGIN_RATE, _STABLE_RATE, _VOL_OF_VOL,
+    _SPOT_VOL_CORRELATION, _BASIS, _FIXING_RISK_PRICE, _DELIVERY_RATE, _DELIVERY_USD, _OWN_DELTA, _OWN_VEGA,
+    _VOL_ERROR, _WINNER, _SKEW_DELTA, _SKEW_VEGA, _SKEW_EXPIRY_VEGA, _SKEW_LONG_VEGA, _EDGE_USD,
+    _EDGE_PREMIUM, _EDGE_VOL, _LEAST_EDGE_USD, _LEAST_EDGE_PREMIUM, _LEAST_EDGE_VOL,
+    _LEAST_DISTANCE_PREMIUM, _LEAST_DISTANCE_VOL,
+    _SIDE, _CALL, _STRIKE, _TAU, _SIZE, _RATIO, _INDEX, _FORWARD, _NEAR_A, _NEAR_B, _NEAR_RHO, _NEAR_M,
+    _NEAR_SIGMA, _NEAR_YEARS, _NEAR_TAU, _STRETCH, _FAR_A, _FAR_B, _FAR_RHO, _FAR_M, _FAR_SIGMA, _FAR_YEARS,
+    _FAR_TAU, _FAR_SHARE, _EVENT_VARIANCE, _VOL_ADDED, _BEYOND, _HALF_SPREAD, _FEE,
+    _FUNDING_HELD, _WINDOW, _SPOT_VOL, _VALIDITY, _HAIRCUT, _NET_DELTA, _NET_VEGA, _EXPIRY_VEGA,
+    _EXPIRY_LONG_VEGA, _EDGE_SCALE, _CONCESSION, _SLIPPAGE,
+    _VOL, _FAIR, _DELTA, _GAMMA, _VEGA, _THETA, _IN_THE_MONEY, _COST_HEDGE, _COST_REBALANCING, _COST_CARRY,
+    _COST_TAKER_OPTION, _COST_FIXING, _COST_DELIVERY, _COST_OWN_SIZE, _COST_WINNERS_CURSE,
+    _COST_EXTRAPOLATION, _EDGE, _LEAST_EDGE, _SKEW, _EXPECTED_EDGE, _PRICE,
+) = range(len(PLACES))
+# fmt: on
 
 _HALF = 0.7071067811865476
 
@@ -254,100 +179,111 @@ def _band_rebalancing(
     return cost_rate * forward * min(speed * speed / (2.0 * half) * years, reach)
 
 
-@kernel("void(f8[::1],f8[::1])")
-def price_rfq_into(given: FloatArray, out: FloatArray) -> None:
-    """Price one side: `given` in the order of `INPUTS`, `out` in the order of `OUTPUTS`. Checks nothing."""
-    side, is_call, strike, tau, size, ratio, index, forward = (
-        given[_SIDE],
-        given[_CALL] > 0.5,
-        given[_STRIKE],
-        given[_TAU],
-        given[_SIZE],
-        given[_RATIO],
-        given[_INDEX],
-        given[_FORWARD],
-    )
-    k = math.log(strike / forward)
+@kernel("f8(f8[::1])", inline=True)
+def _vol(sheet: FloatArray) -> float:
+    """Vol off one or two slices, with what a person added."""
+    k = math.log(sheet[_STRIKE] / sheet[_FORWARD])
     variance = _variance(
-        k * given[_STRETCH],
-        given[_NEAR_A],
-        given[_NEAR_B],
-        given[_NEAR_RHO],
-        given[_NEAR_M],
-        given[_NEAR_SIGMA],
-        given[_NEAR_YEARS],
-        given[_NEAR_TAU],
+        k * sheet[_STRETCH],
+        sheet[_NEAR_A],
+        sheet[_NEAR_B],
+        sheet[_NEAR_RHO],
+        sheet[_NEAR_M],
+        sheet[_NEAR_SIGMA],
+        sheet[_NEAR_YEARS],
+        sheet[_NEAR_TAU],
     )
-    share = given[_FAR_SHARE]
+    share = sheet[_FAR_SHARE]
     if share > 0.0:
         far = _variance(
             k,
-            given[_FAR_A],
-            given[_FAR_B],
-            given[_FAR_RHO],
-            given[_FAR_M],
-            given[_FAR_SIGMA],
-            given[_FAR_YEARS],
-            given[_FAR_TAU],
+            sheet[_FAR_A],
+            sheet[_FAR_B],
+            sheet[_FAR_RHO],
+            sheet[_FAR_M],
+            sheet[_FAR_SIGMA],
+            sheet[_FAR_YEARS],
+            sheet[_FAR_TAU],
         )
         variance = (1.0 - share) * variance + share * far
-    vol = math.sqrt((variance + given[_EVENT_VARIANCE]) / tau) + given[_VOL_ADDED]
+    return float(math.sqrt((variance + sheet[_EVENT_VARIANCE]) / sheet[_TAU]) + sheet[_VOL_ADDED])
+
+
+@kernel("void(f8[::1])")
+def price_sheet(sheet: FloatArray) -> None:
+    """Price one side: inputs and outputs stand in the sheet in the order of `PLACES`. Checks nothing."""
+    side, is_call, strike, tau, size, ratio, index, forward = (
+        sheet[_SIDE],
+        sheet[_CALL] > 0.5,
+        sheet[_STRIKE],
+        sheet[_TAU],
+        sheet[_SIZE],
+        sheet[_RATIO],
+        sheet[_INDEX],
+        sheet[_FORWARD],
+    )
+    k = math.log(strike / forward)
+    vol = _vol(sheet)
     greeks = black76_greeks(forward, strike, tau, vol, 0.0, is_call)
     delta, gamma, vega = greeks[1], greeks[2], greeks[3]
-    discount = math.exp(-given[_STABLE_RATE] * tau)
-    fair = given[_FAIR_GIVEN] if given[_FAIR_GIVEN] > 0.0 else greeks[0] * discount
+    discount = math.exp(-sheet[_STABLE_RATE] * tau)
+    fair = sheet[_FAIR_GIVEN] if sheet[_FAIR_GIVEN] > 0.0 else greeks[0] * discount
     deviation = vol * math.sqrt(tau)
     sign = 1.0 if is_call else -1.0
     exercised = 0.5 * math.erfc(sign * (k / deviation + 0.5 * deviation) * _HALF)
-    half_spread, fee, slippage = given[_HALF_SPREAD], given[_FEE], given[_SLIPPAGE]
+    half_spread, fee, slippage = sheet[_HALF_SPREAD], sheet[_FEE], sheet[_SLIPPAGE]
     rate = half_spread + fee + slippage
     hedged = -side * delta * forward  # USD of the hedge, long above 0
-    out[_COST_HEDGE] = _hedge(delta, half_spread * forward, fee * forward, slippage * forward)
-    if given[_INTERVAL] > 0.0:
-        out[_COST_REBALANCING] = _rebalancing(gamma, forward, vol, given[_INTERVAL], tau, rate)
+    sheet[_COST_HEDGE] = _hedge(delta, half_spread * forward, fee * forward, slippage * forward)
+    if sheet[_INTERVAL] > 0.0:
+        sheet[_COST_REBALANCING] = _rebalancing(gamma, forward, vol, sheet[_INTERVAL], tau, rate)
     else:
-        out[_COST_REBALANCING] = _band_rebalancing(gamma, forward, vol, tau, rate, given[_RISK_AVERSION], 1e3)
-    out[_COST_CARRY] = _carry(
-        given[_MARGIN_SHARE] * abs(hedged), given[_MARGIN_RATE], tau, -given[_FUNDING_HELD] * hedged
+        sheet[_COST_REBALANCING] = _band_rebalancing(
+            gamma, forward, vol, tau, rate, sheet[_RISK_AVERSION], 1e3
+        )
+    sheet[_COST_CARRY] = _carry(
+        sheet[_MARGIN_SHARE] * abs(hedged), sheet[_MARGIN_RATE], tau, -sheet[_FUNDING_HELD] * hedged
     )
-    out[_COST_TAKER_OPTION] = _takers(
+    sheet[_COST_TAKER_OPTION] = _takers(
         delta,
         vega,
         forward,
-        given[_SPOT_VOL],
-        given[_VOL_OF_VOL],
-        given[_SPOT_VOL_CORRELATION],
-        given[_VALIDITY],
+        sheet[_SPOT_VOL],
+        sheet[_VOL_OF_VOL],
+        sheet[_SPOT_VOL_CORRELATION],
+        sheet[_VALIDITY],
     )
-    fixing = given[_BASIS] * index
-    window = given[_WINDOW]
+    fixing = sheet[_BASIS] * index
+    window = sheet[_WINDOW]
     if window > 0.0 and tau >= window:
         averaged = black76_price(forward, strike, tau - 2.0 * window / 3.0, vol, 1.0, is_call)
         fixing += exercised * (half_spread + fee) * forward
-        fixing += given[_FIXING_RISK_PRICE] * exercised * forward * vol * math.sqrt(window / 3.0)
+        fixing += sheet[_FIXING_RISK_PRICE] * exercised * forward * vol * math.sqrt(window / 3.0)
         fixing -= side * (greeks[0] - averaged)
-    out[_COST_FIXING] = fixing
+    sheet[_COST_FIXING] = fixing
     received = (
-        given[_HAIRCUT] * forward if side * sign > 0.0 else 0.0
+        sheet[_HAIRCUT] * forward if side * sign > 0.0 else 0.0
     )  # coins come to us: long calls, short puts
-    out[_COST_DELIVERY] = exercised * (given[_DELIVERY_RATE] * forward + received) + given[_DELIVERY_USD]
+    sheet[_COST_DELIVERY] = exercised * (sheet[_DELIVERY_RATE] * forward + received) + sheet[_DELIVERY_USD]
     point = 0.01 * vega
-    out[_COST_OWN_SIZE] = 0.5 * size * (given[_OWN_DELTA] * delta * delta + given[_OWN_VEGA] * point * point)
-    out[_COST_WINNERS_CURSE] = given[_VOL_ERROR] * vega * given[_WINNER]
-    out[_COST_EXTRAPOLATION] = given[_BEYOND] * vega
+    sheet[_COST_OWN_SIZE] = (
+        0.5 * size * (sheet[_OWN_DELTA] * delta * delta + sheet[_OWN_VEGA] * point * point)
+    )
+    sheet[_COST_WINNERS_CURSE] = sheet[_VOL_ERROR] * vega * sheet[_WINNER]
+    sheet[_COST_EXTRAPOLATION] = sheet[_BEYOND] * vega
     costs = 0.0
     for i in range(FIRST_COST, FIRST_COST + COST_COUNT):
-        costs += out[i]
-    edge = given[_EDGE_SCALE] * max(given[_EDGE_USD], given[_EDGE_PREMIUM] * fair, given[_EDGE_VOL] * vega)
-    least = max(given[_LEAST_EDGE_USD], given[_LEAST_EDGE_PREMIUM] * fair, given[_LEAST_EDGE_VOL] * vega)
-    distance = max(given[_LEAST_DISTANCE_PREMIUM] * fair, given[_LEAST_DISTANCE_VOL] * vega)
-    distance = max(distance, costs + max(edge - given[_CONCESSION], least))
-    skew = given[_SKEW_DELTA] * given[_NET_DELTA] * delta + point * (
-        given[_SKEW_VEGA] * given[_NET_VEGA]
-        + given[_SKEW_EXPIRY_VEGA] * given[_EXPIRY_VEGA]
-        + given[_SKEW_LONG_VEGA] * given[_EXPIRY_LONG_VEGA]
+        costs += sheet[i]
+    edge = sheet[_EDGE_SCALE] * max(sheet[_EDGE_USD], sheet[_EDGE_PREMIUM] * fair, sheet[_EDGE_VOL] * vega)
+    least = max(sheet[_LEAST_EDGE_USD], sheet[_LEAST_EDGE_PREMIUM] * fair, sheet[_LEAST_EDGE_VOL] * vega)
+    distance = max(sheet[_LEAST_DISTANCE_PREMIUM] * fair, sheet[_LEAST_DISTANCE_VOL] * vega)
+    distance = max(distance, costs + max(edge - sheet[_CONCESSION], least))
+    skew = sheet[_SKEW_DELTA] * sheet[_NET_DELTA] * delta + point * (
+        sheet[_SKEW_VEGA] * sheet[_NET_VEGA]
+        + sheet[_SKEW_EXPIRY_VEGA] * sheet[_EXPIRY_VEGA]
+        + sheet[_SKEW_LONG_VEGA] * sheet[_EXPIRY_LONG_VEGA]
     )
-    out[_VOL], out[_FAIR], out[_DELTA], out[_GAMMA], out[_VEGA], out[_THETA] = (
+    sheet[_VOL], sheet[_FAIR], sheet[_DELTA], sheet[_GAMMA], sheet[_VEGA], sheet[_THETA] = (
         vol,
         fair,
         delta,
@@ -355,10 +291,42 @@ def price_rfq_into(given: FloatArray, out: FloatArray) -> None:
         vega,
         greeks[4],
     )
-    out[_IN_THE_MONEY] = exercised
-    out[_EDGE], out[_LEAST_EDGE], out[_SKEW] = edge, least, skew
-    out[_EXPECTED_EDGE] = distance - costs
-    out[_PRICE] = ratio * (fair - skew - side * distance)
+    sheet[_IN_THE_MONEY] = exercised
+    sheet[_EDGE], sheet[_LEAST_EDGE], sheet[_SKEW] = edge, least, skew
+    sheet[_EXPECTED_EDGE] = distance - costs
+    sheet[_PRICE] = ratio * (fair - skew - side * distance)
+
+
+@kernel("f8(f8[:,::1],f8)")
+def slippage(levels: FloatArray, coins: float) -> float:
+    """Average distance from the touch that a market order pays, as a fraction of the touch.
+
+    `levels`: a row of prices, best first, and one of coins; what is larger pays the last price for the rest.
+    """
+    touch, left, paid, price = levels[0, 0], coins, 0.0, levels[0, 0]
+    for i in range(levels.shape[1]):
+        price = levels[0, i]
+        taken = min(left, levels[1, i])
+        paid += taken * abs(price - touch)
+        left -= taken
+        if left <= 0.0:
+            break
+    paid += max(left, 0.0) * abs(price - touch)
+    return paid / (coins * touch) if coins > 0.0 and math.isfinite(paid) else 0.0
+
+
+@kernel("void(f8[::1],f8[:,::1],f8)")
+def price_request(sheet: FloatArray, levels: FloatArray, least_slippage: float) -> None:
+    """Price one side after walking the hedge's book with about the delta to be hedged, |N(+-d1)|."""
+    deviation = _vol(sheet) * math.sqrt(sheet[_TAU])
+    d1 = math.log(sheet[_FORWARD] / sheet[_STRIKE]) / deviation + 0.5 * deviation
+    delta = 0.5 * math.erfc((-d1 if sheet[_CALL] > 0.5 else d1) * _HALF)
+    sheet[_SLIPPAGE] = max(slippage(levels, delta * sheet[_SIZE]), least_slippage)
+    price_sheet(sheet)
+
+
+# What a caller in Python takes.
+price_request_now, price_sheet_now = direct(price_request), direct(price_sheet)
 
 
 def round_e18(price: float, side: int) -> int:
@@ -376,6 +344,7 @@ def recompute(why: Mapping[str, float | int | str]) -> int:
     Raises:
         KeyError: an input is missing.
     """
-    given, out = np.array([float(why[name]) for name in INPUTS]), np.empty(len(OUTPUTS))
-    price_rfq_into(given, out)
-    return round_e18(float(out[OUT["price"]]), int(given[IN["side"]]))
+    sheet = np.empty(len(PLACES))
+    sheet[: len(INPUTS)] = [float(why[name]) for name in INPUTS]
+    price_sheet_now(sheet)
+    return round_e18(float(sheet[PLACES["price"]]), int(sheet[PLACES["side"]]))

@@ -227,6 +227,8 @@ class Driver:
                     self._worker.start(job, self._job_done)
         if records or PlaceOrder in kinds:
             self._measure(outputs, records)
+        if self.engine.behind:
+            self.engine.settle()
 
     def _send_to(self, venue: str, commands: Sequence[Any]) -> None:
         port = self._ports.get(venue)

@@ -76,7 +76,7 @@ class ResponderSettings(msgspec.Struct, frozen=True, kw_only=True):
         return self.taker_tiers.get(taker, self.default_tier)
 
     def fixed_inputs(self) -> list[float]:
-        """The last inputs of `models.rfq_quote`, in its order: those that no request changes."""
+        """The inputs of `models.rfq_quote` that no request changes, in the order of its `FIXED`."""
         own_vega = self.skew_vega_usd_per_vega + self.skew_expiry_vega_usd_per_vega
         return [
             self.dummy_price or 0.0,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import msgspec
+
 from atomizer.domain.controls import VOL, Control, Controls
 from atomizer.domain.refusals import Reason
 from atomizer.engine.pricing import NoPriceError
@@ -60,7 +62,10 @@ def _smile(rules: list[Control], located: Located, expiry_ns: int) -> float:
         pin_width=min((rule.number("width", PIN_WIDTH) for rule in pins), default=PIN_WIDTH),
     )
     try:
-        return overridden_vol(lambda k: located._replace(k=k).vol(), located.k, made) - located.vol()
+        return (
+            overridden_vol(lambda k: msgspec.structs.replace(located, k=k).vol(), located.k, made)
+            - located.vol()
+        )
     except OverrideError as error:
         raise NoPriceError(f"gate override: {error}", Reason.SURFACE_GATE) from error
 

@@ -14,8 +14,10 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import methodcaller
 from typing import Any, final
 
+from atomizer.models.keccak import keccak256_nested
 from atomizer.venues.ethereum import Address, keccak256
 from atomizer.venues.fields import (
     FieldRangeError,
@@ -34,10 +36,13 @@ __all__ = [
     "StructType",
     "Words",
     "array_hash",
+    "opening",
+    "row_digest",
     "typed_digest",
 ]
 
 HASH_BYTES = 32
+OPENING_BYTES = 2 + HASH_BYTES
 _STRUCT = re.compile(r"[A-Z]\w*(\[\])?")
 
 
@@ -124,10 +129,10 @@ _FAST: dict[str, tuple[type, str, Callable[[Any], bytes] | None]] = {
     "bool": (bool, "31x?", None),
     "bytes": (bytes, "32s", keccak256),
     "bytes32": (bytes, "32s", _exact_hash),
-    "int256": (int, "32s", lambda value: value.to_bytes(32, "big", signed=True)),
+    "int256": (int, "32s", methodcaller("to_bytes", 32, "big", signed=True)),
     "int64": (int, "32s", _exact_int64),
     "string": (str, "32s", lambda value: keccak256(value.encode())),
-    "uint256": (int, "32s", lambda value: value.to_bytes(32, "big")),
+    "uint256": (int, "32s", methodcaller("to_bytes", 32, "big")),
     "uint64": (int, "24xQ", None),
     "uint32": (int, "28xI", None),
     "uint8": (int, "31xB", None),
@@ -191,7 +196,7 @@ class Words:
 class StructType:
     """One EIP-712 struct: its type string, its type hash and a checked encoder of its values."""
 
-    __slots__ = ("_words", "type_hash", "type_string")
+    __slots__ = ("_declarations", "_words", "type_hash", "type_string")
 
     def __init__(self, type_string: str) -> None:
         matched = re.match(r"(\w+)\(([^)]*)\)", type_string)
@@ -199,12 +204,22 @@ class StructType:
             raise ValueError(f"EIP-712 type: expected Name(type field,...), found {type_string!r}")
         self.type_string = type_string
         self.type_hash = keccak256(type_string.encode())
+        self._declarations = matched[2].split(",")
         self._words = Words(matched[1], matched[2], self.type_hash)
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of the values that `hash` takes, in order."""
         return self._words.fields
+
+    def part(self, start: int, stop: int) -> Words:
+        """The row of the fields from `start` up to `stop`; the first one begins with the type hash.
+
+        The parts of a struct, one after the other, are its whole row: what many messages share is encoded
+        once.
+        """
+        declaration = ",".join(self._declarations[start:stop])
+        return Words(self._words.name, declaration, b"" if start else self.type_hash)
 
     def hash(self, *values: object) -> bytes:
         """The struct hash of `values`; errors as `Words.encode`."""
@@ -322,4 +337,14 @@ class DomainAllowList:
 
 def typed_digest(domain: Domain, struct_hash: bytes) -> bytes:
     """What is signed: keccak(0x1901, domain separator, struct hash)."""
-    return keccak256(b"\x19\x01" + domain.separator + struct_hash)
+    return keccak256(opening(domain) + struct_hash)
+
+
+def opening(domain: Domain) -> bytes:
+    """What a message's type hash and words follow where `row_digest` takes them."""
+    return b"\x19\x01" + domain.separator
+
+
+def row_digest(opened: bytearray) -> bytes:
+    """`typed_digest` of an opening, a type hash and words, which are lost."""
+    return keccak256_nested(opened, OPENING_BYTES)

@@ -22,6 +22,8 @@ from atomizer.venues.fields import SigningError
 from atomizer.venues.rysk import codec
 from atomizer.venues.rysk.capabilities import RYSK
 from atomizer.venues.rysk.maker import MakerSocket
+from atomizer.venues.rysk.quotes import QuoteSigner
+from atomizer.venues.rysk.requests import Requests
 from atomizer.venues.rysk.settings import RyskSettings
 
 __all__ = ["RyskPort", "RyskSettings"]
@@ -60,9 +62,7 @@ class RyskPort:
                 f"rysk: expected the private key of the maker {maker.checksum}, found the key of "
                 f"{key.address.checksum}; correct one of them, or say that the maker is a contract wallet"
             )
-        self._domains = domains
-        self._key = key
-        self._maker_address = maker
+        self._signer = None if key is None else QuoteSigner(maker, key, domains)
         self._clock = clock
         self._answers: list[Event] = []
         self._sink: Sink
@@ -103,11 +103,11 @@ class RyskPort:
         if not self._maker.session.is_up:
             self._refuse(command, "not_connected", "rysk/maker is not connected; not signed")
             return
-        if self._key is None:
+        if self._signer is None:
             self._refuse(command, "no_key", "there is no maker key here; not signed")
             return
         try:
-            data = codec.quote(command, self._maker_address, self._key, self._domains)
+            data = self._signer.encode(command)
         except SigningError as error:
             self._refuse(command, "not_signed", str(error))
             return
@@ -144,8 +144,7 @@ class RfqSocket:
         rng: random.Random,
         options: codec.Options,
     ) -> None:
-        self._account = settings.account
-        self._options = options
+        self._requests = Requests(settings.account, options)
         self._feed = f"{codec.VENUE}/rfqs-{address}"
         self.malformed = 0
         self.sink: Sink
@@ -173,7 +172,7 @@ class RfqSocket:
 
     def message(self, data: bytes, last: bool) -> None:
         try:
-            event, new = codec.rfq(codec.decode_rfq(data), self._account, self._options)
+            event, new = self._requests.read(codec.decode_rfq(data))
         except codec.MALFORMED as error:
             self.malformed += 1
             log.warning("%s: an RFQ could not be read and is ignored: %s", self._feed, error)

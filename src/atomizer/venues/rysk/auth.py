@@ -12,13 +12,22 @@ import re
 
 import msgspec
 
-from atomizer.venues.eip712 import Domain, DomainAllowList, StructType, typed_digest
-from atomizer.venues.ethereum import Address, EthereumKey
+from atomizer.venues.eip712 import (
+    OPENING_BYTES,
+    Domain,
+    DomainAllowList,
+    StructType,
+    opening,
+    row_digest,
+    typed_digest,
+)
+from atomizer.venues.ethereum import Address, EthereumKey, keccak256
 from atomizer.venues.fields import FieldTypeError
 
 __all__ = [
     "AUTHENTICATION_TYPE",
     "QUOTE_TYPE",
+    "QuoteForm",
     "QuoteMessage",
     "authentication_digest",
     "authentication_domain",
@@ -35,6 +44,8 @@ QUOTE_TYPE = StructType(
     "address collateralAsset)"
 )
 AUTHENTICATION_TYPE = StructType("Authentication(string nonce)")
+# The row of a quote in three: the option and who offers, what is offered, the tokens.
+_OPTION, _OFFER, _TOKENS = QUOTE_TYPE.part(0, 6), QUOTE_TYPE.part(6, 11), QUOTE_TYPE.part(11, 13)
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]{1,64}|[0-9]{1,78}")
 
 
@@ -60,38 +71,75 @@ class QuoteMessage(msgspec.Struct, frozen=True, gc=False):
     collateral_asset: Address
 
 
-def quote_hash(quote: QuoteMessage) -> bytes:
-    """The EIP-712 struct hash.
+class QuoteForm:
+    """What every quote of a maker on one option for one domain shares, encoded once.
 
     Raises:
         FieldTypeError, FieldRangeError: a field is not of its exact type or does not fit.
+        DomainRefusedError: the option's chain is another than the domain's.
     """
-    return QUOTE_TYPE.hash(
+
+    __slots__ = ("_after", "_before")
+
+    def __init__(
+        self,
+        domain: Domain,
+        asset_address: Address,
+        chain_id: int,
+        is_put: bool,
+        strike: int,
+        expiry: int,
+        maker: Address,
+        usd: Address,
+        collateral_asset: Address,
+    ) -> None:
+        option = _OPTION.encode(asset_address, chain_id, is_put, strike, expiry, maker)
+        self._after = _TOKENS.encode(usd, collateral_asset)
+        domain.require_chain(chain_id, "quote")
+        self._before = opening(domain) + option
+
+    def opened(
+        self, nonce: int, price: int, quantity: int, is_taker_buy: bool, valid_until: int
+    ) -> bytearray:
+        """What is hashed of one quote: the domain's opening, type hash and words.
+
+        Raises:
+            FieldTypeError, FieldRangeError: a field is not of its exact type or does not fit.
+        """
+        offer = _OFFER.encode(nonce, price, quantity, is_taker_buy, valid_until)
+        return bytearray().join((self._before, offer, self._after))
+
+    def digest(self, nonce: int, price: int, quantity: int, is_taker_buy: bool, valid_until: int) -> bytes:
+        """The 32 bytes that are signed; errors as `opened`."""
+        return row_digest(self.opened(nonce, price, quantity, is_taker_buy, valid_until))
+
+
+def _form(domain: Domain, quote: QuoteMessage) -> QuoteForm:
+    return QuoteForm(
+        domain,
         quote.asset_address,
         quote.chain_id,
         quote.is_put,
         quote.strike,
         quote.expiry,
         quote.maker,
-        quote.nonce,
-        quote.price,
-        quote.quantity,
-        quote.is_taker_buy,
-        quote.valid_until,
         quote.usd,
         quote.collateral_asset,
     )
 
 
-def quote_digest(domain: Domain, quote: QuoteMessage) -> bytes:
-    """The 32 bytes that are signed.
+def _offer(quote: QuoteMessage) -> tuple[int, int, int, bool, int]:
+    return quote.nonce, quote.price, quote.quantity, quote.is_taker_buy, quote.valid_until
 
-    Raises:
-        DomainRefusedError: the quote names another chain than the domain.
-    """
-    struct_hash = quote_hash(quote)
-    domain.require_chain(quote.chain_id, "quote")
-    return typed_digest(domain, struct_hash)
+
+def quote_hash(domain: Domain, quote: QuoteMessage) -> bytes:
+    """The EIP-712 struct hash; errors as `QuoteForm`."""
+    return keccak256(bytes(_form(domain, quote).opened(*_offer(quote))[OPENING_BYTES:]))
+
+
+def quote_digest(domain: Domain, quote: QuoteMessage) -> bytes:
+    """The 32 bytes that are signed; errors as `QuoteForm`."""
+    return _form(domain, quote).digest(*_offer(quote))
 
 
 def sign_quote(domain: Domain, quote: QuoteMessage, key: EthereumKey) -> str:

@@ -1,7 +1,7 @@
-"""Rysk bytes to events, commands to signed Rysk bytes. Pure: no clock, no socket.
+"""Rysk bytes to events, queries to Rysk bytes. Pure: no clock, no socket. RFQs: `requests`, quotes: `quotes`.
 
-Whatever an RFQ says, a quote is signed only for a domain of the allow-list. What cannot be a listed option
-(another asset, an impossible strike or expiry) becomes an RFQ without an underlying, which the core refuses.
+What cannot be a listed option (another asset, an impossible strike or expiry) becomes an RFQ without an
+underlying, which the core refuses.
 """
 
 from __future__ import annotations
@@ -15,11 +15,8 @@ from atomizer.domain.commands import SendQuote
 from atomizer.domain.events import QuoteBest, QuoteOutbid, QuoteRefused
 from atomizer.domain.instruments import Instrument, Kind, PriceGrid, Side, instrument_key
 from atomizer.domain.names import InstrumentNameError
-from atomizer.domain.rfq import OnchainTerms, Rfq
-from atomizer.venues.eip712 import Domain, DomainAllowList
-from atomizer.venues.ethereum import Address, EthereumKey
+from atomizer.venues.ethereum import Address
 from atomizer.venues.rysk import names, wire
-from atomizer.venues.rysk.auth import QuoteMessage, sign_quote
 
 VENUE = "rysk"
 NS_PER_S, NS_PER_MS = 10**9, 10**6
@@ -109,135 +106,12 @@ def e18(value: int) -> Decimal:
     return Decimal(f"{value}E-18")
 
 
-def rfq(push: wire.RfqPush, account: str, options: Options) -> tuple[Rfq | None, Instrument | None]:
-    """The RFQ and, when its option was not met before, the instrument to list first.
-
-    Raises:
-        ValueError: a number that is none.
-    """
-    terms = push.result or push.params
-    if terms is None:
-        return None, None
-    asset = terms.asset.lower()
-    strike_e8, quantity = int(terms.strike), int(terms.quantity)
-    found, new = options.find(asset, terms.expiry, strike_e8, is_put=terms.is_put)
-    domain = terms.type_data_domain
-    event = Rfq(
-        rfq_id=str(push.id or terms.id),
-        venue=VENUE,
-        account=account,
-        instrument=found.key if found is not None else instrument_key(VENUE, asset),
-        underlying=found.underlying if found is not None else "",
-        side=Side.SELL if terms.is_taker_buy else Side.BUY,
-        size=e18(quantity),
-        strike=Decimal(f"{strike_e8}E-8"),
-        is_call=not terms.is_put,
-        expiry_ns=terms.expiry * NS_PER_S,
-        taker=terms.taker.lower(),
-        terms=OnchainTerms(
-            chain_id=terms.chain_id,
-            asset=asset,
-            premium_token=_premium_token(terms),
-            collateral_token=terms.collateral_asset.lower(),
-            strike_e8=strike_e8,
-            quantity_e18=quantity,
-            expiry_s=terms.expiry,
-            is_put=terms.is_put,
-            is_taker_buy=terms.is_taker_buy,
-            domain_name=_domain_name(domain, terms.chain_id) if domain is not None else "",
-            domain_version=domain.version if domain is not None else "",
-            verifying_contract=domain.verifying_contract.lower() if domain is not None else "",
-        ),
-        closes_ns=terms.auction_deadline * NS_PER_MS,
-        ts_ns=moment_ns(terms.created_at),
-    )
-    return event, found if new else None
-
-
-def _premium_token(terms: wire.RfqTerms) -> str:
-    """The token that is signed; one that differs from a named premium asset is on nobody's allow-list."""
-    signed, named = terms.usd.lower(), terms.premium_asset.lower()
-    return signed if not named or named == signed else f"{signed} (premium paid in {named})"
-
-
-def _domain_name(domain: wire.SigningDomain, chain_id: int) -> str:
-    """The domain's name; one of another chain than the RFQ's is on nobody's allow-list."""
-    text = str(domain.chain_id)
-    try:
-        named = int(text, 16 if text[:2] in ("0x", "0X") else 10)
-    except ValueError:
-        named = -1
-    return domain.name if named == chain_id else f"{domain.name} (chain {text:.20})"
-
-
 def moment_ns(value: int) -> int:
     """A time the venue gives in seconds or, in newer messages, milliseconds."""
     return value * (NS_PER_MS if value >= MILLISECONDS_FROM else NS_PER_S)
 
 
-# --- quotes ---
-
-
-def domain_of(terms: OnchainTerms, allowed: DomainAllowList) -> Domain:
-    """The allowed domain to sign for.
-
-    Raises:
-        SigningError: the RFQ names another, or its chain is not allowed.
-    """
-    if not terms.verifying_contract:
-        return allowed.for_chain(terms.chain_id)
-    contract = Address.parse(terms.verifying_contract)
-    return allowed.require(terms.domain_name, terms.domain_version, terms.chain_id, contract)
-
-
-def quote(command: SendQuote, maker: Address, key: EthereumKey, allowed: DomainAllowList) -> bytes:
-    """The signed quote. From here on its signature is a bearer order.
-
-    Raises:
-        SigningError: domain not allowed, a term out of range; nothing was signed.
-    """
-    terms = command.terms
-    signature = sign_quote(
-        domain_of(terms, allowed),
-        QuoteMessage(
-            asset_address=Address.parse(terms.asset),
-            chain_id=terms.chain_id,
-            is_put=terms.is_put,
-            strike=terms.strike_e8,
-            expiry=terms.expiry_s,
-            maker=maker,
-            nonce=command.nonce,
-            price=command.price_e18,
-            quantity=terms.quantity_e18,
-            is_taker_buy=terms.is_taker_buy,
-            valid_until=command.valid_until_s,
-            usd=Address.parse(terms.premium_token),
-            collateral_asset=Address.parse(terms.collateral_token),
-        ),
-        key,
-    )
-    return _encode(
-        wire.Request(
-            command.rfq_id,
-            "quote",
-            wire.QuoteParams(
-                asset_address=terms.asset,
-                chain_id=terms.chain_id,
-                expiry=terms.expiry_s,
-                is_put=terms.is_put,
-                is_taker_buy=terms.is_taker_buy,
-                maker=maker.wire,
-                nonce=str(command.nonce),
-                price=str(command.price_e18),
-                quantity=str(terms.quantity_e18),
-                strike=str(terms.strike_e8),
-                signature=signature,
-                valid_until=command.valid_until_s,
-                usd=terms.premium_token,
-                collateral_asset=terms.collateral_token,
-            ),
-        )
-    )
+# --- queries ---
 
 
 def query(method: str, maker: Address) -> bytes:

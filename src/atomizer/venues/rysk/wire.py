@@ -18,8 +18,8 @@ class SigningDomain(msgspec.Struct, rename="camel"):
     verifying_contract: str = ""
 
 
-class RfqTerms(msgspec.Struct, rename="camel"):
-    """What an RFQ asks for."""
+class RfqTerms(msgspec.Struct, rename="camel", gc=False):
+    """What an RFQ asks for. The domain stays text: it is read once for all requests that name it alike."""
 
     asset: str
     chain_id: int
@@ -30,16 +30,15 @@ class RfqTerms(msgspec.Struct, rename="camel"):
     usd: str
     collateral_asset: str
     taker: str = ""
-    asset_name: str = ""
     id: str = ""
     is_taker_buy: bool = False
     auction_deadline: int = 0
     created_at: int = 0
     premium_asset: str = ""
-    type_data_domain: SigningDomain | None = None
+    type_data_domain: msgspec.Raw = msgspec.Raw()
 
 
-class RfqPush(msgspec.Struct):
+class RfqPush(msgspec.Struct, gc=False):
     """An RFQ in either envelope: `result`, or `method: rfq` with `params`."""
 
     id: str | int = ""
@@ -47,21 +46,15 @@ class RfqPush(msgspec.Struct):
     params: RfqTerms | None = None
 
 
-class QuoteParams(msgspec.Struct, rename="camel"):
-    """Our quote: the RFQ's terms echoed, and ours."""
+class QuotedOption(msgspec.Struct, rename="camel"):
+    """What every quote of ours on an option tells of it, as the RFQ named it."""
 
     asset_address: str
     chain_id: int
     expiry: int
     is_put: bool
-    is_taker_buy: bool
     maker: str
-    nonce: str
-    price: str
-    quantity: str
     strike: str
-    signature: str
-    valid_until: int
     usd: str
     collateral_asset: str
 
