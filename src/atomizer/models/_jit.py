@@ -20,7 +20,7 @@ def direct(compiled: Callable[P, R]) -> Callable[P, R]:
     """The machine code of a kernel with one signature, for a caller in Python that calls it all the time.
 
     numba looks for the signature that fits at each call, which costs as much again as unpacking the
-    arguments. Here they must fit: of an array only that it is one, and the size of its items, is looked at, so
+    arguments. Here they must fit: of an array only that it is one and the size of its items is looked at, so
     this is for arrays that the caller made once and keeps. Other kernels call the kernel itself.
     """
     (found,) = cast("Any", compiled).overloads.values()
