@@ -110,7 +110,7 @@ class Trades:
             DeadLetter: self._manual.letter,
             HedgeState: self._hedge_state,
         }
-        self.kinds = frozenset(self._apply)
+        self.kinds = frozenset(self._apply) - {Rfq, SendQuote}  # the ledger leaves those in `waiting`
 
     @property
     def trades(self) -> dict[str, Trade]:
@@ -120,9 +120,6 @@ class Trades:
 
     def apply(self, record: object, now_ns: int) -> None:
         """Fold one record, after the ledger has folded it."""
-        if isinstance(record, (Rfq, SendQuote)):
-            self.waiting.append((record, now_ns))
-            return
         handler = self._apply.get(type(record))
         if handler is not None:
             if self.waiting:
