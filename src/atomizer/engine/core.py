@@ -37,7 +37,8 @@ from atomizer.engine.expiry import due_value, has_expired, new_fixings
 from atomizer.engine.exposure import Exposure
 from atomizer.engine.fitting import Fitting
 from atomizer.engine.flight import Flight
-from atomizer.engine.gate import Gate, Halts
+from atomizer.engine.gate import Gate
+from atomizer.engine.halts import Halts
 from atomizer.engine.keeping import Keeper, claimed
 from atomizer.engine.ledger import Ledger
 from atomizer.engine.market import NEVER, Market

@@ -21,7 +21,7 @@ from atomizer.engine.settings import SurfaceSettings
 from atomizer.engine.slices import Fit, Slice
 from atomizer.models import surface_fit
 from atomizer.models.black import black76_greeks
-from atomizer.models.listed_kernels import STRIKES, VOLS, look, smile_vol, vol_between
+from atomizer.models.listed_kernels import STRIKES, VOLS, look_now, smile_vol, vol_between
 
 NAN = math.nan
 MOST_PLACES = 1_000  # expiries asked for and remembered
@@ -290,7 +290,7 @@ class Surface:
 def look_at(found: Located, strike: float, index: float, is_call: bool) -> tuple[float, float, float]:
     """What listed options say of one that is located: see `models.listed_kernels.look`."""
     place = found.place
-    return look(
+    return look_now(
         strike,
         index,
         found.forward,

@@ -8,12 +8,22 @@ give the same bits.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from numba import njit
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def direct(compiled: Callable[P, R]) -> Callable[P, R]:
+    """The machine code of a kernel with one signature, for a caller in Python that calls it all the time.
+
+    numba looks for the signature that fits at each call, which costs as much again as unpacking the
+    arguments; here they must fit, else TypeError. Other kernels call the kernel itself.
+    """
+    (found,) = cast("Any", compiled).overloads.values()
+    return cast("Callable[P, R]", found.entry_point)
 
 
 def kernel(*signatures: str, inline: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:

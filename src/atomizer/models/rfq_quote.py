@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from atomizer.models._jit import kernel
+from atomizer.models._jit import direct, kernel
 from atomizer.models.black import black76_greeks, black76_price
 from atomizer.models.rfq import _carry, _hedge, _rebalancing, _takers
 
@@ -325,6 +325,10 @@ def price_request(sheet: FloatArray, levels: FloatArray, least_slippage: float) 
     price_sheet(sheet)
 
 
+# What a caller in Python takes.
+price_request_now, price_sheet_now = direct(price_request), direct(price_sheet)
+
+
 def round_e18(price: float, side: int) -> int:
     """Premium with 18 decimals, rounded against us; the float's own value is taken exactly, NaN gives 0."""
     if not math.isfinite(price):
@@ -342,5 +346,5 @@ def recompute(why: Mapping[str, float | int | str]) -> int:
     """
     sheet = np.empty(len(PLACES))
     sheet[: len(INPUTS)] = [float(why[name]) for name in INPUTS]
-    price_sheet(sheet)
+    price_sheet_now(sheet)
     return round_e18(float(sheet[PLACES["price"]]), int(sheet[PLACES["side"]]))

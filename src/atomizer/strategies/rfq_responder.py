@@ -30,8 +30,8 @@ from atomizer.models.rfq_quote import (
     FIXED,
     OUTPUTS,
     PLACES,
-    price_request,
-    price_sheet,
+    price_request_now,
+    price_sheet_now,
     round_e18,
 )
 from atomizer.strategies.hedge_costs import BPS, HedgeCosts, LiveHedge
@@ -133,7 +133,7 @@ class RfqResponder:
         needed = side * (wanted - found[_PRICE]) / sheet.ratio
         most = max(0.0, settings.improve_most_share * (found[_EDGE] - found[_LEAST]))
         concession = self._sheet[_CONCESSION] = min(max(needed, 0.0), most)
-        price_sheet(self._sheet)
+        price_sheet_now(self._sheet)
         sheet.written, sheet.found = (*sheet.written[:-1], concession), self._found.tolist()
         if side * (round_e18(sheet.found[_PRICE], side) - best_e18) <= 0:
             return NoQuote(
@@ -168,7 +168,7 @@ class RfqResponder:
         _write(self._buffer, _WRITTEN_AT, *written)
         live, spot, is_call = market.hedge, market.spot, rfq.is_call
         selling = (rfq.side > 0) is is_call  # the hedge of a call bought or a put sold
-        price_request(self._sheet, live.bids if selling else live.asks, self._least_slippage)
+        price_request_now(self._sheet, live.bids if selling else live.asks, self._least_slippage)
         mark_vol, floor, cap = look_at(market.located, strike, spot, is_call)
         found: list[float] = self._found.tolist()
         return Sheet(written, found, market, strike, token.ratio, valid_for_s, mark_vol, floor, cap, words)
