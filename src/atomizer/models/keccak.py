@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from atomizer.models._jit import kernel
+from atomizer.models._jit import direct, kernel
 
 __all__ = ["keccak256", "keccak256_nested"]
 
@@ -92,17 +92,20 @@ def _nested(data: Bytes, split: int) -> None:
     _keccak256(data[: split + 32], data)
 
 
+_keccak256_now, _nested_now = direct(_keccak256), direct(_nested)
+
+
 def keccak256_nested(data: bytearray, split: int) -> bytes:
     """`keccak256(data[:split] + keccak256(data[split:]))`, worked out in `data`, which is lost.
 
     There are at least 32 bytes after `split`.
     """
-    _nested(np.frombuffer(data, np.uint8), split)
+    _nested_now(np.frombuffer(data, np.uint8), split)
     return bytes(data[:32])
 
 
 def keccak256(data: bytes) -> bytes:
     """The 32-byte Keccak-256 hash of `data`."""
     out = np.empty(32, np.uint8)
-    _keccak256(np.frombuffer(data, np.uint8) if data else _EMPTY, out)
+    _keccak256_now(np.frombuffer(data, np.uint8) if data else _EMPTY, out)
     return out.tobytes()
