@@ -43,19 +43,17 @@ def _keccak256(data: Bytes, out: Bytes) -> None:
     """Absorb `data`, write 32 bytes to `out`."""
     lanes = np.zeros(25, np.uint64)
     parity = np.zeros(5, np.uint64)
-    size = data.size
-    blocks = size // RATE_BYTES + 1
-    for block in range(blocks):
-        for lane in range(RATE_LANES):
-            word = np.uint64(0)
-            for byte in range(8):
-                at = block * RATE_BYTES + lane * 8 + byte
-                if at < size:
-                    word |= np.uint64(data[at]) << np.uint64(8 * byte)
-                elif at == size:
-                    word |= np.uint64(1) << np.uint64(8 * byte)
-            lanes[lane] ^= word
-        if block == blocks - 1:
+    whole = data.size // RATE_BYTES
+    words = data[: whole * RATE_BYTES].view(np.uint64)  # little-endian, as the reference reads lanes
+    rest = data[whole * RATE_BYTES :]
+    for block in range(whole + 1):
+        if block < whole:
+            for lane in range(RATE_LANES):
+                lanes[lane] ^= words[block * RATE_LANES + lane]
+        else:
+            for at in range(rest.size):
+                lanes[at // 8] ^= np.uint64(rest[at]) << np.uint64(8 * (at % 8))
+            lanes[rest.size // 8] ^= np.uint64(1) << np.uint64(8 * (rest.size % 8))
             lanes[RATE_LANES - 1] ^= np.uint64(0x8000000000000000)
         for turn in range(ROUNDS):
             for x in range(5):
