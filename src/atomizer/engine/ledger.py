@@ -53,6 +53,7 @@ from atomizer.domain.events import (
 )
 from atomizer.domain.instruments import Instrument, Side
 from atomizer.domain.orders import Answer, EndReason, OrderState, Purpose, TimeInForce
+from atomizer.domain.rfq import Rfq
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
 from atomizer.engine.groups import Groups
 from atomizer.engine.kernels import ANSWERS, PLAIN_TRANSITIONS, TRANSITIONS
@@ -212,6 +213,7 @@ class Ledger:
             AmendOrder: self.amended,
             CancelOrder: self._cancelled,
             SendQuote: self._quoted,
+            Rfq: self._rfq,
             OrderOpen: self._open,
             OrderEnded: self._ended,
             PlaceRefused: self._place_refused,
@@ -489,8 +491,12 @@ class Ledger:
         if nonce >= self.next_nonce.get((venue, account), 0):
             self.next_nonce[venue, account] = nonce + 1
         size = Decimal(command.terms.quantity_e18).scaleb(-18)
-        key = (venue, account, nonce)
-        self.quotes[key] = self.open_quotes[key] = LiveQuote(command, self.now_ns, size)
+        key, now_ns = (venue, account, nonce), self.now_ns
+        self.quotes[key] = self.open_quotes[key] = LiveQuote(command, now_ns, size)
+        self.trades.waiting.append((command, now_ns))
+
+    def _rfq(self, rfq: Rfq) -> None:
+        self.trades.waiting.append((rfq, self.now_ns))
 
     def _nonce_block(self, block: NonceBlock) -> None:
         self.nonces[block.venue, block.account] = block
