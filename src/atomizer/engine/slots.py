@@ -149,7 +149,7 @@ class SlotTable:
             slot = mine.get(level)
             if slot is None:
                 slot = self.slot(strategy, level, instruments[level.instrument])
-            if slot.order is not None and slot.immediate:
+            if slot.immediate and slot.order is not None:
                 continue  # it is on its way; the strategy restates when it is done
             instrument, number = slot.instrument, slot.number
             ticks = safe_ticks(target.price, slot.tick, slot.side)
