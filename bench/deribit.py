@@ -283,10 +283,12 @@ class Session:
     def read(self, frames: list[bytes]) -> int:
         """One read of `frames`; nanoseconds of CPU until the edits are written."""
         hear, last = self.market.handler.message, len(frames) - 1
+        self.trading.keeping = True
         started = time.thread_time_ns()
         for number, frame in enumerate(frames):
             hear(frame, number == last)
         spent = time.thread_time_ns() - started
+        self.trading.keeping = False
         self.edits += len(self.trading.last)
         return spent
 

@@ -24,28 +24,27 @@ FUNDS = {"balance": 1000, "equity": 1000, "initial_margin": 0}
 encode = msgspec.json.encode
 
 
-# What a bench times: kept for it instead of being answered.
+# What a bench times or answers itself: kept for it instead of being answered.
 HELD = (b'"private/edit"', b'"quote"', b'"private/buy"', b'"private/sell"', b'"private/cancel"')
 
 
 class Wire:
-    """One connection. The script replies to everything but orders and quotes, which are counted and kept."""
+    """One connection. The script replies to everything but orders and quotes, which are kept in `last`; while
+    a bench times (`keeping`) all that is sent is, so that no sorting of ours is in what it reads."""
 
     peer = "bench"
 
     def __init__(self, venue: ScriptedVenues, url: str, handler: Handler) -> None:
         self.url = url
         self.handler = handler
-        self.sent = 0
+        self.keeping = False
         self.last: list[bytes] = []
         self._venue = venue
 
     def send(self, data: bytes) -> None:
-        self.sent += 1
-        for mark in HELD:
-            if mark in data:
-                self.last.append(data)
-                return
+        if self.keeping or any(mark in data for mark in HELD):
+            self.last.append(data)
+            return
         reply = self._venue.reply(self.url, msgspec.json.decode(data))
         asyncio.get_running_loop().call_soon(self.handler.message, encode(reply), True)
 

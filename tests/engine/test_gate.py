@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from atomizer.domain import events as ev
 from atomizer.domain.bookings import Fill
@@ -16,7 +18,8 @@ from atomizer.domain.commands import Refused, RunStarted, SendQuote
 from atomizer.domain.instruments import GridStep, PriceGrid, Side
 from atomizer.domain.orders import EndReason, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
-from atomizer.engine.ledger import Ledger
+from atomizer.engine.gate import Held
+from atomizer.engine.ledger import Ledger, Order
 from atomizer.engine.settings import Freshness, Limits
 from atomizer.engine.strategy import Level, Target
 from atomizer.strategies.hedging import Hedger, HedgerSettings
@@ -26,6 +29,24 @@ from .bench_desk import DERIBIT, HEDGE, MS, PERP, Desk, S, Wishes, bid, placed
 from .rfq_desk import BITCOIN, EIGHT, FAR_S, FORWARD, NEAR_S, RYSK, UNRATED, RfqDesk, chain_events, option
 
 MANY = Limits(quotes_per_terms=1000, quotes_per_taker=1000)
+
+
+def resting(ticks: int, side: Side) -> Order:
+    """An order of ours that rests with one lot."""
+    return Order(
+        order_id=1,
+        venue="deribit",
+        account="main",
+        instrument=PERP.key,
+        side=side,
+        ticks=ticks,
+        lots=PERP.min_lots,
+        time_in_force=TimeInForce.GTC,
+        purpose=Purpose.QUOTE,
+        slot=0,
+        deadline_ns=0,
+        asked_ns=0,
+    )
 
 
 def limited(**limits: Any) -> Limits:
@@ -531,6 +552,46 @@ def immediate(side: Side, price: float, size: float) -> dict[Level, Target]:
             price=price, size=size, life_ns=S, time_in_force=TimeInForce.IOC, purpose=Purpose.HEDGE
         )
     }
+
+
+@settings(max_examples=200)
+@given(
+    mark=st.floats(0.0005, 1e5),
+    tick=st.sampled_from(["0.0001", "0.0005", "0.05", "0.5", "1", "25"]),
+    shift=st.floats(-0.2, 0.2),
+    side=st.sampled_from(Side),
+)
+def test_what_is_amended_without_a_closer_look_has_no_objection_to_it(
+    mark: float, tick: str, shift: float, side: Side
+) -> None:
+    desk = Desk(ready=False)
+    perp = msgspec.structs.replace(PERP, grid=PriceGrid(Decimal(tick)))
+    desk.feed(ev.FeedUp("deribit/market"), ev.FeedUp("deribit/trading"), ev.InstrumentListed(perp))
+    desk.feed(
+        ev.IndexPrice("deribit", "eth_usd", mark), ev.Ticker(instrument=PERP.key, mark=mark, index=mark)
+    )
+    desk.feed(ev.BookSnapshot(PERP.key, [(mark * 0.999, 1.0)], [(mark * 1.001, 1.0)], 1))
+    desk.engine.halts.unreconciled.clear()
+    gate, now_ns = desk.engine.gate, desk.now_ns
+    standing = gate.standing(perp, now_ns, None, hedge=False, immediate=False)
+    assert standing.held is None
+    collar, size = desk.settings.limits.collar, float(tick)
+    for bound in (mark * (1.0 - collar), mark, mark * (1.0 + collar), mark * (1.0 + shift)):
+        for ticks in range(int(bound / size) - 3, int(bound / size) + 4):
+            if standing.low <= ticks <= standing.high:
+                order = resting(ticks, side)
+                assert gate.approve_order(standing, perp, side, ticks, perp.min_lots, now_ns, order) is None
+
+
+def test_no_amend_goes_without_a_closer_look_where_steps_grow_or_nothing_may_go() -> None:
+    desk = Desk()
+    gate, now_ns = desk.engine.gate, desk.now_ns
+    stepped = msgspec.structs.replace(PERP, grid=PriceGrid(Decimal("0.05"), (GridStep(20_000, 2),)))
+    for judged in (
+        gate.standing(stepped, now_ns, None, hedge=False, immediate=False),
+        gate.standing(PERP, now_ns, Held(Reason.KILLED, "x"), hedge=False, immediate=False),
+    ):
+        assert judged.low > judged.high
 
 
 def test_reducing_passes_where_adding_is_refused() -> None:

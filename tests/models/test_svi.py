@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import QuantLib as quantlib  # noqa: N813  (the package has no lower-case name)
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from atomizer.models.sabr import sabr_vol, sabr_vol_into
@@ -69,6 +69,7 @@ def test_repair_moves_vogts_slice_no_further_than_it_must():
 
 @settings(max_examples=60)
 @given(slices)
+@example(RawSvi(a=-0.0223609375, b=0.359375, rho=0.0, m=1.1e-96, sigma=0.0625))
 def test_after_repair_there_is_no_butterfly_arbitrage(raw):
     try:
         mended = repair_butterfly(raw, 0.25)

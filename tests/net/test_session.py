@@ -344,6 +344,36 @@ def test_rate_backstop_refuses_loudly_and_queues_nothing():
     drive(body, rate_per_s=5.0, rate_burst=5.0)
 
 
+def test_several_requests_share_a_deadline_and_the_refused_ones_are_named():
+    async def body(owner: Owner, site: Site, server: MemoryServer) -> None:
+        await until_up(owner)
+        await asyncio.sleep(1)
+        heard = len(site.heard)
+        messages = [(b"hush %d" % key, key, str(key)) for key in range(10, 18)]
+        with pytest.raises(NotSentError) as caught:
+            owner.session.send_requests(messages, now() + 1)
+        assert (caught.value.code, caught.value.sent) == ("rate_backstop", 5)
+        site.silent = True
+        await asyncio.sleep(2)
+        assert site.heard[heard:] == [data for data, _, _ in messages[:5]]
+        assert [line for line in owner.log if "timed out" in line] == [
+            f"timed out {key}" for key in range(10, 15)
+        ]
+
+    drive(body, rate_per_s=5.0, rate_burst=5.0)
+
+
+def test_without_a_session_no_request_leaves():
+    async def body(owner: Owner, site: Site, server: MemoryServer) -> None:
+        await until_up(owner)
+        owner.session.drop("cut by the test")
+        with pytest.raises(NotSentError) as caught:
+            owner.session.send_requests([(b"echo 1", 1, "1")], now() + 1)
+        assert (caught.value.code, caught.value.sent) == ("not_connected", 0)
+
+    drive(body)
+
+
 def test_messages_of_one_read_are_marked():
     async def body(owner: Owner, site: Site, server: MemoryServer) -> None:
         await until_up(owner)

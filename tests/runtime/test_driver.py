@@ -165,7 +165,7 @@ def test_background_work_is_a_command_and_comes_back_as_an_event(tmp_path: Path)
         asked_ns = clock.now_ns()
         for job, inputs in (("square", 7), ("break", 0)):
             made.run_job(job, inputs)
-        driver._send([item for item in made._out if isinstance(item, RunJob)], ())
+        driver._send([item for item in made.out if isinstance(item, RunJob)], (), {RunJob})
         await asyncio.sleep(0.2)
         assert not seen
         await asyncio.sleep(0.1)

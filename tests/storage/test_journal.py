@@ -119,7 +119,7 @@ def test_a_line_resealed_by_hand_breaks_the_next_one(opened: Opened, cancel: Can
     before = lines.found_check(text[1])
     assert before is not None
     body = text[2].replace(b'"order_id":2', b'"order_id":7')[: -lines.CHECK_BYTES]
-    text[2] = lines.seal(body, before)[0].rstrip()
+    text[2] = lines.seal(body + b"}", before)[0].rstrip()
     path.write_bytes(b"\n".join(text) + b"\n")
     with pytest.raises(JournalDamagedError, match="line 4: expected checksum"):
         list(read(tmp_path))
@@ -131,6 +131,34 @@ def test_a_removed_line_is_a_gap(opened: Opened, cancel: Cancel, tmp_path: Path)
     text = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*text[:2], *text[3:]]))
     with pytest.raises(JournalDamagedError, match="expected record number 2, found 3"):
+        list(read(tmp_path))
+
+
+def test_a_batch_that_a_crash_cut_short_is_gone_as_a_whole(
+    opened: Opened, cancel: Cancel, tmp_path: Path
+) -> None:
+    journal = opened()
+    journal.append(1, [cancel(1), cancel(2)], essential=True)
+    journal.append(2, [cancel(3), cancel(4), cancel(5)], essential=True)
+    path = first_segment(tmp_path)
+    path.write_bytes(path.read_bytes()[:-40])
+    assert ids(tmp_path) == [1, 2]
+    again = opened()
+    assert "cut short" in again.notes[0]
+    again.append(3, [cancel(6)], essential=True)
+    assert [(record.sequence, record.ts_ns) for record in read(tmp_path)] == [(1, 1), (2, 1), (3, 3)]
+
+
+def test_a_line_without_records_is_damage(opened: Opened, cancel: Cancel, tmp_path: Path) -> None:
+    write(opened, cancel, 1)
+    path = first_segment(tmp_path)
+    check = lines.found_check(path.read_bytes().splitlines()[-1])
+    assert check is not None
+    with path.open("ab") as file:
+        file.write(lines.seal(b'{"n":2,"t":2,"r":[]}', check)[0])
+    with pytest.raises(
+        JournalDamagedError, match=r"line 3: expected a journal line, found .*without records"
+    ):
         list(read(tmp_path))
 
 
@@ -289,16 +317,16 @@ def test_a_record_of_a_newer_version_names_that_version(opened: Opened, tmp_path
     check = lines.found_check(path.read_bytes().splitlines()[-1])
     assert check is not None
     with path.open("ab") as file:
-        file.write(lines.block(1, 2, [b'{"type":"teleport","to":"mars"}'], check)[0])
+        file.write(lines.seal(b'{"n":2,"t":2,"r":[{"type":"teleport","to":"mars"}]}', check)[0])
     with pytest.raises(RecordError, match=r"line 3: .*unknown record 'teleport'.*atomizer 7\.2\.0: use that"):
         list(read(tmp_path))
 
 
 def test_a_newer_format_names_its_version(opened: Opened, tmp_path: Path) -> None:
     opened()
-    header = lines.Header(journal=2, segment=1, first=1, previous="00000000", version="9.0.0")
+    header = lines.Header(journal=3, segment=1, first=1, previous="00000000", version="9.0.0")
     first_segment(tmp_path).write_bytes(lines.header_line(header)[0])
-    with pytest.raises(JournalDamagedError, match=r"format 1 or older, found 2, written by atomizer 9\.0\.0"):
+    with pytest.raises(JournalDamagedError, match=r"format 2 or older, found 3, written by atomizer 9\.0\.0"):
         list(read(tmp_path))
 
 

@@ -50,9 +50,9 @@ class AmendOrder(msgspec.Struct, frozen=True, kw_only=True, tag="amend", omit_de
     instrument: str
     ticks: int
     lots: int
-    filled_lots: int
-    purpose: Purpose
     deadline_ns: int
+    filled_lots: int = 0
+    purpose: Purpose = Purpose.QUOTE
     why: Why = {}
 
 

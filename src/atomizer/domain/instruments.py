@@ -9,10 +9,11 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from functools import cached_property
+from math import ceil, floor
 
 import msgspec
 
-# A float quotient this close to an integer (relative) is that integer: 0.3 / 0.1 is three ticks.
+# A float quotient this close to an integer (relative, above 1) is that integer: 0.3 / 0.1 is three ticks.
 GRID_EPSILON = 1e-9
 
 
@@ -54,6 +55,20 @@ class GridStep(msgspec.Struct, frozen=True, gc=False):
     step_ticks: int
 
 
+def safe_ticks(price: float, tick_size: float, side: Side) -> int:
+    """Whole ticks nearest `price` on the safe side: a buy rounds down, a sell up.
+
+    Raises:
+        OffGridError: the price is not a finite number.
+    """
+    raw = price / tick_size
+    slack = GRID_EPSILON * raw if raw > 1.0 else GRID_EPSILON * max(1.0, -raw)
+    try:
+        return floor(raw + slack) if side is _BUY else ceil(raw - slack)
+    except (ValueError, OverflowError):
+        raise OffGridError(f"expected a finite price, found {price}; do not quote without one") from None
+
+
 class PriceGrid(msgspec.Struct, frozen=True, dict=True):
     """Finest tick (in the instrument's price unit) and the coarser steps above thresholds, ascending."""
 
@@ -82,17 +97,10 @@ class PriceGrid(msgspec.Struct, frozen=True, dict=True):
         Raises:
             OffGridError: the price is not a finite number.
         """
-        raw = price / self.tick_size
-        try:
-            ticks = round(raw)
-        except (ValueError, OverflowError):
-            raise OffGridError(f"expected a finite price, found {price}; do not quote without one") from None
-        off = raw - ticks
-        if side is _BUY:
-            if off < -GRID_EPSILON and off < -GRID_EPSILON * abs(raw):
-                ticks -= 1
-        elif off > GRID_EPSILON and off > GRID_EPSILON * abs(raw):
-            ticks += 1
+        return self.on_step(safe_ticks(price, self.tick_size, side), side)
+
+    def on_step(self, ticks: int, side: Side) -> int:
+        """These ticks, or the next ones that the step at their price contains, on the safe side."""
         if not self.steps:
             return ticks
         step = self.step_at(ticks)

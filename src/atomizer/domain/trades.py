@@ -32,7 +32,7 @@ class TradeState(StrEnum):
     @property
     def open(self) -> bool:
         """Something is still expected to happen."""
-        return self in (TradeState.PENDING, TradeState.QUOTED, TradeState.EXECUTED)
+        return self in OPEN_STATES
 
 
 class Happening(StrEnum):
@@ -69,6 +69,7 @@ EXECUTED: dict[Happening, dict[TradeState, TradeState]] = {
     Happening.HEDGE_RETRIED: {_E: _E, _H: _H, _F: _E},
 }
 EXECUTED_STATES = frozenset((_E, _H, _F))
+OPEN_STATES = frozenset((_P, _Q, _E))
 
 
 def transition(state: TradeState, what: Happening, *, executed: bool) -> TradeState:

@@ -179,13 +179,16 @@ class Answering:
 
     def _answer(self, rfq: Rfq, responder: Responder) -> None:
         """Price, check and send one admitted request, or record why not."""
-        target = responder.answer(rfq, rfq.size, self._engine)
+        engine = self._engine
+        target = responder.answer(rfq, rfq.size, engine)
         refusal = target if isinstance(target, NoQuote) else self._send(rfq, target)
         if refusal is not None:
             self._refuse(rfq, refusal)
             return
-        self._remember(rfq.rfq_id)
-        self._engine.counters.quotes += 1
+        self._answered[rfq.rfq_id] = engine.now_ns
+        engine.counters.quotes += 1
+        if len(self._answered) > REMEMBERED:
+            self._forget()
         if responder.settings.improvements:
             self._follow(rfq, responder)
 
@@ -202,11 +205,9 @@ class Answering:
         engine.quoted(command)
         return None
 
-    def _remember(self, rfq_id: str) -> None:
-        self._answered[rfq_id] = self._engine.now_ns
-        if len(self._answered) > REMEMBERED:
-            for key in list(self._answered)[:FORGOTTEN_AT_ONCE]:
-                del self._answered[key]
+    def _forget(self) -> None:
+        for key in list(self._answered)[:FORGOTTEN_AT_ONCE]:
+            del self._answered[key]
 
     # --- improvements ---
 

@@ -117,7 +117,6 @@ class Engine:
         "_marked_ns",
         "_marks_ns",
         "_naked_ns",
-        "_out",
         "_prices",
         "_reads",
         "_reads_ns",
@@ -145,6 +144,7 @@ class Engine:
         "markouts",
         "naked",
         "now_ns",
+        "out",
         "reconciler",
         "run",
         "settings",
@@ -200,7 +200,7 @@ class Engine:
         self._jobs = 0
         self._reads: dict[tuple[str, str], int] = {}
         self._reads_ns = NEVER
-        self._out: list[Output] = []
+        self.out: list[Output] = []
         self._revalued_ns = -NEVER
         self._stale_exposure = True
         self._marked_ns = 0
@@ -290,7 +290,7 @@ class Engine:
         if now_ns > self.now_ns:
             self.now_ns = now_ns
         now_ns, flight, ledger = self.now_ns, self.flight, self.ledger
-        self._out = []
+        self.out = []
         self._hear(batch, now_ns)
         flight.token_ns = NEVER
         if flight.due_ns <= now_ns:
@@ -311,7 +311,7 @@ class Engine:
         if answering.arrived or answering.due_ns < NEVER:
             answering.run()
         self._decide()
-        if self.keeper.examine():
+        if self.keeper.examine() and ledger.touched:
             self._after_orders()
         if ledger.trades.changed or self.letters.due_ns <= now_ns:
             self.letters.look(self)
@@ -319,7 +319,7 @@ class Engine:
             self._repair_books()
         if now_ns - self._marked_ns >= self._marks_ns:
             self._mark()
-        return self._out
+        return self.out
 
     def _hear(self, batch: Sequence[ev.Event], now_ns: int) -> None:
         """Apply every event, and note whose inputs it changes."""
@@ -383,7 +383,7 @@ class Engine:
     def emit(self, record: Output) -> None:
         """Fold a command, fact or conclusion of ours and put it out."""
         self.ledger.apply(record, self.now_ns)
-        self._out.append(record)
+        self.out.append(record)
 
     @property
     def opened(self) -> bool:
@@ -722,7 +722,8 @@ class Engine:
 
     def net_delta(self, underlying: str) -> float:
         """Net delta of what is booked, in coins."""
-        return self.exposure.net(underlying, "delta")
+        sums = self.exposure.sums.get(underlying)
+        return 0.0 if sums is None else sums["delta"].base
 
     def _mark(self) -> None:
         self._marked_ns = self.now_ns

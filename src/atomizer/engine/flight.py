@@ -49,7 +49,7 @@ class Flight:
         self.mass_left: dict[str, int] = {}
         self._patience_ns = {venue: item.query_after_ms * MS for venue, item in engine.capabilities.items()}
         self._watched: list[tuple[int, int]] = []
-        self._watch_of: dict[int, int] = {}
+        self.watch_of: dict[int, int] = {}  # when each order is looked at next
         self._cancel_after: dict[int, int] = {}
         self._queried: dict[int, int] = {}
         self.leftover: dict[int, str] = {}
@@ -67,24 +67,30 @@ class Flight:
     def token(self, venue: str, purpose: Purpose) -> bool:
         """Take a message token, or note when there will be one."""
         budget, now_ns = self._budgets[venue], self._engine.now_ns
-        return budget.take(purpose, now_ns) or self._wait_for(budget, purpose, now_ns)
+        return budget.take(purpose, now_ns) or self.wait_for(budget, purpose, now_ns)
 
-    def _wait_for(self, budget: MessageBudget, purpose: Purpose, now_ns: int) -> bool:
-        """There is no token now."""
+    def wait_for(self, budget: MessageBudget, purpose: Purpose, now_ns: int) -> bool:
+        """There is no token now: note when there will be one."""
         self.token_ns = min(self.token_ns, budget.due_ns(purpose, now_ns))
         return False
+
+    def own_budget(self, instrument: Instrument) -> MessageBudget | None:
+        """The budget of an instrument's orders; None where its quotes share messages (see `order_token`)."""
+        in_mass = self._in_mass.get(instrument.venue)
+        covered = in_mass is not None and in_mass.covers(instrument)
+        return None if covered else self._budgets.get(instrument.venue)
 
     def order_token(self, instrument: Instrument, purpose: Purpose, *, quoted: bool) -> bool:
         """A token for an order; many quotes share one where the venue takes them in one message."""
         in_mass, now_ns = self._in_mass[instrument.venue], self._engine.now_ns
         if in_mass is None or not quoted or not in_mass.covers(instrument):
             budget = self._budgets[instrument.venue]
-            return budget.take(purpose, now_ns) or self._wait_for(budget, purpose, now_ns)
+            return budget.take(purpose, now_ns) or self.wait_for(budget, purpose, now_ns)
         left = self.mass_left.get(instrument.venue, 0)
         if not left:
             budget = self._mass_budgets[instrument.venue]
             if not budget.take(purpose, now_ns):
-                return self._wait_for(budget, purpose, now_ns)
+                return self.wait_for(budget, purpose, now_ns)
             left = in_mass.most
         self.mass_left[instrument.venue] = left - 1
         return True
@@ -92,7 +98,7 @@ class Flight:
     def budget_read(self, event: ev.BudgetRead) -> None:
         """The account's own rate counts from here on; the reserve stays what is declared, if it fits."""
         reserve = min(self._engine.capabilities[event.venue].rate.reserve, event.burst / 2.0)
-        self._budgets[event.venue] = MessageBudget(RateBudget(event.per_s, event.burst, reserve))
+        self._budgets[event.venue].change(RateBudget(event.per_s, event.burst, reserve))
 
     def cancel(self, order: Order, why: str) -> None:
         """Cancel an order if it may be asked now: its last refusal rests, the venue is there, a token too."""
@@ -115,9 +121,9 @@ class Flight:
 
     def watch(self, due_ns: int, order_id: int) -> None:
         """Look at this order then, or sooner: each look finds the next time by itself."""
-        if self._watch_of.get(order_id, NEVER) <= due_ns:
+        if self.watch_of.get(order_id, NEVER) <= due_ns:
             return
-        self._watch_of[order_id] = due_ns
+        self.watch_of[order_id] = due_ns
         heapq.heappush(self._watched, (due_ns, order_id))
         if due_ns < self.due_ns:
             self.due_ns = due_ns
@@ -127,9 +133,9 @@ class Flight:
         watched, now_ns = self._watched, self._engine.now_ns
         while watched and watched[0][0] <= now_ns:
             due_ns, order_id = heapq.heappop(watched)
-            if self._watch_of.get(order_id) != due_ns:
+            if self.watch_of.get(order_id) != due_ns:
                 continue  # it was looked at sooner
-            del self._watch_of[order_id]
+            del self.watch_of[order_id]
             order = self._ledger.orders.get(order_id)
             if order is not None:
                 self._look(order, now_ns)

@@ -39,14 +39,18 @@ class Held(msgspec.Struct, frozen=True, gc=False):
 class Standing(msgspec.Struct, frozen=True, gc=False):
     """What holds for every order on one instrument in one pass, whatever its side and size.
 
-    `held`: why none may be sent. A buy may cost up to `highest`, a sell may go down to `lowest` (the collar,
-    in the instrument's price unit). The venue refuses a request after `deadline_ns`; at `ask_ns` we ask.
+    `held`: why none may be sent. A buy may cost up to `highest`, a sell may go down to `lowest`: the collar,
+    in the instrument's price unit, as is `tick`. From `low` to `high`, in ticks, any order is on the grid and
+    inside the collar (none: 1 to 0). The venue refuses a request after `deadline_ns`; at `ask_ns` we ask.
     """
 
     held: Held | None
     mark: float = 0.0
     highest: float = 0.0
     lowest: float = 0.0
+    tick: float = 0.0
+    low: int = 1
+    high: int = 0
     account: str = ""
     deadline_ns: int = 0
     ask_ns: int = 0
@@ -65,8 +69,12 @@ class Gate(QuoteGate):
         halts: Halts,
     ) -> None:
         super().__init__(settings, ledger, market, exposure, halts)
-        self._capabilities = capabilities
         self._trading_of = {venue: f"{venue}/trading" for venue in capabilities}
+        self._collar = settings.limits.collar
+        self._patience_ns = {
+            venue: (item.request_deadline_ms * MS, item.query_after_ms * MS)
+            for venue, item in capabilities.items()
+        }
 
     # --- orders ---
 
@@ -78,26 +86,33 @@ class Gate(QuoteGate):
         Without a usable book of our own a hedge may still go as an immediate order, inside the collar around
         the venue's own fresh mark.
         """
-        held = held or self._order_halted(instrument, now_ns, hedge=hedge)
+        if held is None:
+            held = self._order_halted(instrument, now_ns, hedge=hedge)
         if held is not None:
             return Standing(held)
-        market = self._market
-        if market.usable_book(instrument.key, now_ns) or market.touch(instrument.key, now_ns):
+        market, key = self._market, instrument.key
+        if market.usable_book(key, now_ns) or market.touch(key, now_ns):
             mark = self._exposure.future_mark(instrument)
         else:
-            fresh = market.fresh_mark(instrument.key, now_ns)
+            fresh = market.fresh_mark(key, now_ns)
             if fresh is None or not (hedge and immediate):
-                return Standing(Held(Reason.MARKET_DATA_STALE, f"{instrument.key} has no usable book"))
+                return Standing(Held(Reason.MARKET_DATA_STALE, f"{key} has no usable book"))
             mark = fresh
-        collar, capability = self._settings.limits.collar, self._capabilities[instrument.venue]
+        grid, (deadline_ns, ask_ns) = instrument.grid, self._patience_ns[instrument.venue]
+        tick, collar = grid.tick_size, self._collar
+        highest, lowest = mark * (1.0 + collar), mark * (1.0 - collar)
+        low, high = (1, 0) if grid.steps else (int(lowest / tick) + 2, int(highest / tick) - 1)
         return Standing(
             None,
             mark,
-            mark * (1.0 + collar),
-            mark * (1.0 - collar),
+            highest,
+            lowest,
+            tick,
+            low,
+            high,
             self._accounts[instrument.venue],
-            now_ns + capability.request_deadline_ms * MS,
-            now_ns + capability.query_after_ms * MS,
+            now_ns + deadline_ns,
+            now_ns + ask_ns,
         )
 
     def approve_order(
@@ -116,7 +131,7 @@ class Gate(QuoteGate):
         grid = instrument.grid
         if lots < instrument.min_lots or (grid.steps and not grid.on_grid(ticks)):
             return Held(Reason.OFF_GRID, f"{instrument.key}: {lots} lots at {ticks} ticks is off the grid")
-        price = ticks * grid.tick_size
+        price = standing.tick * ticks
         if not (price <= standing.highest if side is _BUY else price >= standing.lowest):
             return Held(
                 Reason.PRICE_COLLAR,
@@ -136,7 +151,8 @@ class Gate(QuoteGate):
 
     def _order_halted(self, instrument: Instrument, now_ns: int, *, hedge: bool) -> Held | None:
         halts = self._halts
-        if halts.kill_level >= 3 or halts.stopping or halts.journal == "dead":
+        quiet = halts.quiet()
+        if not quiet and (halts.kill_level >= 3 or halts.stopping or halts.journal == "dead"):
             return Held(Reason.KILLED, f"kill level {halts.kill_level}, journal {halts.journal}")
         account = self._accounts.get(instrument.venue)
         if account is None:
@@ -154,6 +170,8 @@ class Gate(QuoteGate):
         settling = self._settling(expiry_ns, now_ns) if expiry_ns is not None else ""
         if settling:
             return Held(Reason.SETTLING, f"{instrument.key}: {settling}")
+        if quiet:
+            return None
         refusal = self._halted(instrument.venue, account, instrument.underlying, now_ns)
         return Held(refusal.reason, refusal.text) if refusal is not None else None
 
@@ -252,8 +270,23 @@ class Gate(QuoteGate):
             why=target.why,
         )
 
-    @staticmethod
-    def amend(order: Order, ticks: int, left: int, target: Target, standing: Standing) -> AmendOrder:
+    def amend(
+        self,
+        standing: Standing,
+        instrument: Instrument,
+        order: Order,
+        ticks: int,
+        left: int,
+        target: Target,
+        now_ns: int,
+    ) -> AmendOrder | Held:
+        """The amend of a resting order to this price with `left` lots to fill, or why it may not be sent."""
+        # Most amends move a price well inside the collar and grow nothing: `approve_order` has no objection.
+        open_lots = order.lots - order.booked
+        if not (standing.low <= ticks <= standing.high and instrument.min_lots <= left <= open_lots):
+            held = self.approve_order(standing, instrument, order.side, ticks, left, now_ns, order)
+            if held is not None:
+                return held
         return AmendOrder(
             order_id=order.order_id,
             venue=order.venue,

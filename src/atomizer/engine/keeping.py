@@ -16,8 +16,9 @@ from atomizer.domain.orders import OrderState, Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.engine.flight import Flight
 from atomizer.engine.gate import Held, Standing
-from atomizer.engine.kernels import ACT_AMEND, ACT_CANCEL
+from atomizer.engine.kernels import ACT_BITS, ACT_CANCEL, ACT_MASK, SLOT_MASK
 from atomizer.engine.ledger import Order
+from atomizer.engine.market import NEVER
 from atomizer.engine.slots import Slot
 from atomizer.engine.strategy import Level, Strategy, Target
 
@@ -43,7 +44,8 @@ class Keeper:
         self._claims = claims
         self._account_of = {item.venue: item.account for item in engine.settings.accounts}
         self._sequence: dict[int, int] = {}
-        self._standings: dict[tuple[str, bool, bool], Standing] = {}
+        # By the instrument alone for what quotes, else with what else an order's standing depends on.
+        self._standings: dict[str | tuple[str, bool, bool], Standing] = {}
         # Accounts that were not read in this run: nothing is placed there.
         self.unread = {(item.venue, item.account): True for item in engine.settings.accounts}
         self.wake_ns = engine.now_ns
@@ -99,13 +101,16 @@ class Keeper:
         if self._flight.mass_left:
             self._flight.mass_left.clear()  # what this pass quotes goes out in messages of its own
         for code in codes:
-            slot, action = slots[code >> 8 & 0xFFFFFFFF], code & 0xFF
+            slot, action = slots[code >> ACT_BITS & SLOT_MASK], code & ACT_MASK
             target, order = slot.target, slot.order
             if action == ACT_CANCEL:
                 if order is not None:
                     self._flight.cancel(order, "target gone" if target is None else "cannot be amended now")
             elif target is not None:
-                self._send(slot, target, order if action == ACT_AMEND else None)
+                if order is None:
+                    self._place(slot, target)
+                else:
+                    self._amend(slot, target, order)
         return True
 
     def _hedges(self, slot: Slot, target: Target, lots: int) -> bool:
@@ -115,17 +120,34 @@ class Keeper:
             and self._gate.reduces(slot.instrument, slot.side, lots, self._engine.now_ns)
         )
 
-    def _judged(self, instrument: Instrument, key: tuple[str, bool, bool]) -> Standing:
-        held = self._unaccounted(instrument) if self.unread or self._flight.leftover else None
-        found = self._standings[key] = self._gate.standing(
-            instrument, self._engine.now_ns, held, hedge=key[1], immediate=key[2]
-        )
+    def _standing(self, slot: Slot, target: Target, lots: int) -> Standing:
+        """How the instrument stands for such an order, judged once a pass."""
+        instrument, immediate = slot.instrument, slot.immediate
+        hedge = target.purpose is not _QUOTE and self._hedges(slot, target, lots)
+        key = (instrument.key, hedge, immediate) if hedge or immediate else instrument.key
+        found = self._standings.get(key)
+        if found is None:
+            held = self._unaccounted(instrument) if self.unread or self._flight.leftover else None
+            found = self._standings[key] = self._gate.standing(
+                instrument, self._engine.now_ns, held, hedge=hedge, immediate=immediate
+            )
+        if not slot.enrolled:
+            self._enrol(slot)
         return found
 
-    def _claimed_by(self, instrument: Instrument) -> int:
-        """Who may rest there: whoever named it, else whoever claimed all of its underlying, else a person."""
-        owner = self._claims.get(f"{instrument.venue}:{instrument.underlying}-*", MANUAL_STRATEGY)
-        return self._claims.setdefault(instrument.key, owner)
+    def _enrol(self, slot: Slot) -> None:
+        """Find out what holds for a slot as long as it exists.
+
+        Who may rest there: whoever named the instrument, else whoever claimed all of its underlying, else a
+        person, whose order rests wherever no strategy does.
+        """
+        instrument = slot.instrument
+        owner = self._claims.get(instrument.key)
+        if owner is None:
+            owner = self._claims.get(f"{instrument.venue}:{instrument.underlying}-*", MANUAL_STRATEGY)
+        slot.claimed = owner == slot.strategy
+        slot.budget = self._flight.own_budget(instrument)
+        slot.enrolled = True
 
     def _unaccounted(self, instrument: Instrument) -> Held | None:
         """Nothing is placed before the account was read in this run: positions and fills are not known."""
@@ -133,48 +155,70 @@ class Keeper:
             return Held(Reason.NOT_RECONCILED, f"{instrument.venue} has not been read yet")
         return self._flight.unaccounted(instrument.key)
 
-    def _send(self, slot: Slot, target: Target, order: Order | None) -> None:
-        """Place what `target` wants, or amend `order` to it, or hold it."""
-        instrument, number, engine = slot.instrument, slot.number, self._engine
+    def _amend(self, slot: Slot, target: Target, order: Order) -> None:
+        """Bring a resting order to what `target` wants, or hold it."""
+        number, slots = slot.number, self._slots
+        ticks: int = slots.want_px[number]
+        lots: int = slots.want_qty[number]
+        standing = self._standings.get(slot.instrument.key)
+        if standing is None or target.purpose is not _QUOTE:
+            standing = self._standing(slot, target, lots)
+        now_ns = self._engine.now_ns
+        command = self._gate.amend(standing, slot.instrument, order, ticks, lots, target, now_ns)
+        if isinstance(command, Held):
+            self._hold(slot, command)
+            return
+        budget = slot.budget
+        has_token = budget is not None and budget.take(target.purpose, now_ns)
+        if not has_token and not self._token(slot, target, now_ns):
+            return
+        slot.refused = ""
+        self._ledger.amended(command)  # what `emit` does, without looking for what to do
+        self._engine.out.append(command)
+        slots.state[number] = order.state  # all that an amend changes until its answer
+        self._exposure.orders_stale = True
+        flight = self._flight
+        if flight.watch_of.get(order.order_id, NEVER) > standing.ask_ns:
+            flight.watch(standing.ask_ns, order.order_id)
+
+    def _place(self, slot: Slot, target: Target) -> None:
+        """Place what `target` wants, or hold it."""
+        instrument, number, now_ns = slot.instrument, slot.number, self._engine.now_ns
         ticks: int = self._slots.want_px[number]
         lots: int = self._slots.want_qty[number]
-        immediate, quoted = slot.immediate, target.purpose is _QUOTE
-        hedge = not quoted and self._hedges(slot, target, lots)
-        key = (instrument.key, hedge, immediate)
-        standing = self._standings.get(key) or self._judged(instrument, key)
-        # A person's order rests wherever no strategy does.
-        if immediate or slot.strategy == (self._claims.get(instrument.key) or self._claimed_by(instrument)):
-            held = self._gate.approve_order(
-                standing, instrument, slot.side, ticks, lots, engine.now_ns, order
-            )
+        standing = self._standing(slot, target, lots)
+        if slot.claimed or slot.immediate:
+            held = self._gate.approve_order(standing, instrument, slot.side, ticks, lots, now_ns)
         else:
             held = Held(Reason.NOT_CLAIMED, f"{instrument.key} is not claimed by this strategy")
         if held is None:
-            if immediate and self._clears_own(slot, ticks):
+            if slot.immediate and self._clears_own(slot, ticks):
                 return
-            if not self._flight.order_token(instrument, target.purpose, quoted=quoted):
-                held = Held(Reason.MESSAGE_BUDGET, f"{instrument.venue}: no message token")
-        if held is not None:
+            if not self._token(slot, target, now_ns):
+                return
+        else:
             self._hold(slot, held)
             return
         slot.refused = ""
-        if order is None:
-            watched = self._place(slot, target, ticks, lots, standing)
-        else:
-            watched = order.order_id
-            engine.emit(self._gate.amend(order, ticks, lots, target, standing))
-        self._exposure.orders_stale = True
-        self._flight.watch(standing.ask_ns, watched)
-
-    def _place(self, slot: Slot, target: Target, ticks: int, lots: int, standing: Standing) -> int:
         sequence = self._sequence[slot.strategy] = self._sequence.get(slot.strategy, 0) + 1
         new = order_id(self._engine.run, slot.strategy, sequence)
-        self._engine.use_named(slot.instrument.key)
-        self._engine.emit(
-            self._gate.place(new, slot.instrument, slot.side, ticks, lots, target, slot.number, standing)
-        )
+        self._engine.use_named(instrument.key)
+        self._engine.emit(self._gate.place(new, instrument, slot.side, ticks, lots, target, number, standing))
         slot.order = self._ledger.orders[new]
-        return new
+        self._exposure.orders_stale = True
+        self._flight.watch(standing.ask_ns, new)
+
+    def _token(self, slot: Slot, target: Target, now_ns: int) -> bool:
+        """Take a message token, or hold the slot until there is one."""
+        budget, purpose = slot.budget, target.purpose
+        if budget is not None:
+            if budget.take(purpose, now_ns):
+                return True
+            self._flight.wait_for(budget, purpose, now_ns)
+        elif self._flight.order_token(slot.instrument, purpose, quoted=purpose is _QUOTE):
+            return True
+        self._hold(slot, Held(Reason.MESSAGE_BUDGET, f"{slot.instrument.venue}: no message token"))
+        return False
 
     def _clears_own(self, slot: Slot, ticks: int) -> bool:
         """An immediate order that would meet our own resting one cancels that first."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from atomizer.domain.orders import Answer, OrderState, Purpose
-from atomizer.models._jit import kernel
+from atomizer.models._jit import direct, kernel
 
 DONE, PENDING, LIVE = int(OrderState.DONE), int(OrderState.PENDING), int(OrderState.LIVE)
 AMENDING, CANCELLING = int(OrderState.AMENDING), int(OrderState.CANCELLING)
@@ -24,6 +24,8 @@ CANCEL, ANSWERS = int(Purpose.CANCEL), len(Answer)
 
 # What a slot should do. The order is the order in which actions of one pass are served.
 ACT_NONE, ACT_CANCEL, ACT_AMEND, ACT_PLACE = 0, 1, 2, 3
+ACT_BITS, SLOT_BITS = 3, 24
+ACT_MASK, SLOT_MASK = (1 << ACT_BITS) - 1, (1 << SLOT_BITS) - 1
 
 # The rows of a slot table's columns, in the order `plan_slots` reads them.
 SLOT_COLUMNS = (
@@ -113,19 +115,21 @@ def slot_action(
     return ACT_AMEND
 
 
-@kernel("int64(int64, int64, int64[:, ::1], int64[::1])")
-def plan_slots(now: int, slots: int, columns: Any, out: Any) -> int:
-    """Examine the first `slots` slots; fills `out` with one code for each that differs, and returns how many.
+@kernel("int64(int64, int64, int64[:, ::1])")
+def plan_slots(now: int, slots: int, columns: Any) -> int:
+    """Examine the first `slots` slots; fills the last row with one code for each that differs, and returns
+    how many.
 
-    `columns` holds the rows named in `SLOT_COLUMNS`; one array, since each costs a call more than the work.
-    A code is purpose << 40 | slot << 8 | action: codes in ascending order are served in that order. Behind
-    the last one stands the earliest future time at which a slot must be looked at again.
+    `columns` holds the rows named in `SLOT_COLUMNS` and that row, one item longer than there are slots; one
+    array, since each costs a call more than the work. A code is purpose, slot and action in one number below
+    2^30: codes in ascending order are served in that order. Behind the last one stands the earliest future
+    time at which a slot must be looked at again.
     A target past its life counts as no target. A slot in back-off places nothing until `rest_until`, and an
     order there that should move is pulled.
     """
     state, asked_px, asked_left = columns[0], columns[1], columns[2]
     want_px, want_qty, want_until = columns[3], columns[4], columns[5]
-    min_move, rest_until, purpose = columns[6], columns[7], columns[8]
+    min_move, rest_until, purpose, out = columns[6], columns[7], columns[8], columns[9]
     count = 0
     wake = 9223372036854775807
     for index in range(slots):
@@ -145,7 +149,10 @@ def plan_slots(now: int, slots: int, columns: Any, out: Any) -> int:
             action = ACT_CANCEL
         if action != ACT_NONE:
             first = CANCEL if action == ACT_CANCEL else purpose[index]
-            out[count] = first << 40 | index << 8 | action
+            out[count] = first << SLOT_BITS + ACT_BITS | index << ACT_BITS | action
             count += 1
     out[count] = wake
     return count
+
+
+planned = direct(plan_slots)

@@ -7,6 +7,7 @@ that changes nothing is harmless, so a venue's snapshot can be fed as the same e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -52,6 +53,7 @@ from atomizer.domain.events import (
 )
 from atomizer.domain.instruments import Instrument, Side
 from atomizer.domain.orders import Answer, EndReason, OrderState, Purpose, TimeInForce
+from atomizer.domain.rfq import Rfq
 from atomizer.engine.accounts import Accounts, Holding, Position, Purse
 from atomizer.engine.groups import Groups
 from atomizer.engine.kernels import ANSWERS, PLAIN_TRANSITIONS, TRANSITIONS
@@ -63,11 +65,14 @@ _OWED = OrderState.OWED
 _AMENDING = OrderState.AMENDING
 _UNKNOWN = OrderState.UNKNOWN
 _ACK = Answer.ACK
-_SENT_AMEND = Answer.SENT_AMEND
 _FILLED = EndReason.FILLED
 _BOOKED = Answer.FILL
 _HEDGE = Purpose.HEDGE
 _STATES = tuple(OrderState)
+# The state after an amend was sent, by the state before: no comparison matters there.
+_AMENDED = tuple(
+    _STATES[PLAIN_TRANSITIONS[state * ANSWERS + Answer.SENT_AMEND]] for state in range(len(OrderState))
+)
 OPENING = "opening"  # how the references of an account's opening moves begin; its cash comes last
 CLOCK_SLACK_NS = 1_000_000_000
 # How far the venue's clock may be from where we think it is: its request deadlines are judged by it.
@@ -79,7 +84,8 @@ READ_OVERLAP_NS = 60_000_000_000
 LOG_OVERLAP_NS = 900_000_000_000
 
 
-class Order(msgspec.Struct, kw_only=True):
+@dataclass(slots=True, kw_only=True)
+class Order:
     """One order of ours. `ticks`/`lots`: last asked and not refused; `pend_*`: an amend in flight."""
 
     order_id: int
@@ -131,7 +137,8 @@ def _plain(value: Any) -> Any:
 
 
 class Ledger:
-    """State as of the last record applied. `touched` collects orders for the engine to examine."""
+    """State as of the last record applied. `touched` collects orders for the engine to examine: all that
+    moved, but for an amend that was sent, which moves nothing but the state and is told by who sent it."""
 
     __slots__ = (
         "_apply",
@@ -203,9 +210,10 @@ class Ledger:
         self.now_ns = 0
         self._apply: dict[type, Callable[[Any], None]] = {
             PlaceOrder: self._placed,
-            AmendOrder: self._amended,
+            AmendOrder: self.amended,
             CancelOrder: self._cancelled,
             SendQuote: self._quoted,
+            Rfq: self._rfq,
             OrderOpen: self._open,
             OrderEnded: self._ended,
             PlaceRefused: self._place_refused,
@@ -282,13 +290,14 @@ class Ledger:
         )
         self.touched.append(order)
 
-    def _amended(self, command: AmendOrder) -> None:
+    def amended(self, command: AmendOrder) -> None:
+        """An amend was sent. Its fold is public for the pass, which sends most of all these."""
         order = self.orders.get(command.order_id)
         if order is None:
             return
         order.pend_ticks, order.pend_lots = command.ticks, command.lots
         order.deadline_ns, order.asked_ns = command.deadline_ns, self.now_ns
-        self._step(order, _SENT_AMEND)
+        order.state = _AMENDED[order.state]
 
     def _cancelled(self, command: CancelOrder) -> None:
         order = self.orders.get(command.order_id)
@@ -482,8 +491,12 @@ class Ledger:
         if nonce >= self.next_nonce.get((venue, account), 0):
             self.next_nonce[venue, account] = nonce + 1
         size = Decimal(command.terms.quantity_e18).scaleb(-18)
-        key = (venue, account, nonce)
-        self.quotes[key] = self.open_quotes[key] = LiveQuote(command, self.now_ns, size)
+        key, now_ns = (venue, account, nonce), self.now_ns
+        self.quotes[key] = self.open_quotes[key] = LiveQuote(command, now_ns, size)
+        self.trades.waiting.append((command, now_ns))
+
+    def _rfq(self, rfq: Rfq) -> None:
+        self.trades.waiting.append((rfq, self.now_ns))
 
     def _nonce_block(self, block: NonceBlock) -> None:
         self.nonces[block.venue, block.account] = block

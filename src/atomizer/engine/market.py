@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
@@ -22,7 +23,8 @@ FRONT = 32  # levels of a side kept in order
 Change = tuple[str, float, float]
 
 
-class Feed(msgspec.Struct):
+@dataclass(slots=True)
+class Feed:
     """One stream: `alive_ns` is the last proof of life, `max_age_ns` how long that counts.
 
     `since_ns` is when it came up: what was learned before that is old.

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from atomizer.domain.capabilities import RateBudget
-from atomizer.domain.instruments import GRID_EPSILON, Instrument, Side
+from atomizer.domain.instruments import GRID_EPSILON, Instrument, Side, safe_ticks
 from atomizer.domain.orders import EndReason, OrderState, Purpose, TimeInForce
 from atomizer.engine import kernels
+from atomizer.engine.kernels import planned
 from atomizer.engine.ledger import Order
 from atomizer.engine.market import NEVER
 from atomizer.engine.strategy import Level, Target
@@ -33,12 +34,16 @@ class Slot:
     the last one that was over here.
 
     `immediate`: its target is consumed by one order. `refused` is the reason last recorded why the target
-    does not become a command.
+    does not become a command. Found once (`enrolled`): whether its strategy may rest here (`claimed`), and
+    the `budget` of its messages, None where many share one.
     """
 
     __slots__ = (
         "back_off_ns",
+        "budget",
+        "claimed",
         "ended",
+        "enrolled",
         "immediate",
         "instrument",
         "level",
@@ -47,8 +52,10 @@ class Slot:
         "refused",
         "side",
         "size",
+        "stepped",
         "strategy",
         "target",
+        "tick",
     )
 
     def __init__(self, number: int, strategy: int, level: Level, instrument: Instrument) -> None:
@@ -56,14 +63,21 @@ class Slot:
         self.strategy = strategy
         self.level = level
         self.side: Side = level.side
-        self.instrument = instrument
-        self.size = math.nan  # whose lots are in the column
+        self.listed(instrument)
         self.target: Target | None = None
         self.order: Order | None = None
         self.ended: Order | None = None
         self.immediate = False
         self.back_off_ns = 0
         self.refused = ""
+        self.enrolled = self.claimed = False
+        self.budget: MessageBudget | None = None
+
+    def listed(self, instrument: Instrument) -> None:
+        """Go by these terms from here on."""
+        self.instrument = instrument
+        self.tick, self.stepped = instrument.grid.tick_size, bool(instrument.grid.steps)
+        self.size = math.nan  # whose lots are in the column
 
 
 class SlotTable:
@@ -87,13 +101,12 @@ class SlotTable:
         self._grow(GROWTH)
 
     def _grow(self, capacity: int) -> None:
-        table = np.zeros((len(kernels.SLOT_COLUMNS), capacity), np.int64)
+        table = np.zeros((len(kernels.SLOT_COLUMNS) + 1, capacity + 1), np.int64)
         if self.reserve:
-            table[:, : self.reserve] = self._table
+            table[:, : self.reserve] = self._table[:, : self.reserve]
         self._table = table
-        self._out = np.zeros(capacity + 1, np.int64)
-        self._codes = self._out.data
-        for name, row in zip(kernels.SLOT_COLUMNS, table, strict=True):
+        self._codes = table[-1].data
+        for name, row in zip(kernels.SLOT_COLUMNS, table[:-1], strict=True):
             setattr(self, name, row.data)  # one number costs a fifth of numpy's own way
         table[kernels.SLOT_COLUMNS.index("min_move"), self.reserve :] = 1
         self.reserve = capacity
@@ -115,7 +128,7 @@ class SlotTable:
     def listed(self, instrument: Instrument) -> None:
         """An instrument's listing changed: its slots go by the new terms."""
         for slot in self.of_instrument.get(instrument.key, ()):
-            slot.instrument, slot.size = instrument, math.nan
+            slot.listed(instrument)
 
     # --- targets in ---
 
@@ -139,16 +152,14 @@ class SlotTable:
             if slot.order is not None and slot.immediate:
                 continue  # it is on its way; the strategy restates when it is done
             instrument, number = slot.instrument, slot.number
-            self.want_px[number] = instrument.grid.round_ticks(target.price, slot.side)
+            ticks = safe_ticks(target.price, slot.tick, slot.side)
+            self.want_px[number] = instrument.grid.on_step(ticks, slot.side) if slot.stepped else ticks
             if target.size != slot.size:
                 lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
                 self.want_qty[number] = lots if lots >= instrument.min_lots else 0
                 slot.size = target.size
             slot.target, slot.immediate = target, target.time_in_force is _IOC
-            until_ns = now_ns + target.life_ns
-            if until_ns > NEVER:
-                until_ns = NEVER
-            self.want_until[number] = until_ns
+            self.want_until[number] = now_ns + target.life_ns
             self.purpose[number] = target.purpose
         if len(mine) > len(targets):
             for level, slot in mine.items():
@@ -232,38 +243,45 @@ class SlotTable:
         and the time at which to look again."""
         if not self.slots:
             return [], NEVER
-        found = kernels.plan_slots(now_ns, len(self.slots), self._table, self._out)
+        found = planned(now_ns, len(self.slots), self._table)
         wake_ns: int = self._codes[found]
         if not found:
             return [], wake_ns
-        codes: list[int] = self._codes[:found].tolist()
-        codes.sort()
-        return codes, wake_ns
+        return sorted(self._codes[:found]), wake_ns
 
 
 class MessageBudget:
     """A token bucket on event time. The last `reserve` tokens are for cancels and hedges."""
 
-    __slots__ = ("_at_ns", "_budget", "_tokens")
+    __slots__ = ("_at_ns", "_budget", "_kept", "_tokens")
 
     def __init__(self, budget: RateBudget) -> None:
+        self.change(budget)
+        self._at_ns = 0
+
+    def change(self, budget: RateBudget) -> None:
+        """Count by another budget from here on, with a full bucket."""
         self._budget = budget
         self._tokens = budget.burst
-        self._at_ns = 0
+        self._kept = budget.reserve + 1.0 - 1e-9
 
     def take(self, purpose: Purpose, now_ns: int) -> bool:
         """Take a token for a message of this purpose, if there is one for it."""
-        budget, tokens = self._budget, self._tokens
         if now_ns != self._at_ns:
-            if self._at_ns:
-                tokens += (now_ns - self._at_ns) * budget.per_s / 1e9
-                if tokens > budget.burst:
-                    tokens = budget.burst
-            self._at_ns = now_ns
-        left = tokens - 1.0
-        allowed = left >= (-1e-9 if purpose <= _HEDGE else budget.reserve - 1e-9)
-        self._tokens = left if allowed else tokens
-        return allowed
+            self._fill(now_ns)
+        tokens = self._tokens
+        if tokens < self._kept and (purpose > _HEDGE or tokens < 1.0 - 1e-9):
+            return False
+        self._tokens = tokens - 1.0
+        return True
+
+    def _fill(self, now_ns: int) -> None:
+        """Add what time brought; at first the bucket is full."""
+        budget = self._budget
+        if self._at_ns:
+            tokens = self._tokens + (now_ns - self._at_ns) * budget.per_s / 1e9
+            self._tokens = min(tokens, budget.burst)
+        self._at_ns = now_ns
 
     def due_ns(self, purpose: Purpose, now_ns: int) -> int:
         """When the next token for this purpose will be there."""

@@ -35,7 +35,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What should rest there.
 
     `price` in the instrument's price unit, `size` > 0 in its size unit; both floats, rounded against us
-    where they enter the slot. `life_ns` is how long the statement holds without being repeated. An
+    where they enter the slot. `life_ns` is how long the statement holds without being repeated,
+    at most `market.NEVER`. An
     immediate target is consumed by its one order.
     """
 

@@ -40,6 +40,7 @@ from atomizer.domain.rfq import Rfq
 from atomizer.domain.trades import (
     EXECUTED_STATES,
     MANUAL,
+    OPEN_STATES,
     Happening,
     Trade,
     TradeState,
@@ -55,6 +56,9 @@ SETTLEMENT_MARGIN_NS = 60 * S
 ENDED_KEPT = 1_000  # RFQs that came to nothing and are remembered; the journal has all of them
 DEFAULT_BAND = 0.05
 UNANSWERED_NS = 120 * S  # longer than any venue waits for an answer
+# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_PENDING, _QUOTED = TradeState.PENDING, TradeState.QUOTED
+_EXECUTED, _FAILED = TradeState.EXECUTED, TradeState.FAILED
 # A manual request outlives these: what is missing may come before its own time is over.
 PASSING = frozenset(
     (
@@ -106,7 +110,7 @@ class Trades:
             DeadLetter: self._manual.letter,
             HedgeState: self._hedge_state,
         }
-        self.kinds = frozenset(self._apply)
+        self.kinds = frozenset(self._apply) - {Rfq, SendQuote}  # the ledger leaves those in `waiting`
 
     @property
     def trades(self) -> dict[str, Trade]:
@@ -116,9 +120,6 @@ class Trades:
 
     def apply(self, record: object, now_ns: int) -> None:
         """Fold one record, after the ledger has folded it."""
-        if isinstance(record, (Rfq, SendQuote)):
-            self.waiting.append((record, now_ns))
-            return
         handler = self._apply.get(type(record))
         if handler is not None:
             if self.waiting:
@@ -144,35 +145,36 @@ class Trades:
 
     def index(self, trade: Trade) -> None:
         """Keep the derived look-ups, and forget the oldest RFQs that came to nothing."""
-        if trade.state in (TradeState.EXECUTED, TradeState.FAILED) and trade.bookings:
-            self._unhedged.setdefault(trade.underlying, {})[trade.trade_id] = None
+        name, state = trade.trade_id, trade.state
+        if trade.bookings and (state is _EXECUTED or state is _FAILED):
+            self._unhedged.setdefault(trade.underlying, {})[name] = None
         elif trade.underlying in self._unhedged:
-            self._unhedged[trade.underlying].pop(trade.trade_id, None)
-        if trade.state is not TradeState.PENDING:
-            self._unanswered.pop(trade.trade_id, None)
+            self._unhedged[trade.underlying].pop(name, None)
+        if state is not _PENDING:
+            self._unanswered.pop(name, None)
         scope = (trade.venue, trade.account)
         signed = self._signed.get(scope)
         if signed is None:
             signed = self._signed[scope] = {}
-        if trade.state is TradeState.QUOTED and trade.dies_ns:
-            signed[trade.trade_id] = None
+        if state is _QUOTED and trade.dies_ns:
+            signed[name] = None
         else:
-            signed.pop(trade.trade_id, None)
+            signed.pop(name, None)
         if trade.request is not None and trade.request.wanted:
-            self._requests[trade.trade_id] = None
+            self._requests[name] = None
         else:
-            self._requests.pop(trade.trade_id, None)
-        failed = trade.source == MANUAL and trade.state is TradeState.FAILED
-        if (trade.unmatched or failed) is not (trade.trade_id in self._questions):
+            self._requests.pop(name, None)
+        asks = trade.unmatched or (state is _FAILED and trade.source == MANUAL)
+        if asks is not (name in self._questions):
             self.changed = True
-            if trade.unmatched or failed:
-                self._questions[trade.trade_id] = None
+            if asks:
+                self._questions[name] = None
             else:
-                del self._questions[trade.trade_id]
-        if trade.source == MANUAL or trade.bookings or trade.open:
-            self._ended.pop(trade.trade_id, None)
+                del self._questions[name]
+        if state in OPEN_STATES or trade.bookings or trade.source == MANUAL:
+            self._ended.pop(name, None)
             return
-        self._ended[trade.trade_id] = None
+        self._ended[name] = None
         while len(self._ended) > ENDED_KEPT:
             self._drop(next(iter(self._ended)))
 

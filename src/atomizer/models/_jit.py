@@ -20,8 +20,8 @@ def direct(compiled: Callable[P, R]) -> Callable[P, R]:
     """The machine code of a kernel with one signature, for a caller in Python that calls it all the time.
 
     numba looks for the signature that fits at each call, which costs as much again as unpacking the
-    arguments; here they must fit, else TypeError. Whether an array is contiguous is not looked at: hand over
-    none but those made so. Other kernels call the kernel itself.
+    arguments. Here they must fit: of an array only that it is one and the size of its items is looked at, so
+    this is for arrays that the caller made once and keeps. Other kernels call the kernel itself.
     """
     (found,) = cast("Any", compiled).overloads.values()
     return cast("Callable[P, R]", found.entry_point)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from atomizer.models._jit import kernel
+from atomizer.models._jit import direct, kernel
 
 __all__ = ["keccak256", "keccak256_nested"]
 
@@ -43,19 +43,17 @@ def _keccak256(data: Bytes, out: Bytes) -> None:
     """Absorb `data`, write 32 bytes to `out`."""
     lanes = np.zeros(25, np.uint64)
     parity = np.zeros(5, np.uint64)
-    size = data.size
-    blocks = size // RATE_BYTES + 1
-    for block in range(blocks):
-        for lane in range(RATE_LANES):
-            word = np.uint64(0)
-            for byte in range(8):
-                at = block * RATE_BYTES + lane * 8 + byte
-                if at < size:
-                    word |= np.uint64(data[at]) << np.uint64(8 * byte)
-                elif at == size:
-                    word |= np.uint64(1) << np.uint64(8 * byte)
-            lanes[lane] ^= word
-        if block == blocks - 1:
+    whole = data.size // RATE_BYTES
+    words = data[: whole * RATE_BYTES].view(np.uint64)  # little-endian, as the reference reads lanes
+    rest = data[whole * RATE_BYTES :]
+    for block in range(whole + 1):
+        if block < whole:
+            for lane in range(RATE_LANES):
+                lanes[lane] ^= words[block * RATE_LANES + lane]
+        else:
+            for at in range(rest.size):
+                lanes[at // 8] ^= np.uint64(rest[at]) << np.uint64(8 * (at % 8))
+            lanes[rest.size // 8] ^= np.uint64(1) << np.uint64(8 * (rest.size % 8))
             lanes[RATE_LANES - 1] ^= np.uint64(0x8000000000000000)
         for turn in range(ROUNDS):
             for x in range(5):
@@ -92,17 +90,20 @@ def _nested(data: Bytes, split: int) -> None:
     _keccak256(data[: split + 32], data)
 
 
+_keccak256_now, _nested_now = direct(_keccak256), direct(_nested)
+
+
 def keccak256_nested(data: bytearray, split: int) -> bytes:
     """`keccak256(data[:split] + keccak256(data[split:]))`, worked out in `data`, which is lost.
 
     There are at least 32 bytes after `split`.
     """
-    _nested(np.frombuffer(data, np.uint8), split)
+    _nested_now(np.frombuffer(data, np.uint8), split)
     return bytes(data[:32])
 
 
 def keccak256(data: bytes) -> bytes:
     """The 32-byte Keccak-256 hash of `data`."""
     out = np.empty(32, np.uint8)
-    _keccak256(np.frombuffer(data, np.uint8) if data else _EMPTY, out)
+    _keccak256_now(np.frombuffer(data, np.uint8) if data else _EMPTY, out)
     return out.tobytes()

@@ -179,7 +179,7 @@ def repair_butterfly(raw: RawSvi, years: float, low: float = -1.5, high: float =
         mended = from_jump_wings(goal, years)
     except SviBoundsError as error:
         raise ButterflyError(f"expected a slice that can be repaired, found {raw!r}: {error}") from error
-    if mended.butterfly(low, high)[0] < 0.0:
+    if not mended.butterfly(low, high)[0] >= 0.0:  # nor NaN: a skew of almost nothing repairs to no slice
         raise ButterflyError(f"expected g >= 0 after repair on [{low}, {high}], found less in {mended!r}")
     good, bad = 1.0, 0.0
     for _ in range(REPAIR_HALVINGS):

@@ -46,9 +46,13 @@ class RequestTable(Generic[C]):
 
     def add(self, key: Key, deadline_s: float, context: C) -> None:
         """Expect an answer to `key` until `deadline_s`."""
-        self._waiting[key] = (context, deadline_s)
+        self.expect(deadline_s)[key] = (context, deadline_s)
+
+    def expect(self, deadline_s: float) -> dict[Key, tuple[C, float]]:
+        """Where to put (context, `deadline_s`) of requests that are answered until then, by key."""
         if deadline_s < self._armed_for:
             self._arm(deadline_s)
+        return self._waiting
 
     def answer(self, key: Key) -> Answer[C] | None:
         """Take the request that this answer belongs to; None: nobody asked."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Protocol
 
 from atomizer.domain.bookings import RfqTrade
@@ -27,7 +28,7 @@ from atomizer.domain.events import Event, JobDone, PlaceRefused, StorageState, T
 from atomizer.domain.orders import Purpose
 from atomizer.domain.ports import Port
 from atomizer.domain.rfq import Rfq
-from atomizer.engine.core import Engine
+from atomizer.engine.core import DURABLE, Engine
 from atomizer.engine.fitting import JOBS
 from atomizer.net.transport import Clock
 from atomizer.runtime.latency import Latencies
@@ -35,6 +36,8 @@ from atomizer.storage.journal import Journal, JournalDeadError, JournalFullError
 from atomizer.storage.tape import TapeWriter
 
 SENT = frozenset((PlaceOrder, AmendOrder, CancelOrder, QueryOrder, SendQuote, ReadAccount, Resubscribe))
+nothing_durable, nothing_sent, only_sent = DURABLE.isdisjoint, SENT.isdisjoint, SENT.issuperset
+venue_of = attrgetter("venue")
 TICK: tuple[Event, ...] = (Tick(),)
 PROBE_EVERY_S = 1.0
 # How long a surface fit is taken to last where time is virtual: what it takes on a busy small machine.
@@ -114,9 +117,11 @@ class Driver:
     # --- the sink ---
 
     def put(self, event: Event) -> None:
-        if not self._batch:
-            self._received = self._stopwatch()
-        self._batch.append(event)
+        batch = self._batch
+        if not batch:
+            stopwatch = self._stopwatch
+            self._received = stopwatch()
+        batch.append(event)
 
     def flush(self) -> None:
         """The read is closed: hand its events to the core."""
@@ -135,16 +140,17 @@ class Driver:
         try:
             if self._tape is not None:
                 self._tape.append(now_ns, batch)
-            records = engine.admit(now_ns, batch)
+            records: list[Any] = [] if nothing_durable(map(type, batch)) else engine.admit(now_ns, batch)
             try:
                 out: Sequence[Any] = engine.handle(now_ns, batch)
             except BaseException:
                 self._journal.append(now_ns, records, essential=True)
                 raise
             if records or out:
-                out = self._commit(now_ns, records, out)
+                kinds = set(map(type, out))
+                out = self._commit(now_ns, records, out, kinds)
                 if out:
-                    self._send(out, records)
+                    self._send(out, records, kinds)
                 if self._on_turn is not None:
                     self._on_turn([*records, *out])
             self._arm()
@@ -158,10 +164,10 @@ class Driver:
         if self._batch:
             asyncio.get_running_loop().call_soon(self.flush)
 
-    def _commit(self, now_ns: int, records: list[Any], out: Sequence[Any]) -> Sequence[Any]:
+    def _commit(self, now_ns: int, records: list[Any], out: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
         """Write a turn to the journal; returns what may be sent."""
         try:
-            written = _written(out) if RunJob in map(type, out) else out
+            written = _written(out) if RunJob in kinds else out
             if records or written:
                 self._journal.append(now_ns, [*records, *written] if records else written, essential=False)
         except JournalFullError:
@@ -204,23 +210,30 @@ class Driver:
                 self.flush()
             asyncio.get_running_loop().call_later(PROBE_EVERY_S, self._probe)
 
-    def _send(self, outputs: Sequence[Any], records: Sequence[Any]) -> None:
-        by_venue: dict[str, list[Any]] = {}
-        for command in outputs:
-            if type(command) in SENT:
-                by_venue.setdefault(command.venue, []).append(command)
-        for venue, commands in by_venue.items():
-            port = self._ports.get(venue)
-            if port is not None:
-                port.send(commands)
-        if RunJob in map(type, outputs):
+    def _send(self, outputs: Sequence[Any], records: Sequence[Any], kinds: set[type]) -> None:
+        """To each port its commands, in their order; then background work is started."""
+        if only_sent(kinds) and len(venues := set(map(venue_of, outputs))) == 1:
+            self._send_to(venues.pop(), outputs)  # most turns command one venue and conclude nothing
+        elif not nothing_sent(kinds):
+            by_venue: dict[str, list[Any]] = {}
+            for command in outputs:
+                if type(command) in SENT:
+                    by_venue.setdefault(command.venue, []).append(command)
+            for venue, commands in by_venue.items():
+                self._send_to(venue, commands)
+        if RunJob in kinds:
             for job in outputs:
                 if type(job) is RunJob:
                     self._worker.start(job, self._job_done)
-        if records or PlaceOrder in map(type, outputs):
+        if records or PlaceOrder in kinds:
             self._measure(outputs, records)
         if self.engine.behind:
             self.engine.settle()
+
+    def _send_to(self, venue: str, commands: Sequence[Any]) -> None:
+        port = self._ports.get(venue)
+        if port is not None:
+            port.send(commands)
 
     def _job_done(self, event: JobDone) -> None:
         self.put(event)

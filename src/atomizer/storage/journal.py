@@ -185,7 +185,7 @@ class Journal:
         """
         if not batch:
             return
-        data, check = lines.block(self._sequence, now_ns, records.encode_all(batch), self._check)
+        data, check = lines.seal(records.encode_batch(self._sequence + 1, now_ns, batch), self._check)
         if self._sync_error is not None:
             self._fall_to_reserve(self._sync_error)
             self._sync_error = None
@@ -286,8 +286,8 @@ class Journal:
         sequence = self._sequence
         if self._snapshot is not None:
             sequence += 1
-            state = records.encode(LedgerSnapshot(self._snapshot()))
-            first, check = lines.block(sequence - 1, now_ns, (state,), check)
+            state = records.encode_batch(sequence, now_ns, [LedgerSnapshot(self._snapshot())])
+            first, check = lines.seal(state, check)
             text += first
         try:
             with self._files:

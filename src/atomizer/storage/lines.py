@@ -1,13 +1,14 @@
-"""The form of one journal line: `{"n":7,"t":1700000000000000000,"r":{...},"c":"89abcdef"}`.
+"""The form of one journal line: `{"n":7,"t":1700000000000000000,"r":[{...},{...}],"c":"89abcdef"}`.
 
-`n` numbers the lines of the whole journal, `t` is the time in ns, `r` the record. `c` is the CRC-32 of
+A line is a batch: what is appended at once is there as a whole or not at all. `r` holds its records, `n` is
+the number of the first of them, counted over the whole journal, `t` the time in ns. `c` is the CRC-32 of
 everything before it in this line, continued from the checksum of the line before: a line that is edited,
-missing or moved breaks the chain at that line. A checksum is no signature; it finds accidents.
+missing or moved breaks the chain at that line. A checksum is no signature; it finds accidents. In format 1 a
+line was one record and `r` the record itself; such lines are read like any other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 from zlib import crc32 as _crc32
 
@@ -15,11 +16,10 @@ import msgspec
 
 from atomizer import __version__
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 CHECK_BYTES = len(b',"c":"00000000"}')
 _CHECK = b',"c":"%08x"}\n'
-_STAMP = b',"t":%d,"r":'
-_LINE = b'{"n":%d%b%b'
+_ARRAY = ord("[")
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RawLine(msgspec.Struct, frozen=True):
-    """A line with its record undecoded."""
+    """A line, or one record of it, with what `r` holds undecoded."""
 
     n: int
     t: int
@@ -50,24 +50,15 @@ class Record(msgspec.Struct, frozen=True):
 
 
 _RAW = msgspec.json.Decoder(RawLine)
+_RECORDS = msgspec.json.Decoder(list[msgspec.Raw])
 _HEADER = msgspec.json.Decoder(Header)
 
 
-def seal(body: bytes, check: int) -> tuple[bytes, int]:
-    """The finished line of an open `body` (no closing brace) and its checksum."""
+def seal(unsealed: bytes, check: int) -> tuple[bytes, int]:
+    """The line of a JSON object `n`, `t`, `r` (or a header) that follows checksum `check`, and its own."""
+    body = unsealed[:-1]
     check = _crc32(body, check)
     return body + _CHECK % check, check
-
-
-def block(last: int, ts_ns: int, records_json: Iterable[bytes], check: int) -> tuple[bytes, int]:
-    """The lines of records that follow number `last` and its checksum, and the last one's checksum."""
-    stamp, data = _STAMP % ts_ns, b""
-    for record_json in records_json:
-        last += 1
-        body = _LINE % (last, stamp, record_json)
-        check = _crc32(body, check)
-        data += body + _CHECK % check
-    return data, check
 
 
 def header(segment: int, last: int, check: int) -> Header:
@@ -82,7 +73,7 @@ def header(segment: int, last: int, check: int) -> Header:
 
 
 def header_line(stated: Header) -> tuple[bytes, int]:
-    return seal(msgspec.json.encode(stated)[:-1], int(stated.previous, 16))
+    return seal(msgspec.json.encode(stated), int(stated.previous, 16))
 
 
 def found_check(text: bytes) -> int | None:
@@ -100,8 +91,19 @@ def computed_check(text: bytes, check: int) -> int:
     return _crc32(text[:-CHECK_BYTES], check)
 
 
-def parse(text: bytes) -> RawLine:
-    return _RAW.decode(text)
+def parse(text: bytes) -> list[RawLine]:
+    """The records of a line, each with its own number.
+
+    Raises:
+        msgspec.ValidationError, msgspec.DecodeError: it is no line, or one without records.
+    """
+    line = _RAW.decode(text)
+    if memoryview(line.r)[0] != _ARRAY:
+        return [line]
+    records = _RECORDS.decode(line.r)
+    if not records:
+        raise msgspec.ValidationError("a line without records")
+    return [RawLine(number, line.t, record) for number, record in enumerate(records, line.n)]
 
 
 def parse_header(text: bytes) -> Header:

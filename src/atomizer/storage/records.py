@@ -7,6 +7,7 @@ integers are integers of any size; both come back exactly. Records only ever gai
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Union, get_args
 
@@ -37,7 +38,7 @@ RecordUnion: Any = Union[RECORD_TYPES]  # noqa: UP007  (built from a table)
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(RecordUnion)
-_NULL = b"null"
+_null_in = re.compile(b"null").search  # half of what `in` costs on a line
 
 
 def tag_of(record_type: type[msgspec.Struct]) -> str:
@@ -58,13 +59,23 @@ def encode(record: msgspec.Struct) -> bytes:
         RecordError: a number that is not finite stands anywhere else.
     """
     data = _ENCODER.encode(record)
-    return data if _NULL not in data else _without_nulls(record, data)
+    return _without_nulls(record, data) if _null_in(data) else data
 
 
-def encode_all(batch: Sequence[msgspec.Struct]) -> list[bytes]:
-    """`encode` of each, in one call: JSON has no newline of its own that could part them wrongly."""
-    data = _ENCODER.encode_lines(batch)
-    return data.splitlines() if _NULL not in data else list(map(encode, batch))
+class Batch(msgspec.Struct, frozen=True):
+    """What a line is before it is sealed: see `storage.lines`."""
+
+    n: int
+    t: int
+    r: Sequence[msgspec.Struct | msgspec.Raw]
+
+
+def encode_batch(first: int, ts_ns: int, batch: Sequence[msgspec.Struct]) -> bytes:
+    """The records of a batch as one JSON object; `first` is the number of the first. Raises as `encode`."""
+    data = _ENCODER.encode(Batch(first, ts_ns, batch))
+    if _null_in(data):
+        data = _ENCODER.encode(Batch(first, ts_ns, [msgspec.Raw(encode(record)) for record in batch]))
+    return data
 
 
 def _without_nulls(record: msgspec.Struct, data: bytes) -> bytes:

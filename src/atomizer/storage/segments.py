@@ -61,7 +61,7 @@ class Walk:
         self.notes: list[str] = []
 
     def segment(self, path: Path, *, last: bool) -> Iterator[tuple[int, RawLine]]:
-        """(line number in the file, line) of one segment."""
+        """(line number in the file, record) of one segment."""
         self.good_bytes = 0
         with path.open("rb") as file:
             for number, text in enumerate(file, 1):
@@ -71,8 +71,8 @@ class Walk:
                 if number == 1:
                     self._header(path, text[:-1])
                 else:
-                    raw = self.line(f"{path} line {number}", text[:-1])
-                    yield number, raw
+                    for raw in self.line(f"{path} line {number}", text[:-1]):
+                        yield number, raw
                 self.good_bytes += len(text)
         if not self.good_bytes and not last:
             raise JournalDamagedError(
@@ -80,7 +80,7 @@ class Walk:
             )
 
     def reserve(self, path: Path) -> Iterator[tuple[int, RawLine]]:
-        """The reserve's lines that no segment holds yet."""
+        """The records of the reserve's lines that no segment holds yet."""
         self.good_bytes = 0
         content = path.read_bytes() if path.exists() else b""
         for number, text in enumerate(content[: used_bytes(content)].splitlines(keepends=True), 1):
@@ -91,32 +91,33 @@ class Walk:
                 self.good_bytes += len(text)
                 self.copied_bytes = self.good_bytes
                 continue
-            raw = self.line(f"{path} line {number}", text[:-1])
+            records = self.line(f"{path} line {number}", text[:-1])
             self.good_bytes += len(text)
-            yield number, raw
+            for raw in records:
+                yield number, raw
 
     def _copied(self, text: bytes) -> bool:
         try:
-            return lines.parse(text).n <= self.sequence
+            return lines.parse(text)[0].n <= self.sequence
         except (msgspec.ValidationError, msgspec.DecodeError):
             return False
 
-    def line(self, where: str, text: bytes) -> RawLine:
-        """Check one line against those before it and step over it."""
+    def line(self, where: str, text: bytes) -> list[RawLine]:
+        """Check one line against those before it and step over it; its records."""
         try:
-            raw = lines.parse(text)
+            found = lines.parse(text)
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
             raise JournalDamagedError(
                 f"{where}: expected a journal line, found {text[:_EXCERPT]!r} ({error}); {_REMEDY}"
             ) from None
-        if raw.n != self.sequence + 1:
+        if found[0].n != self.sequence + 1:
             raise JournalDamagedError(
-                f"{where}: expected record number {self.sequence + 1}, found {raw.n} (records are missing or"
-                f" out of order); {_REMEDY}"
+                f"{where}: expected record number {self.sequence + 1}, found {found[0].n} (records are"
+                f" missing or out of order); {_REMEDY}"
             )
         self._step(where, text)
-        self.sequence = raw.n
-        return raw
+        self.sequence = found[-1].n
+        return found
 
     def _step(self, where: str, text: bytes) -> None:
         stated, computed = lines.found_check(text), lines.computed_check(text, self.check)
@@ -183,4 +184,4 @@ def starts_with_snapshot(path: Path) -> bool:
         text = file.readline()
     if not text.endswith(b"\n"):
         return False
-    return b'"r":{"type":"snapshot"' in text[:100]
+    return any(mark in text[:100] for mark in (b'"r":[{"type":"snapshot"', b'"r":{"type":"snapshot"'))

@@ -101,9 +101,13 @@ def _parse_address(text: str) -> Address:
 
 @final
 class EthereumKey(HiddenKey):
-    """A secp256k1 private key that shows only its address."""
+    """A secp256k1 private key that shows only its address.
 
-    __slots__ = ("_sign", "address")
+    `sign_digest` makes 65 bytes r, s, v (27 or 28) over a 32-byte digest; low s, deterministic nonce
+    (RFC 6979). It raises SigningError for anything else than 32 bytes.
+    """
+
+    __slots__ = ("address", "sign_digest")
 
     def __init__(self, text: str) -> None:
         if type(text) is not str or not _HEX_KEY.fullmatch(text):
@@ -119,16 +123,8 @@ class EthereumKey(HiddenKey):
                 "create a new key"
             )
         key = PrivateKey(secret)
-        self._sign = _signer(secret, key.context.ctx)
+        self.sign_digest = _signer(secret, key.context.ctx)
         self.address = Address(keccak256(key.public_key.format(compressed=False)[1:])[-ADDRESS_BYTES:])
-
-    def sign_digest(self, digest: bytes) -> bytes:
-        """65 bytes r, s, v (27 or 28) over a 32-byte digest; low s, deterministic nonce (RFC 6979).
-
-        Raises:
-            SigningError: another length than 32 bytes.
-        """
-        return self._sign(digest)
 
     def __repr__(self) -> str:
         return f"EthereumKey(address={self.address.checksum})"

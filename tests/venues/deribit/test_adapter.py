@@ -717,6 +717,20 @@ def test_backstop_refuses_and_the_order_is_never_sent_later():
     play(body, rate_per_s=1.0, rate_burst=3.0)
 
 
+def test_edits_of_a_turn_are_sent_until_the_backstop_and_the_rest_is_refused():
+    async def body(scene: Scene) -> None:
+        await scene.until_up()
+        unlisted = amend(scene, 90, instrument="deribit:NO-SUCH")
+        scene.port.send([amend(scene, 80), unlisted, *[amend(scene, number) for number in range(81, 85)]])
+        await asyncio.sleep(5)
+        refused = [(event.order_id, event.code) for event in scene.sink.of(AmendRefused)]
+        ours = [found for found in refused if found[1] in ("not_listed", "rate_backstop")]
+        assert sorted(ours) == [(83, "rate_backstop"), (84, "rate_backstop"), (90, "not_listed")]
+        assert len(scene.venue.asked("private/edit")) == 3
+
+    play(body, rate_per_s=1.0, rate_burst=3.0)
+
+
 def test_amend_keeps_post_only_and_refusal_leaves_the_order():
     async def body(scene: Scene) -> None:
         await scene.until_up()

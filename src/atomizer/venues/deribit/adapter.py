@@ -17,13 +17,6 @@ from atomizer.domain.commands import (
     ReadAccount,
     Resubscribe,
 )
-from atomizer.domain.events import (
-    AmendRefused,
-    CancelRefused,
-    Event,
-    PlaceRefused,
-    RequestTimedOut,
-)
 from atomizer.domain.instruments import Instrument, instrument_key
 from atomizer.domain.ports import Sink
 from atomizer.net.transport import Clock, Transport
@@ -31,9 +24,9 @@ from atomizer.venues.deribit.capabilities import capabilities
 from atomizer.venues.deribit.listing import Listing
 from atomizer.venues.deribit.market import MarketSocket
 from atomizer.venues.deribit.settings import DeribitSettings
-from atomizer.venues.deribit.trading import TradingSocket
+from atomizer.venues.deribit.trading import TradingSocket, unlisted
 
-OrderCommand = PlaceOrder | AmendOrder | CancelOrder | QueryOrder
+AMENDS_ONLY = frozenset((AmendOrder,))
 
 
 class DeribitPort:
@@ -56,7 +49,7 @@ class DeribitPort:
         trading = self._trading
         self._takers: dict[type, Callable[[Any, Instrument], None]] = {
             PlaceOrder: trading.place,
-            AmendOrder: trading.amend,
+            AmendOrder: lambda command, _: trading.amend((command,)),
             CancelOrder: trading.cancel,
             QueryOrder: trading.query,
         }
@@ -71,13 +64,17 @@ class DeribitPort:
                 group.create_task(self._trading.run())
 
     def send(self, commands: Sequence[Any]) -> None:
-        quotes, takers, by_key = self._quotes, self._takers, self._listing.by_key
+        quotes = self._quotes
+        if quotes is None and AMENDS_ONLY.issuperset(map(type, commands)):
+            self._trading.amend(commands)
+            return
+        takers, by_key = self._takers, self._listing.by_key
         for command in commands:
             take = takers.get(type(command))
             if take is not None:
                 listed = by_key.get(command.instrument)
                 if listed is None:
-                    self._trading.later(_unlisted(command))
+                    self._trading.later(unlisted(command))
                 elif quotes is not None and quotes.takes(command, listed):
                     quotes.add(command, listed)
                 else:
@@ -115,15 +112,3 @@ class DeribitMarketPort:
         for command in commands:
             if isinstance(command, Resubscribe):
                 self._market.resubscribe(command.instrument.removeprefix(self._prefix))
-
-
-def _unlisted(command: OrderCommand) -> Event:
-    """The listing has not been read or does not hold the instrument: nothing was sent."""
-    text = f"expected {command.instrument} in the venue's listing, it is not there (yet); not sent"
-    if isinstance(command, PlaceOrder):
-        return PlaceRefused(command.order_id, "not_listed", text)
-    if isinstance(command, AmendOrder):
-        return AmendRefused(command.order_id, "not_listed", text)
-    if isinstance(command, CancelOrder):
-        return CancelRefused(command.order_id, "not_listed", text)
-    return RequestTimedOut(command.order_id)

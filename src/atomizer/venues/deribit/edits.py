@@ -18,23 +18,22 @@ _EDIT = (
     b'"post_only":%b,"reject_post_only":%b},"jsonrpc":"2.0"}'
 )
 PRICES_KEPT = 4_096  # per price grid; beyond it they are written anew
+# Venue's order id, total lots, the instrument's terms, whether it is post-only.
+MadeOf = tuple[str, int, Instrument, bool]
 
 
 class Form:
     """An order's message but for number, price and validity, what it was made from, and its prices."""
 
-    __slots__ = ("listed", "lots", "post_only", "prices", "text", "venue_order_id")
+    __slots__ = ("made_of", "prices", "text")
 
-    def __init__(
-        self, command: AmendOrder, listed: Instrument, prices: dict[int, bytes], *, post_only: bool
-    ) -> None:
-        self.listed, self.lots = listed, command.lots
-        self.venue_order_id, self.post_only = command.venue_order_id, post_only
+    def __init__(self, made_of: MadeOf, prices: dict[int, bytes]) -> None:
+        venue_order_id, lots, listed, post_only = self.made_of = made_of
         self.prices = prices
         maker_only = b"true" if post_only else b"false"
         self.text: bytes = _EDIT % (
-            _encode(command.venue_order_id).replace(b"%", b"%%"),
-            _encode(listed.lot * command.lots),
+            _encode(venue_order_id).replace(b"%", b"%%"),
+            _encode(listed.lot * lots),
             maker_only,
             maker_only,
         )
@@ -56,16 +55,11 @@ class Edits:
         post_only: bool,
     ) -> bytes:
         """The request with the new total amount; `post_only` as the order was placed."""
+        made_of = (command.venue_order_id, command.lots, listed, post_only)
         form = self._forms.get(command.order_id)
-        if (
-            form is None
-            or form.listed is not listed
-            or form.lots != command.lots
-            or form.post_only is not post_only
-            or form.venue_order_id != command.venue_order_id
-        ):
+        if form is None or form.made_of != made_of:
             prices = self._prices.setdefault(listed.grid.tick, {})
-            form = self._forms[command.order_id] = Form(command, listed, prices, post_only=post_only)
+            form = self._forms[command.order_id] = Form(made_of, prices)
         ticks = command.ticks
         price = form.prices.get(ticks) or self._price(form.prices, listed, ticks)
         return form.text % (number, price, valid_until_ms)

@@ -113,7 +113,7 @@ class MassQuoter:
 
     def _send(self, group: str, quotes: list[list[QuotedSide]]) -> None:
         socket, sides = self._socket, [quoted for pair in quotes for quoted in pair]
-        number = socket.rpc.next_number()
+        number = next(socket.rpc.numbers)
         valid_until_ms, deadline_s = socket.deadlines(_deadline_ns(sides) or socket.cancel_deadline_ns())
         params = quote_wire.MassQuoteParams(
             quote_id=f"q{number}",

@@ -43,7 +43,7 @@ class Rpc:
         self._session = session
         self._settings = settings
         self._clock = clock
-        self.next_number: Callable[[], int] = itertools.count(1).__next__
+        self.numbers = itertools.count(1)
         self._credits = Credits()
         self.offset_ns = 0
 
@@ -57,7 +57,7 @@ class Rpc:
         wait_s = self._credits.wait_s(method, asyncio.get_running_loop().time())
         if wait_s:
             await asyncio.sleep(wait_s)
-        number = self.next_number()
+        number = next(self.numbers)
         data = codec.request(number, method, params)
         reply: wire.Message = await self._session.ask(data, number, self._settings.read_timeout_s)
         if reply.error is not None:
@@ -80,7 +80,7 @@ class Rpc:
 
     def fire(self, method: str, params: Any) -> None:
         """Send without waiting; raises NotSentError without a connection."""
-        self._session.send(codec.request(self.next_number(), method, params))
+        self._session.send(codec.request(next(self.numbers), method, params))
 
     async def heartbeat(self) -> None:
         await self.message("public/set_heartbeat", {"interval": HEARTBEAT_S})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
@@ -176,7 +177,7 @@ class TradingSocket:
     # --- commands ---
 
     def place(self, command: PlaceOrder, listed: Instrument) -> None:
-        number = self.rpc.next_number()
+        number = next(self.rpc.numbers)
         valid_until_ms, deadline_s = self.deadlines(command.deadline_ns)
         data = codec.place(number, command, listed, valid_until_ms)
         if command.post_only:
@@ -186,19 +187,31 @@ class TradingSocket:
         except NotSentError as error:
             self.later(PlaceRefused(command.order_id, error.code, str(error)))
 
-    def amend(self, command: AmendOrder, listed: Instrument) -> None:
-        number = self.rpc.next_number()
-        if command.deadline_ns != self._deadline_ns:
-            self._note_deadline(command.deadline_ns)
-        post_only = command.order_id in self._post_only
-        data = self._edits.write(number, command, listed, self._valid_until_ms, post_only)
+    def amend(self, commands: Sequence[AmendOrder]) -> None:
+        """Send the edits of a turn: what most book frames lead to is no more. Answers are awaited until the
+        deadline of the last, which is that of all where one turn asked for them."""
+        numbers, by_key, write = self.rpc.numbers, self._listing.by_key, self._edits.write
+        post_only = self._post_only
+        messages: list[tuple[bytes, int, Sent]] = []
+        for command in commands:
+            listed = by_key.get(command.instrument)
+            if listed is None:
+                self.later(unlisted(command))
+                continue
+            if command.deadline_ns != self._deadline_ns:
+                self._note_deadline(command.deadline_ns)
+            number = next(numbers)
+            data = write(number, command, listed, self._valid_until_ms, command.order_id in post_only)
+            messages.append((data, number, (command, listed)))
         try:
-            self.session.send_request(data, number, self._deadline_s, (command, listed))
+            self.session.send_requests(messages, self._deadline_s)
         except NotSentError as error:
-            self.later(AmendRefused(command.order_id, error.code, str(error)))
+            written = [command for command in commands if command.instrument in by_key]
+            for command in written[error.sent :]:
+                self.later(AmendRefused(command.order_id, error.code, str(error)))
 
     def cancel(self, command: CancelOrder, listed: Instrument) -> None:
-        number = self.rpc.next_number()
+        number = next(self.rpc.numbers)
         if command.venue_order_id:
             data = codec.request(number, "private/cancel", {"order_id": command.venue_order_id})
         else:
@@ -396,6 +409,18 @@ class TradingSocket:
 
     async def run(self) -> None:
         await self.session.run()
+
+
+def unlisted(command: PlaceOrder | AmendOrder | CancelOrder | QueryOrder) -> Event:
+    """The listing has not been read or does not hold the instrument: nothing was sent."""
+    text = f"expected {command.instrument} in the venue's listing, it is not there (yet); not sent"
+    if isinstance(command, PlaceOrder):
+        return PlaceRefused(command.order_id, "not_listed", text)
+    if isinstance(command, AmendOrder):
+        return AmendRefused(command.order_id, "not_listed", text)
+    if isinstance(command, CancelOrder):
+        return CancelRefused(command.order_id, "not_listed", text)
+    return RequestTimedOut(command.order_id)
 
 
 def _remember(known: dict[K, V], key: K, value: V) -> None:

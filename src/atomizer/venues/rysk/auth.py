@@ -13,7 +13,6 @@ import re
 import msgspec
 
 from atomizer.venues.eip712 import (
-    OPENING_BYTES,
     Domain,
     DomainAllowList,
     StructType,
@@ -21,7 +20,7 @@ from atomizer.venues.eip712 import (
     row_digest,
     typed_digest,
 )
-from atomizer.venues.ethereum import Address, EthereumKey, keccak256
+from atomizer.venues.ethereum import Address, EthereumKey
 from atomizer.venues.fields import FieldTypeError
 
 __all__ = [
@@ -98,24 +97,42 @@ class QuoteForm:
         domain.require_chain(chain_id, "quote")
         self._before = opening(domain) + option
 
-    def opened(
-        self, nonce: int, price: int, quantity: int, is_taker_buy: bool, valid_until: int
-    ) -> bytearray:
-        """What is hashed of one quote: the domain's opening, type hash and words.
+    def digest(self, nonce: int, price: int, quantity: int, is_taker_buy: bool, valid_until: int) -> bytes:
+        """The 32 bytes that are signed.
 
         Raises:
             FieldTypeError, FieldRangeError: a field is not of its exact type or does not fit.
         """
         offer = _OFFER.encode(nonce, price, quantity, is_taker_buy, valid_until)
-        return bytearray().join((self._before, offer, self._after))
-
-    def digest(self, nonce: int, price: int, quantity: int, is_taker_buy: bool, valid_until: int) -> bytes:
-        """The 32 bytes that are signed; errors as `opened`."""
-        return row_digest(self.opened(nonce, price, quantity, is_taker_buy, valid_until))
+        return row_digest(bytearray().join((self._before, offer, self._after)))
 
 
-def _form(domain: Domain, quote: QuoteMessage) -> QuoteForm:
-    return QuoteForm(
+def quote_hash(quote: QuoteMessage) -> bytes:
+    """The EIP-712 struct hash.
+
+    Raises:
+        FieldTypeError, FieldRangeError: a field is not of its exact type or does not fit.
+    """
+    return QUOTE_TYPE.hash(
+        quote.asset_address,
+        quote.chain_id,
+        quote.is_put,
+        quote.strike,
+        quote.expiry,
+        quote.maker,
+        quote.nonce,
+        quote.price,
+        quote.quantity,
+        quote.is_taker_buy,
+        quote.valid_until,
+        quote.usd,
+        quote.collateral_asset,
+    )
+
+
+def quote_digest(domain: Domain, quote: QuoteMessage) -> bytes:
+    """The 32 bytes that are signed; errors as `QuoteForm`."""
+    form = QuoteForm(
         domain,
         quote.asset_address,
         quote.chain_id,
@@ -126,20 +143,7 @@ def _form(domain: Domain, quote: QuoteMessage) -> QuoteForm:
         quote.usd,
         quote.collateral_asset,
     )
-
-
-def _offer(quote: QuoteMessage) -> tuple[int, int, int, bool, int]:
-    return quote.nonce, quote.price, quote.quantity, quote.is_taker_buy, quote.valid_until
-
-
-def quote_hash(domain: Domain, quote: QuoteMessage) -> bytes:
-    """The EIP-712 struct hash; errors as `QuoteForm`."""
-    return keccak256(bytes(_form(domain, quote).opened(*_offer(quote))[OPENING_BYTES:]))
-
-
-def quote_digest(domain: Domain, quote: QuoteMessage) -> bytes:
-    """The 32 bytes that are signed; errors as `QuoteForm`."""
-    return _form(domain, quote).digest(*_offer(quote))
+    return form.digest(quote.nonce, quote.price, quote.quantity, quote.is_taker_buy, quote.valid_until)
 
 
 def sign_quote(domain: Domain, quote: QuoteMessage, key: EthereumKey) -> str:

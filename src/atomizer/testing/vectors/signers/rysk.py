@@ -50,7 +50,7 @@ def _quote(case: dict[str, Any]) -> dict[str, Any]:
     domain, key = _domain(case["inputs"]["domain"]), EthereumKey(case["inputs"]["private_key"])
     digest = auth.quote_digest(domain, quote)
     return _stated(
-        auth.QUOTE_TYPE, domain, auth.quote_hash(domain, quote), digest, auth.sign_quote(domain, quote, key)
+        auth.QUOTE_TYPE, domain, auth.quote_hash(quote), digest, auth.sign_quote(domain, quote, key)
     )
 
 
