@@ -132,8 +132,11 @@ def test_the_cached_touch_is_the_touch_of_the_levels(batches: list[list[tuple[st
         assert all(size > 0.0 for size in book.bids.values())
 
 
+@pytest.mark.parametrize("asked_every", [1, 7, 50])
 @pytest.mark.parametrize("seed", range(5))
-def test_the_touch_is_right_while_a_deep_book_is_eaten_and_filled(seed: int) -> None:
+def test_the_touch_and_the_first_levels_are_right_while_a_deep_book_is_eaten_and_filled(
+    seed: int, asked_every: int
+) -> None:
     """Long enough that the ordered levels are used up, filled again and cut back many times."""
     rng = random.Random(seed)
     made = market()
@@ -154,3 +157,8 @@ def test_the_touch_is_right_while_a_deep_book_is_eaten_and_filled(seed: int) -> 
         assert book.best_ask == min(book.asks, default=None)
         if book.best_bid is not None and book.best_ask is not None:
             assert book.mid == (book.best_bid + book.best_ask) / 2
+        if number % asked_every == 0:
+            count = rng.choice([1, 5, 20, 60])
+            for bids_wanted, side in ((True, book.bids), (False, book.asks)):
+                ordered = sorted(side.items(), reverse=bids_wanted)[:count]
+                assert list(zip(*book.best(count, bids=bids_wanted), strict=True)) == ordered

@@ -393,6 +393,18 @@ def test_the_vol_of_a_look_is_the_mark(strike: float, expiry_s: int, is_call: bo
         assert found.forward == pytest.approx(forward, rel=1e-12)
 
 
+def test_quotes_are_contiguous_however_they_came_about() -> None:
+    """Kernels are called without numba's own look at it."""
+    book = Book().listed().told()
+    made = book.fitted()
+    assert all(one.quotes.flags.c_contiguous for one in made.slices.values())
+    made.forget()
+    made.list_option(option("deribit", 4111.0, NEAR_S, is_call=True), T0)
+    (near, *_) = made.slices.values()
+    assert near.quotes.flags.c_contiguous
+    assert near.quotes.shape[1] == len(STRIKES) + 1
+
+
 def test_places_follow_what_is_listed() -> None:
     book = Book().listed((NEAR_S, FAR_S)).told()
     made = book.fitted()

@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atomizer.domain.commands import Refused, SendQuote
-from atomizer.domain.events import BookSnapshot, Operator, QuoteOutbid, Ticker
+from atomizer.domain.events import BookChange, BookSnapshot, Operator, QuoteOutbid, Ticker
 from atomizer.domain.instruments import Side
 from atomizer.domain.refusals import Reason
 from atomizer.models.rfq_quote import COSTS, INPUTS, recompute, round_e18
+from atomizer.strategies.hedge_costs import HedgeCosts
 from atomizer.strategies.responder_settings import ResponderSettings as Responder
 from atomizer.strategies.rfq_responder import RfqResponder
-from tests.engine.bench_desk import PERP, S
+from tests.engine.bench_desk import HEDGE, PERP, S
 from tests.engine.rfq_desk import FAR_S, FORWARD, NEAR_S, STAKED, STRIKES, TAKER, RfqDesk, smile
 from tests.engine.test_gate import limited
 
@@ -146,6 +147,30 @@ def test_live_spread_fee_and_depth_of_the_hedge_are_charged() -> None:
     assert float(quote.why["half_spread"]) == pytest.approx(2.0 / FORWARD)
     coins, touch = 10 * float(quote.why["delta"]), FORWARD - 2.0
     assert float(quote.why["slippage"]) == pytest.approx((coins - 1.0) * 8.0 / coins / touch, rel=0.01)
+
+
+def test_the_hedges_levels_are_coins_and_contiguous_and_read_once_per_book() -> None:
+    desk = RfqDesk(responder=ResponderSettings(), limits=WIDE)
+    desk.feed(*thin_book())
+    costs = HedgeCosts(least_half_spread=1e-6, least_fee=0.25)
+    live = costs.state(desk.engine, HEDGE)
+    assert live is not None
+    assert live.bids.tolist() == [
+        [FORWARD - 2.0, FORWARD - 10.0],
+        [1.0, pytest.approx(1e7 / (FORWARD - 10.0))],
+    ]
+    assert live.asks[0].tolist() == [FORWARD + 2.0, FORWARD + 10.0]
+    assert live.bids.flags.c_contiguous
+    assert live.asks.flags.c_contiguous
+    assert live.half_spread == pytest.approx(2.0 / FORWARD)
+    assert live.fee == 0.25
+    assert costs.state(desk.engine, HEDGE) is live
+    desk.feed(BookChange(PERP.key, [("delete", FORWARD - 2.0, 0.0)], [], 6, 5))
+    moved = costs.state(desk.engine, HEDGE)
+    assert moved is not None
+    assert moved.bids[0].tolist() == [FORWARD - 10.0]
+    desk.feed(BookChange(PERP.key, [], [], 9, 8))
+    assert costs.state(desk.engine, HEDGE) is None, "a gap"
 
 
 def thin_book() -> list[Any]:

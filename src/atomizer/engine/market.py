@@ -103,6 +103,14 @@ class Book:
         self.sequence, self.ts_ns = event.sequence, event.ts_ns
         return True
 
+    def best(self, count: int, *, bids: bool) -> tuple[list[float], list[float]]:
+        """Prices and sizes of the first levels of a side, best first; fewer where it has no more."""
+        side, front, sign = (self.bids, self._bid_front, 1.0) if bids else (self.asks, self._ask_front, -1.0)
+        if len(front) < count and len(front) < len(side):
+            front[:] = sorted(price * sign for price in side)[-max(count, FRONT) :]
+        prices = [key * sign for key in front[: -count - 1 : -1]]
+        return prices, [side[price] for price in prices]
+
 
 def _apply(
     side: dict[float, float], front: list[float], changes: Sequence[Change], sign: float

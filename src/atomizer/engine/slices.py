@@ -51,7 +51,8 @@ class Fit(NamedTuple):
 
 
 class Slice:
-    """One expiry. `quotes` has a column for each of `listed` and the rows of `models.listed_kernels`."""
+    """One expiry. `quotes` has a column for each of `listed` and the rows of `models.listed_kernels`; it is
+    contiguous, as kernels take it to be."""
 
     __slots__ = (
         "_least_live",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from heapq import nlargest, nsmallest
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -89,12 +88,14 @@ class HedgeCosts:
             max(instrument.taker_fee, self._least_fee),
             funding * FUNDING_PERIODS_PER_YEAR if instrument.kind is Kind.PERPETUAL else 0.0,
             AVERAGE_S / S_PER_YEAR if averaged else 0.0,
-            _levels(nlargest(LEVELS, book.bids.items()), instrument),
-            _levels(nsmallest(LEVELS, book.asks.items()), instrument),
+            _levels(book.best(LEVELS, bids=True), instrument),
+            _levels(book.best(LEVELS, bids=False), instrument),
         )
 
 
-def _levels(levels: list[tuple[float, float]], instrument: Instrument) -> FloatArray:
+def _levels(best: tuple[list[float], list[float]], instrument: Instrument) -> FloatArray:
     """Prices, and coins that rest there."""
-    found = np.array(levels).T
-    return np.ascontiguousarray([found[0], found[1] / found[0] if instrument.size_in_quote else found[1]])
+    found = np.array(best)
+    if instrument.size_in_quote:
+        found[1] /= found[0]
+    return found
