@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from atomizer.domain import events as ev
-from atomizer.domain.commands import PlaceOrder, RunJob
+from atomizer.domain.commands import PlaceOrder, RunJob, SendQuote
 from atomizer.domain.instruments import Side
 from atomizer.domain.orders import Purpose, TimeInForce
 from atomizer.domain.ports import Sink
@@ -21,6 +21,7 @@ from atomizer.runtime.driver import Driver, InlineWorker
 from atomizer.storage.journal import Journal, JournalDeadError, JournalFullError, read
 from atomizer.storage.tape import TapeWriter, read_tape
 from tests.engine.bench_desk import DERIBIT, PERP, T0, Desk, S, Wishes, bid
+from tests.engine.rfq_desk import NEAR_S, RfqDesk, option
 
 
 class CountingPort:
@@ -129,6 +130,34 @@ def test_a_full_disk_lets_hedges_out_while_the_reserve_lasts_and_quotes_never(st
         driver.stop()
 
     run_virtual(main, T0)
+
+
+def test_what_no_send_needs_is_done_after_it(tmp_path: Path) -> None:
+    """A quote is signed and sent before the trades' fold and the sums of live signatures have it."""
+
+    async def main(clock: VirtualClock) -> None:
+        desk, seen = RfqDesk(), list[tuple[bool, int]]()
+
+        class QuotePort(CountingPort):
+            venue = "rysk"
+
+            def send(self, commands: Sequence[Any]) -> None:
+                super().send(commands)
+                seen.append((desk.engine.behind, len(desk.engine.ledger.trades.waiting)))
+
+        journal = Journal.open(tmp_path, sync_interval_s=None)
+        port = QuotePort(journal)
+        driver = Driver(desk.engine, [port], journal, clock)
+        rfq = desk.rfq()
+        feed(driver, ev.InstrumentListed(option("rysk", 4000.0, NEAR_S, is_call=True)), rfq)
+        (quote,) = port.sent
+        assert (type(quote), quote.rfq_id) == (SendQuote, rfq.rfq_id)
+        assert seen == [(True, 2)]
+        assert not desk.engine.behind and not desk.engine.ledger.trades.waiting
+        driver.stop()
+        journal.close()
+
+    run_virtual(main)
 
 
 def test_a_fault_in_a_timers_turn_ends_the_run_instead_of_vanishing(tmp_path: Path) -> None:
