@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from atomizer.engine.core import Engine
 from atomizer.engine.pricing import NoPriceError
 
 TRADES_SHOWN = 200
+MS = 1_000_000
 
 
 def status(engine: Engine) -> dict[str, Any]:
@@ -49,10 +51,24 @@ def status(engine: Engine) -> dict[str, Any]:
         },
         "trade_states": ledger.trades.counts(),
         "dead_letters": len(letters),
-        "alerts": [f"{item.letter_id} {item.kind} {item.subject}: {item.text}" for item in letters],
+        "alerts": [
+            *(f"{item.letter_id} {item.kind} {item.subject}: {item.text}" for item in letters),
+            *_clock_alerts(engine),
+        ],
         "numeraire": {f"{item.venue}/{item.account}": item.numeraire for item in engine.settings.accounts},
         "now_ns": now_ns,
     }
+
+
+def _clock_alerts(engine: Engine) -> Iterator[str]:
+    """Venues whose clock is so far from ours that signing will stop if it goes on."""
+    fresh = engine.settings.freshness
+    for venue, offset_ns in sorted(engine.market.clock_offset_ns.items()):
+        if abs(offset_ns) > fresh.clock_warn_ms * MS:
+            yield (
+                f"clock of {venue}: {offset_ns / MS:+.0f} ms from ours, signing stops beyond "
+                f"{fresh.clock_stop_ms}; set this machine's clock by NTP"
+            )
 
 
 def trade(item: Trade) -> dict[str, Any]:
