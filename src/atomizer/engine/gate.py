@@ -19,7 +19,7 @@ from atomizer.domain.rfq import Rfq
 from atomizer.engine.exposure import Exposure, UnitGreeks
 from atomizer.engine.halts import Halts
 from atomizer.engine.ledger import Ledger, Order
-from atomizer.engine.market import NO_FEED, Market
+from atomizer.engine.market import NEVER, NO_FEED, Feed, Market
 from atomizer.engine.quote_gate import LIMITS, QuoteGate
 from atomizer.engine.settings import EngineSettings
 from atomizer.engine.strategy import QuoteTarget, Target
@@ -27,6 +27,7 @@ from atomizer.engine.strategy import QuoteTarget, Target
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
 _HEDGE, _BUY, _IOC = Purpose.HEDGE, Side.BUY, TimeInForce.IOC
 MS = 1_000_000
+S = 1_000_000_000
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
@@ -37,11 +38,13 @@ class Held(msgspec.Struct, frozen=True, gc=False):
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
-    """What holds for every order on one instrument in one pass, whatever its side and size.
+    """What holds for every order on one instrument, whatever its side and size.
 
-    `held`: why none may be sent. A buy may cost up to `highest`, a sell may go down to `lowest`: the collar,
-    in the instrument's price unit, as is `tick`. From `low` to `high`, in ticks, any order is on the grid and
-    inside the collar (none: 1 to 0). The venue refuses a request after `deadline_ns`; at `ask_ns` we ask.
+    `held`: why none may be sent; then nothing else is known. A buy may cost up to `highest`, a sell may go
+    down to `lowest`: the collar around `mark`, in the instrument's price unit, as is `tick`. From `low` to
+    `high`, in ticks, any order is on the grid and inside the collar (none: 1 to 0). The venue refuses a
+    request that is `deadline_ns` old; after `ask_ns` we ask. Judged by these terms (`instrument`) while
+    `trading` is up, and until `until_ns` at most, when its series is pulled.
     """
 
     held: Held | None
@@ -54,6 +57,9 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     account: str = ""
     deadline_ns: int = 0
     ask_ns: int = 0
+    instrument: Instrument | None = None
+    trading: Feed = NO_FEED
+    until_ns: int = 0
 
 
 class Gate(QuoteGate):
@@ -81,7 +87,7 @@ class Gate(QuoteGate):
     def standing(
         self, instrument: Instrument, now_ns: int, held: Held | None, *, hedge: bool, immediate: bool
     ) -> Standing:
-        """Judge an instrument for one pass; `held` is what stands against it already.
+        """Judge an instrument; `held` is what stands against it already.
 
         Without a usable book of our own a hedge may still go as an immediate order, inside the collar around
         the venue's own fresh mark.
@@ -98,7 +104,8 @@ class Gate(QuoteGate):
             if fresh is None or not (hedge and immediate):
                 return Standing(Held(Reason.MARKET_DATA_STALE, f"{key} has no usable book"))
             mark = fresh
-        grid, (deadline_ns, ask_ns) = instrument.grid, self._patience_ns[instrument.venue]
+        grid, venue, expiry_ns = instrument.grid, instrument.venue, instrument.expiry_ns
+        deadline_ns, ask_ns = self._patience_ns[venue]
         tick, collar = grid.tick_size, self._collar
         highest, lowest = mark * (1.0 + collar), mark * (1.0 - collar)
         low, high = (1, 0) if grid.steps else (int(lowest / tick) + 2, int(highest / tick) - 1)
@@ -110,9 +117,27 @@ class Gate(QuoteGate):
             tick,
             low,
             high,
-            self._accounts[instrument.venue],
-            now_ns + deadline_ns,
-            now_ns + ask_ns,
+            self._accounts[venue],
+            deadline_ns,
+            ask_ns,
+            instrument,
+            market.feed(self._trading_of[venue]),
+            NEVER if expiry_ns is None else expiry_ns - self._settings.pulled_before_expiry_s * S,
+        )
+
+    def still(self, standing: Standing, instrument: Instrument, now_ns: int) -> bool:
+        """Whether what was judged for quotes in an earlier pass holds in this one.
+
+        It does under the same terms, with nothing stopped anywhere, the venue and its book there, and the
+        mark where it was; of what `standing` asks nothing else can change.
+        """
+        return (
+            standing.instrument is instrument
+            and standing.trading.up
+            and now_ns < standing.until_ns
+            and self._halts.quiet()
+            and self._market.usable_book(instrument.key, now_ns) is not None
+            and self._exposure.future_mark(instrument) == standing.mark
         )
 
     def approve_order(
@@ -251,6 +276,7 @@ class Gate(QuoteGate):
         target: Target,
         slot: int,
         standing: Standing,
+        now_ns: int,
     ) -> PlaceOrder:
         return PlaceOrder(
             order_id=order_id,
@@ -262,7 +288,7 @@ class Gate(QuoteGate):
             lots=lots,
             time_in_force=target.time_in_force,
             purpose=target.purpose,
-            deadline_ns=standing.deadline_ns,
+            deadline_ns=now_ns + standing.deadline_ns,
             slot=slot,
             post_only=target.post_only,
             reduce_only=target.reduce_only,
@@ -297,7 +323,7 @@ class Gate(QuoteGate):
             lots=order.booked + left,
             filled_lots=order.booked,
             purpose=target.purpose,
-            deadline_ns=standing.deadline_ns,
+            deadline_ns=now_ns + standing.deadline_ns,
             why=target.why,
         )
 

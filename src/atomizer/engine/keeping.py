@@ -46,6 +46,7 @@ class Keeper:
         self._sequence: dict[int, int] = {}
         # By the instrument alone for what quotes, else with what else an order's standing depends on.
         self._standings: dict[str | tuple[str, bool, bool], Standing] = {}
+        self._judged: dict[str | tuple[str, bool, bool], Standing] = {}  # what may still stand for quotes
         # Accounts that were not read in this run: nothing is placed there.
         self.unread = {(item.venue, item.account): True for item in engine.settings.accounts}
         self.wake_ns = engine.now_ns
@@ -128,9 +129,12 @@ class Keeper:
         found = self._standings.get(key)
         if found is None:
             held = self._unaccounted(instrument) if self.unread or self._flight.leftover else None
-            found = self._standings[key] = self._gate.standing(
-                instrument, self._engine.now_ns, held, hedge=hedge, immediate=immediate
-            )
+            now_ns, found = self._engine.now_ns, self._judged.get(key)
+            if found is None or held is not None or not self._gate.still(found, instrument, now_ns):
+                found = self._gate.standing(instrument, now_ns, held, hedge=hedge, immediate=immediate)
+                if found.held is None and key is instrument.key:
+                    self._judged[key] = found
+            self._standings[key] = found
         if not slot.enrolled:
             self._enrol(slot)
         return found
@@ -177,9 +181,9 @@ class Keeper:
         self._engine.out.append(command)
         slots.state[number] = order.state  # all that an amend changes until its answer
         self._exposure.orders_stale = True
-        flight = self._flight
-        if flight.watch_of.get(order.order_id, NEVER) > standing.ask_ns:
-            flight.watch(standing.ask_ns, order.order_id)
+        flight, ask_ns = self._flight, now_ns + standing.ask_ns
+        if flight.watch_of.get(order.order_id, NEVER) > ask_ns:
+            flight.watch(ask_ns, order.order_id)
 
     def _place(self, slot: Slot, target: Target) -> None:
         """Place what `target` wants, or hold it."""
@@ -203,10 +207,12 @@ class Keeper:
         sequence = self._sequence[slot.strategy] = self._sequence.get(slot.strategy, 0) + 1
         new = order_id(self._engine.run, slot.strategy, sequence)
         self._engine.use_named(instrument.key)
-        self._engine.emit(self._gate.place(new, instrument, slot.side, ticks, lots, target, number, standing))
+        self._engine.emit(
+            self._gate.place(new, instrument, slot.side, ticks, lots, target, number, standing, now_ns)
+        )
         slot.order = self._ledger.orders[new]
         self._exposure.orders_stale = True
-        self._flight.watch(standing.ask_ns, new)
+        self._flight.watch(now_ns + standing.ask_ns, new)
 
     def _token(self, slot: Slot, target: Target, now_ns: int) -> bool:
         """Take a message token, or hold the slot until there is one."""

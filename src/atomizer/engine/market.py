@@ -93,8 +93,8 @@ class Book:
         self.change(BookChange(event.instrument, [], [], event.sequence, event.sequence, event.ts_ns))
 
     def change(self, event: BookChange) -> bool:
-        """Apply a change; False when it does not follow on what we have (the book is stale then)."""
-        if self.stale or event.previous != self.sequence:
+        """Apply a change; False when it does not follow on what we have: the book is stale then."""
+        if event.previous != self.sequence:
             self.stale = True
             return False
         bid = self.best_bid = _apply(self.bids, self._bid_front, event.bids, 1.0)
@@ -191,8 +191,9 @@ class Market:
     def book_change(self, event: BookChange, now_ns: int) -> None:
         book = self.books.get(event.instrument) or self._new_book(event.instrument)
         book.feed.alive_ns = now_ns
-        was_stale = book.stale
-        if not book.change(event) and not was_stale:
+        if book.stale:
+            return  # a chain that goes on mends nothing
+        if not book.change(event):
             self.gap_count += 1
             self.gaps.append(event.instrument)
 

@@ -149,7 +149,7 @@ class SlotTable:
             slot = mine.get(level)
             if slot is None:
                 slot = self.slot(strategy, level, instruments[level.instrument])
-            if slot.order is not None and slot.immediate:
+            if slot.immediate and slot.order is not None:
                 continue  # it is on its way; the strategy restates when it is done
             instrument, number = slot.instrument, slot.number
             ticks = safe_ticks(target.price, slot.tick, slot.side)
@@ -253,35 +253,31 @@ class SlotTable:
 class MessageBudget:
     """A token bucket on event time. The last `reserve` tokens are for cancels and hedges."""
 
-    __slots__ = ("_at_ns", "_budget", "_kept", "_tokens")
+    __slots__ = ("_at_ns", "_budget", "_burst", "_kept", "_per_ns", "_tokens")
 
     def __init__(self, budget: RateBudget) -> None:
-        self.change(budget)
         self._at_ns = 0
+        self.change(budget)
 
     def change(self, budget: RateBudget) -> None:
         """Count by another budget from here on, with a full bucket."""
         self._budget = budget
-        self._tokens = budget.burst
+        self._tokens = self._burst = budget.burst
+        self._per_ns = budget.per_s / 1e9
         self._kept = budget.reserve + 1.0 - 1e-9
 
     def take(self, purpose: Purpose, now_ns: int) -> bool:
         """Take a token for a message of this purpose, if there is one for it."""
-        if now_ns != self._at_ns:
-            self._fill(now_ns)
         tokens = self._tokens
+        if now_ns != self._at_ns:
+            tokens += (now_ns - self._at_ns) * self._per_ns
+            if tokens > self._burst:
+                tokens = self._burst
+            self._tokens, self._at_ns = tokens, now_ns
         if tokens < self._kept and (purpose > _HEDGE or tokens < 1.0 - 1e-9):
             return False
         self._tokens = tokens - 1.0
         return True
-
-    def _fill(self, now_ns: int) -> None:
-        """Add what time brought; at first the bucket is full."""
-        budget = self._budget
-        if self._at_ns:
-            tokens = self._tokens + (now_ns - self._at_ns) * budget.per_s / 1e9
-            self._tokens = min(tokens, budget.burst)
-        self._at_ns = now_ns
 
     def due_ns(self, purpose: Purpose, now_ns: int) -> int:
         """When the next token for this purpose will be there."""

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 
-def new_segment(path: Path, text: bytes, *, durable: bool) -> int:
+def new_segment(path: Path, text: bytes | bytearray, *, durable: bool) -> int:
     """Descriptor of a new file that holds `text`, open for appending.
 
     Args:
@@ -29,7 +29,7 @@ def new_segment(path: Path, text: bytes, *, durable: bool) -> int:
     return fd
 
 
-def _write_whole(fd: int, text: bytes) -> None:
+def _write_whole(fd: int, text: bytes | bytearray) -> None:
     if os.write(fd, text) < len(text):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

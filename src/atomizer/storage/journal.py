@@ -93,6 +93,7 @@ class Journal:
         self._day_ends_ns = 0
         self._files = threading.Lock()  # held while a file is swapped or synced
         self._dirty = False
+        self._line = bytearray()  # the one being written; its memory is used again
         self._sync_error: OSError | None = None
         self._stop = threading.Event()
         walk = Walk()
@@ -185,7 +186,9 @@ class Journal:
         """
         if not batch:
             return
-        data, check = lines.seal(records.encode_batch(self._sequence + 1, now_ns, batch), self._check)
+        data = self._line
+        records.encode_batch(self._sequence + 1, now_ns, batch, data)
+        check = lines.seal(data, self._check)
         if self._sync_error is not None:
             self._fall_to_reserve(self._sync_error)
             self._sync_error = None
@@ -218,7 +221,7 @@ class Journal:
 
     # --- writing ---
 
-    def _write(self, data: bytes) -> bool:
+    def _write(self, data: bytes | bytearray) -> bool:
         """Append to the segment; False when it does not take all of it, with nothing of it left."""
         try:
             done = os.write(self._fd, data)
@@ -234,7 +237,7 @@ class Journal:
             self._die(f"a partial line could not be removed: {error}")
         return False
 
-    def _write_reserve(self, data: bytes, *, essential: bool) -> None:
+    def _write_reserve(self, data: bytes | bytearray, *, essential: bool) -> None:
         if self.state is JournalState.DEAD:
             raise JournalDeadError(self._advice("send nothing but cancels, stop the node, free disk space"))
         if not essential:
@@ -286,8 +289,9 @@ class Journal:
         sequence = self._sequence
         if self._snapshot is not None:
             sequence += 1
-            state = records.encode_batch(sequence, now_ns, [LedgerSnapshot(self._snapshot())])
-            first, check = lines.seal(state, check)
+            first = bytearray()
+            records.encode_batch(sequence, now_ns, [LedgerSnapshot(self._snapshot())], first)
+            check = lines.seal(first, check)
             text += first
         try:
             with self._files:

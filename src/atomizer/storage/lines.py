@@ -54,11 +54,12 @@ _RECORDS = msgspec.json.Decoder(list[msgspec.Raw])
 _HEADER = msgspec.json.Decoder(Header)
 
 
-def seal(unsealed: bytes, check: int) -> tuple[bytes, int]:
-    """The line of a JSON object `n`, `t`, `r` (or a header) that follows checksum `check`, and its own."""
-    body = unsealed[:-1]
-    check = _crc32(body, check)
-    return body + _CHECK % check, check
+def seal(line: bytearray, check: int) -> int:
+    """Make a JSON object `n`, `t`, `r` (or a header) the line after checksum `check`; its own checksum."""
+    del line[-1]
+    check = _crc32(line, check)
+    line += _CHECK % check
+    return check
 
 
 def header(segment: int, last: int, check: int) -> Header:
@@ -72,8 +73,9 @@ def header(segment: int, last: int, check: int) -> Header:
     )
 
 
-def header_line(stated: Header) -> tuple[bytes, int]:
-    return seal(msgspec.json.encode(stated), int(stated.previous, 16))
+def header_line(stated: Header) -> tuple[bytearray, int]:
+    line = bytearray(msgspec.json.encode(stated))
+    return line, seal(line, int(stated.previous, 16))
 
 
 def found_check(text: bytes) -> int | None:

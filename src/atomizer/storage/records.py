@@ -70,12 +70,16 @@ class Batch(msgspec.Struct, frozen=True):
     r: Sequence[msgspec.Struct | msgspec.Raw]
 
 
-def encode_batch(first: int, ts_ns: int, batch: Sequence[msgspec.Struct]) -> bytes:
-    """The records of a batch as one JSON object; `first` is the number of the first. Raises as `encode`."""
-    data = _ENCODER.encode(Batch(first, ts_ns, batch))
-    if _null_in(data):
-        data = _ENCODER.encode(Batch(first, ts_ns, [msgspec.Raw(encode(record)) for record in batch]))
-    return data
+def encode_batch(first: int, ts_ns: int, batch: Sequence[msgspec.Struct], out: bytearray) -> None:
+    """Fill `out` with the records of a batch as one JSON object; `first` is the number of the first.
+
+    Raises:
+        As `encode`; `out` holds nothing of use then.
+    """
+    _ENCODER.encode_into(Batch(first, ts_ns, batch), out)
+    if _null_in(out):
+        raw = [msgspec.Raw(encode(record)) for record in batch]
+        _ENCODER.encode_into(Batch(first, ts_ns, raw), out)
 
 
 def _without_nulls(record: msgspec.Struct, data: bytes) -> bytes:

@@ -52,7 +52,7 @@ class Reserve:
             os.pwrite(self._fd, bytes(self.used - size), size)
             self.used = size
 
-    def write(self, data: bytes) -> bool:
+    def write(self, data: bytes | bytearray) -> bool:
         """Append lines; False when they do not fit or the file fails, with nothing of them left."""
         if self.used + len(data) > self._size:
             return False
