@@ -14,7 +14,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from operator import methodcaller
+from operator import call, methodcaller, pos, truth
 from typing import Any, final
 
 from atomizer.models.keccak import keccak256_nested
@@ -122,20 +122,20 @@ def _exact_int64(value: int) -> bytes:
     return value.to_bytes(8, "big", signed=True).rjust(32, b"\xff" if value < 0 else b"\x00")
 
 
-# Exact type of a value, its place in a packed struct, and what turns it into bytes first: fields
-# that C can check and lay out in one call.
-_FAST: dict[str, tuple[type, str, Callable[[Any], bytes] | None]] = {
-    "address": (Address, "12x20s", None),
-    "bool": (bool, "31x?", None),
+# Exact type of a value, its place in a packed struct, and what turns it into what is packed: fields that C
+# can check and lay out in one call.
+_FAST: dict[str, tuple[type, str, Callable[[Any], Any]]] = {
+    "address": (Address, "12x20s", bytes),
+    "bool": (bool, "31x?", truth),
     "bytes": (bytes, "32s", keccak256),
     "bytes32": (bytes, "32s", _exact_hash),
     "int256": (int, "32s", methodcaller("to_bytes", 32, "big", signed=True)),
     "int64": (int, "32s", _exact_int64),
     "string": (str, "32s", lambda value: keccak256(value.encode())),
     "uint256": (int, "32s", methodcaller("to_bytes", 32, "big")),
-    "uint64": (int, "24xQ", None),
-    "uint32": (int, "28xI", None),
-    "uint8": (int, "31xB", None),
+    "uint64": (int, "24xQ", pos),
+    "uint32": (int, "28xI", pos),
+    "uint8": (int, "31xB", pos),
 }
 
 
@@ -161,7 +161,7 @@ class Words:
         fast = all(type_name in _FAST or _STRUCT.fullmatch(type_name) for type_name in types)
         self._exact = tuple(row[0] for row in rows) if fast else None
         self._pack = struct.Struct(f">{len(prefix)}s" + "".join(row[1] for row in rows)).pack
-        self._convert = tuple((i, row[2]) for i, row in enumerate(rows) if row[2] is not None)
+        self._convert = tuple(row[2] for row in rows)
 
     def encode(self, *values: object) -> bytes:
         """The prefix and a 32-byte word per value, in the order of the fields.
@@ -170,11 +170,8 @@ class Words:
             FieldTypeError, FieldRangeError: naming the field; nothing is coerced.
         """
         if tuple(map(type, values)) == self._exact:
-            words: list[Any] = list(values)
             try:
-                for index, convert in self._convert:
-                    words[index] = convert(words[index])
-                return self._pack(self._prefix, *words)
+                return self._pack(self._prefix, *map(call, self._convert, values))
             except (struct.error, OverflowError):
                 return self._checked(values)
         return self._checked(values)
