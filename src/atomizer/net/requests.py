@@ -44,10 +44,6 @@ class RequestTable(Generic[C]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, key: Key, deadline_s: float, context: C) -> None:
-        """Expect an answer to `key` until `deadline_s`."""
-        self.expect(deadline_s)[key] = (context, deadline_s)
-
     def expect(self, deadline_s: float) -> dict[Key, tuple[C, float]]:
         """Where to put (context, `deadline_s`) of requests that are answered until then, by key."""
         if deadline_s < self._armed_for:

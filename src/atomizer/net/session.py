@@ -176,8 +176,8 @@ class Session(Generic[C]):
         self._link: _Link | None = None
         self._group: asyncio.TaskGroup | None = None
         self._requests: RequestTable[C] | None = None
-        # While the session is up: how a request leaves, and where it waits for its answer.
-        self._ready: tuple[Callable[[bytes], None], RequestTable[C]] | None = None
+        # While the session is up: how a request leaves, where it waits for its answer, the loop's time.
+        self._ready: tuple[Callable[[bytes], None], RequestTable[C], Callable[[], float]] | None = None
         self._asked: dict[Key, asyncio.Future[Any]] = {}
         self._backstop = RateBackstop(settings.rate_per_s, settings.rate_burst)
 
@@ -209,32 +209,18 @@ class Session(Generic[C]):
                 sent,
             )
 
-    def send_request(self, data: bytes, key: Key, deadline_s: float, context: C, cost: float = 1.0) -> None:
-        """Send a request whose answer is expected until `deadline_s` of the loop's time.
+    def send_requests(self, messages: Sequence[tuple[bytes, Key, C]], within_s: float) -> None:
+        """Send requests whose answers are expected within this time, at a cost of 1 each.
 
         Raises:
-            NotSentError: see `send`; also before the handshake is done.
+            NotSentError: see `send`; also before the handshake is done. Its `sent` says how many had left.
         """
         ready = self._ready
         if ready is None:
             raise self._not_connected("the session up, found it")
-        if self._backstop.limited:
-            self._spend(cost)
-        send, requests = ready
-        send(data)
-        requests.add(key, deadline_s, context)
-
-    def send_requests(self, messages: Sequence[tuple[bytes, Key, C]], deadline_s: float) -> None:
-        """`send_request` for several that are answered until the same time, at a cost of 1 each.
-
-        Raises:
-            NotSentError: its `sent` says how many had left before.
-        """
-        ready = self._ready
-        if ready is None:
-            raise self._not_connected("the session up, found it")
-        send, requests = ready
-        waiting, limited = requests.expect(deadline_s), self._backstop.limited
+        send, requests, time = ready
+        deadline_s, limited = time() + within_s, self._backstop.limited
+        waiting = requests.expect(deadline_s)
         for number, (data, key, context) in enumerate(messages):
             if limited:
                 self._spend(1.0, number)
@@ -413,7 +399,7 @@ class Session(Generic[C]):
             return
         self.state = SessionState.UP
         if link.connection is not None and self._requests is not None:
-            self._ready = (link.connection.send, self._requests)
+            self._ready = (link.connection.send, self._requests, link.loop.time)
         link.up_since = link.loop.time()
         self.owner.up()
         if self.settings.heartbeat_s > 0.0:

@@ -22,6 +22,8 @@ DERIBIT = Capabilities(
     settling_ms=1_800_000,
     rate=RateBudget(per_s=5.0, burst=20.0, reserve=5.0),
 )
+# An answer is awaited for as long as the venue may take its request.
+REQUEST_S = DERIBIT.request_deadline_ms / 1000
 
 
 # Below the venue's ten messages and five hundred sides a second; fewer sides than a message may hold.

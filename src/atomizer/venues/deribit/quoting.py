@@ -19,6 +19,7 @@ from atomizer.domain.instruments import Instrument, Kind, Side
 from atomizer.domain.orders import Purpose
 from atomizer.net.session import NotSentError, SessionError
 from atomizer.venues.deribit import codec, quote_wire, wire
+from atomizer.venues.deribit.capabilities import REQUEST_S
 from atomizer.venues.deribit.settings import MmpGroup
 
 if TYPE_CHECKING:
@@ -114,16 +115,18 @@ class MassQuoter:
     def _send(self, group: str, quotes: list[list[QuotedSide]]) -> None:
         socket, sides = self._socket, [quoted for pair in quotes for quoted in pair]
         number = next(socket.rpc.numbers)
-        valid_until_ms, deadline_s = socket.deadlines(_deadline_ns(sides) or socket.cancel_deadline_ns())
+        deadline_ns, within_s = _deadline_ns(sides), REQUEST_S
+        if not deadline_ns:
+            deadline_ns, within_s = socket.cancels_within()
         params = quote_wire.MassQuoteParams(
             quote_id=f"q{number}",
             mmp_group=group,
             quotes=[self._quote(pair) for pair in quotes],
-            valid_until=valid_until_ms,
+            valid_until=socket.valid_until_ms(deadline_ns),
         )
         try:
             data = codec.request(number, "private/mass_quote", params)
-            socket.session.send_request(data, number, deadline_s, MassSent(tuple(sides)))
+            socket.session.send_requests([(data, number, MassSent(tuple(sides)))], within_s)
         except NotSentError as error:
             for quoted in sides:
                 socket.later(_refused(quoted, error.code, str(error)))

@@ -29,6 +29,7 @@ from atomizer.net.session import HandshakeError, NotSentError, Session, SessionS
 from atomizer.net.transport import Clock, Transport
 from atomizer.venues.deribit import codec, reader, wire
 from atomizer.venues.deribit.asking import query
+from atomizer.venues.deribit.capabilities import REQUEST_S
 from atomizer.venues.deribit.checks import SCOPE, StartRefusedError, check_account, protect
 from atomizer.venues.deribit.edits import Edits
 from atomizer.venues.deribit.listing import Listing
@@ -75,8 +76,6 @@ class TradingSocket:
         self._cancel_sent: dict[int, None] = {}
         self._ours: dict[str, int] = {}
         self._alive_s = 0.0
-        self._deadline_ns = self._valid_until_ms = 0
-        self._deadline_s = 0.0
         self._was_up = False
         self._answers: list[Event] = []
         self.sink: Sink
@@ -178,33 +177,33 @@ class TradingSocket:
 
     def place(self, command: PlaceOrder, listed: Instrument) -> None:
         number = next(self.rpc.numbers)
-        valid_until_ms, deadline_s = self.deadlines(command.deadline_ns)
-        data = codec.place(number, command, listed, valid_until_ms)
+        data = codec.place(number, command, listed, self.valid_until_ms(command.deadline_ns))
         if command.post_only:
             self._post_only.add(command.order_id)
         try:
-            self.session.send_request(data, number, deadline_s, (command, listed))
+            self.session.send_requests([(data, number, (command, listed))], REQUEST_S)
         except NotSentError as error:
             self.later(PlaceRefused(command.order_id, error.code, str(error)))
 
     def amend(self, commands: Sequence[AmendOrder]) -> None:
-        """Send the edits of a turn: what most book frames lead to is no more. Answers are awaited until the
-        deadline of the last, which is that of all where one turn asked for them."""
+        """Send the edits of a turn: what most book frames lead to is no more."""
         numbers, by_key, write = self.rpc.numbers, self._listing.by_key, self._edits.write
         post_only = self._post_only
         messages: list[tuple[bytes, int, Sent]] = []
+        deadline_ns = until_ms = 0
         for command in commands:
             listed = by_key.get(command.instrument)
             if listed is None:
                 self.later(unlisted(command))
                 continue
-            if command.deadline_ns != self._deadline_ns:
-                self._note_deadline(command.deadline_ns)
+            if command.deadline_ns != deadline_ns:
+                deadline_ns = command.deadline_ns
+                until_ms = self.valid_until_ms(deadline_ns)
             number = next(numbers)
-            data = write(number, command, listed, self._valid_until_ms, command.order_id in post_only)
+            data = write(number, command, listed, until_ms, command.order_id in post_only)
             messages.append((data, number, (command, listed)))
         try:
-            self.session.send_requests(messages, self._deadline_s)
+            self.session.send_requests(messages, REQUEST_S)
         except NotSentError as error:
             written = [command for command in commands if command.instrument in by_key]
             for command in written[error.sent :]:
@@ -218,9 +217,8 @@ class TradingSocket:
             params = {"label": label(command.order_id), "currency": listed.settlement}
             data = codec.request(number, "private/cancel_by_label", params)
         self.cancel_asked(command.order_id)
-        deadline_s = asyncio.get_running_loop().time() + self._settings.request_timeout_s
         try:
-            self.session.send_request(data, number, deadline_s, (command, listed))
+            self.session.send_requests([(data, number, (command, listed))], self._settings.request_timeout_s)
         except NotSentError as error:
             self.later(CancelRefused(command.order_id, error.code, str(error)))
 
@@ -238,21 +236,14 @@ class TradingSocket:
         self._reader.sink = self.sink
         self.session.spawn(self._reader.read(command))
 
-    def deadlines(self, deadline_ns: int) -> tuple[int, float]:
-        """Our deadline on the venue's clock in ms, and in the loop's time; a turn's requests share it."""
-        if deadline_ns != self._deadline_ns:
-            self._note_deadline(deadline_ns)
-        return self._valid_until_ms, self._deadline_s
+    def valid_until_ms(self, deadline_ns: int) -> int:
+        """Our deadline on the venue's clock, ms."""
+        return (deadline_ns + self._venue_clock.offset_ns) // NS_PER_MS
 
-    def _note_deadline(self, deadline_ns: int) -> None:
-        left_s = (deadline_ns - self._clock.now_ns()) / 1e9
-        self._deadline_ns = deadline_ns
-        self._valid_until_ms = (deadline_ns + self._venue_clock.offset_ns) // NS_PER_MS
-        self._deadline_s = asyncio.get_running_loop().time() + left_s
-
-    def cancel_deadline_ns(self) -> int:
-        """Until when a message of cancels alone may be answered."""
-        return self._clock.now_ns() + int(self._settings.request_timeout_s * 1e9)
+    def cancels_within(self) -> tuple[int, float]:
+        """Until when a message of cancels alone may be answered: ns, and seconds from now."""
+        patience_s = self._settings.request_timeout_s
+        return self._clock.now_ns() + int(patience_s * 1e9), patience_s
 
     def is_post_only(self, command: PlaceOrder | AmendOrder) -> bool:
         """As the order was placed; remembered for its amends."""
