@@ -22,8 +22,6 @@ LONGEST_TEXT = 1_000
 # Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
 _BUY, _SELL = Side.BUY, Side.SELL
 _decode_domain = msgspec.json.Decoder(wire.SigningDomain | None).decode
-
-
 _replaced = msgspec.structs.replace
 
 
