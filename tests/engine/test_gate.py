@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -21,7 +22,7 @@ from atomizer.domain.refusals import Reason
 from atomizer.engine.gate import Held
 from atomizer.engine.ledger import Ledger, Order
 from atomizer.engine.settings import Freshness, Limits
-from atomizer.engine.strategy import Level, Target
+from atomizer.engine.strategy import Level, QuoteTarget, Target
 from atomizer.strategies.hedging import Hedger, HedgerSettings
 from atomizer.strategies.responder_settings import ResponderSettings
 
@@ -389,6 +390,21 @@ def test_no_quote_when_a_venues_clock_is_two_seconds_off_either_way() -> None:
     desk = RfqDesk()
     desk.feed(ev.ClockOffset("rysk", 900 * MS))
     desk.quote()
+
+
+@pytest.mark.parametrize(
+    ("greek", "reason"),
+    [("delta", Reason.DELTA_LIMIT), ("gamma", Reason.GAMMA_LIMIT), ("vega", Reason.VEGA_LIMIT)],
+)
+def test_a_greek_that_is_no_number_is_within_no_limit(greek: str, reason: Reason) -> None:
+    desk = RfqDesk(limits=MANY)
+    target = desk.responder.answer(desk.rfq(), desk.rfq().size, desk.engine)
+    assert isinstance(target, QuoteTarget)
+    assert desk.engine.gate.refuse_quote(desk.rfq(), target) is None
+    refusal = desk.engine.gate.refuse_quote(desk.rfq(), msgspec.structs.replace(target, **{greek: math.nan}))
+    assert refusal is not None
+    assert refusal.reason is reason
+    assert "would reach nan at worst" in refusal.text
 
 
 def test_nothing_is_signed_on_a_refusal() -> None:

@@ -217,7 +217,7 @@ class Gate(QuoteGate):
             if reducing and (greek in ("delta", "notional") or change * sums.base <= 0.0):
                 continue
             worst = sums.worst(change)
-            if worst > limit:
+            if not worst <= limit:  # nor NaN
                 return Held(
                     LIMITS[greek], f"{greek} would reach {worst:.4g} at worst, the limit is {limit:g}"
                 )

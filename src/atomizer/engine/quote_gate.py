@@ -236,20 +236,20 @@ class QuoteGate:
                 return _no(Reason.MARKET_DATA_MISSING, f"position {name} cannot be valued: {unpriced[name]}")
         sums, index = exposure.sums_of(rfq.underlying), target.underlying_price
         worst, most = sums["delta"].worst(target.delta * size), limits.delta_coins(index)
-        if worst > most:
+        if not worst <= most:  # nor NaN, here and below
             return _beyond("delta", worst, most)
         worst = sums["gamma"].worst(target.gamma * size)
-        if worst > limits.gamma:
+        if not worst <= limits.gamma:
             return _beyond("gamma", worst, limits.gamma)
         worst = sums["vega"].worst(target.vega * size)
-        if worst > limits.vega:
+        if not worst <= limits.vega:
             return _beyond("vega", worst, limits.vega)
         worst = sums["notional"].worst(index * size)
-        if worst > limits.notional:
+        if not worst <= limits.notional:
             return _beyond("notional", worst, limits.notional)
         same_terms, signed_size = exposure.signed.on(rfq.instrument, rfq.side)
         worst = exposure.towards(rfq.instrument, rfq.side) + signed_size + size
-        if worst > limits.position_size:
+        if not worst <= limits.position_size:
             return _no(
                 Reason.POSITION_LIMIT,
                 f"{rfq.instrument} would reach {worst:g}, the limit is {limits.position_size:g}",
