@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from atomizer.analysis.session import of_journal
+from atomizer.analysis.summary import summary
 from atomizer.analysis.sweep import HEAD, line
+from atomizer.domain.bookings import RfqTrade
+from atomizer.domain.events import Operator
+from atomizer.net.virtual import DEFAULT_START_NS
+from atomizer.runtime.demo import DemoPlan, run_in_virtual_time
+from atomizer.storage.journal import read
 from tests.system.demo_runs import demo, faults, sweep_arms, unexplained
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
@@ -44,6 +52,26 @@ def test_the_demo_runs_on_recorded_chains(chain: Path) -> None:
     result = demo(4, 60.0, chain=chain)
     assert faults(result) == []
     assert result["trades_won"] > 0
+
+
+@pytest.mark.system
+def test_a_quote_that_is_executed_while_the_node_stops_is_no_difference(tmp_path: Path) -> None:
+    whole = DemoPlan(duration_s=60.0, seed=1, directory=tmp_path / "whole")
+    run_in_virtual_time(whole)
+    told = [item.ts_ns for item in read(whole.directory) if isinstance(item.body, RfqTrade)]
+    late = 0
+    for number, before_ms in enumerate((10, 20, 30, 40, 50)):
+        # The same session, stopped while the venue executes one of our quotes.
+        after_s = (told[-1] - DEFAULT_START_NS) / 1e9 - before_ms / 1e3
+        stopped = replace(whole, duration_s=after_s, directory=tmp_path / f"stopped-{number}")
+        reports = run_in_virtual_time(stopped)
+        records = [item.body for item in read(stopped.directory)]
+        stop = next(at for at, body in enumerate(records) if isinstance(body, Operator))
+        late += any(isinstance(body, RfqTrade) for body in records[stop:])
+        result = summary(of_journal(stopped.directory), reports)
+        assert [row["differences"] for row in result["reconciliation"]] == [[], []]
+        assert result["dead_letters"] == 0
+    assert late > 0
 
 
 @pytest.mark.system

@@ -32,6 +32,7 @@ from atomizer.storage.tape import TapeWriter
 
 STOP_PATIENCE_S = 6.0
 STOP_POLL_S = 0.05
+LAST_LOOKS = 5  # at the accounts, when trades come in between
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +181,28 @@ class Node:
             self._stopping.set()
 
     async def _wind_down(self) -> None:
-        """Until nothing of ours is working; then one last look at every account and at every price."""
+        """Until nothing of ours is working; then a last look at every account and at every price.
+
+        A signature may be executed while the accounts are looked at: then what the venue showed and what was
+        booked are of different moments, and the look is repeated.
+        """
         await self._until(lambda: self.engine.idle)
-        asked_ns = self._clock.now_ns()
-        self._look(Look(accounts=True))
-        scopes = [(item.venue, item.account) for item in self.plan.engine.accounts]
-        await self._until(lambda: all(self.ledger.read_ns.get(scope, 0) > asked_ns for scope in scopes))
+        for _ in range(LAST_LOOKS):
+            if await self._looked():
+                break
         self._look(Look())
+
+    async def _looked(self) -> bool:
+        """Look at every account; whether another look would show nothing else."""
+        scopes = [(item.venue, item.account) for item in self.plan.engine.accounts]
+        read_ns, booked = self.ledger.read_ns, self.ledger.accounts.booked
+        asked_ns, known = self._clock.now_ns(), len(booked)
+        self._look(Look(accounts=True))
+        await self._until(lambda: all(read_ns.get(scope, 0) > asked_ns for scope in scopes))
+        if any(read_ns.get(scope, 0) <= asked_ns for scope in scopes):
+            return True  # a venue does not answer: the next start-up asks again
+        agreed_ns = self.engine.exposure.agreed_ns
+        return len(booked) == known and all(agreed_ns.get(scope, 0) >= asked_ns for scope in scopes)
 
     def _look(self, event: Look) -> None:
         self.driver.put(event)
