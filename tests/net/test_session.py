@@ -159,7 +159,7 @@ def now() -> float:
 def test_handshake_is_awaited_before_up():
     async def body(owner: Owner, site: Site, server: MemoryServer) -> None:
         with pytest.raises(NotSentError) as refused:
-            owner.session.send_requests([(b"echo 5", 5, "five")], 1)
+            owner.session.send_request(b"echo 5", 5, 1, "five")
         assert refused.value.code == "not_connected"
         await until_up(owner)
         assert site.heard == [b"auth 1", b"sub 2"]
@@ -170,8 +170,8 @@ def test_handshake_is_awaited_before_up():
 def test_answer_is_matched_to_its_request():
     async def body(owner: Owner, site: Site, server: MemoryServer) -> None:
         await until_up(owner)
-        owner.session.send_requests([(b"slow 5", 5, "five")], 5)
-        owner.session.send_requests([(b"echo 6", 6, "six")], 5)
+        owner.session.send_request(b"slow 5", 5, 5, "five")
+        owner.session.send_request(b"echo 6", 6, 5, "six")
         await asyncio.sleep(10)
         assert owner.log == ["up", "answer six", "answer five"]
 
@@ -182,8 +182,8 @@ def test_deadline_passes_then_the_late_answer_is_still_delivered():
     async def body(owner: Owner, site: Site, server: MemoryServer) -> None:
         await until_up(owner)
         sent = now()
-        owner.session.send_requests([(b"slow 5", 5, "five")], 1)
-        owner.session.send_requests([(b"mute 6", 6, "six")], 0.5)
+        owner.session.send_request(b"slow 5", 5, 1, "five")
+        owner.session.send_request(b"mute 6", 6, 0.5, "six")
         await asyncio.sleep(10)
         assert owner.log == ["up", "timed out six", "timed out five", "late answer five"]
         assert owner.times[1:3] == pytest.approx([sent + 0.5, sent + 1.0])
@@ -194,8 +194,8 @@ def test_deadline_passes_then_the_late_answer_is_still_delivered():
 def test_lost_connection_times_out_what_is_in_flight_before_it_says_down():
     async def body(owner: Owner, site: Site, server: MemoryServer) -> None:
         await until_up(owner)
-        owner.session.send_requests([(b"mute 5", 5, "five")], 60)
-        owner.session.send_requests([(b"mute 6", 6, "six")], 60)
+        owner.session.send_request(b"mute 5", 5, 60, "five")
+        owner.session.send_request(b"mute 6", 6, 60, "six")
         await asyncio.sleep(1)
         server.cut()
         await asyncio.sleep(0.1)
@@ -332,7 +332,7 @@ def test_rate_backstop_refuses_loudly_and_queues_nothing():
         refused = 0
         for key in range(10, 30):
             try:
-                owner.session.send_requests([(b"echo %d" % key, key, str(key))], 1)
+                owner.session.send_request(b"echo %d" % key, key, 1, str(key))
             except NotSentError as error:
                 assert error.code == "rate_backstop"
                 refused += 1
@@ -344,18 +344,24 @@ def test_rate_backstop_refuses_loudly_and_queues_nothing():
     drive(body, rate_per_s=5.0, rate_burst=5.0)
 
 
-def test_several_requests_share_a_deadline_and_the_refused_ones_are_named():
+def test_requests_of_one_turn_share_a_deadline_and_each_meets_the_backstop():
     async def body(owner: Owner, site: Site, server: MemoryServer) -> None:
         await until_up(owner)
         await asyncio.sleep(1)
         heard = len(site.heard)
-        messages = [(b"hush %d" % key, key, str(key)) for key in range(10, 18)]
-        with pytest.raises(NotSentError) as caught:
-            owner.session.send_requests(messages, 1)
-        assert (caught.value.code, caught.value.sent) == ("rate_backstop", 5)
-        site.silent = True
+        send, waiting, deadline_s = owner.session.requests(1)
+        assert deadline_s == now() + 1
+        refused = []
+        for key in range(10, 18):
+            try:
+                send(b"mute %d" % key)
+            except NotSentError as error:
+                refused.append((key, error.code))
+                continue
+            waiting[key] = (str(key), deadline_s)
+        assert refused == [(key, "rate_backstop") for key in (15, 16, 17)]
         await asyncio.sleep(2)
-        assert site.heard[heard:] == [data for data, _, _ in messages[:5]]
+        assert site.heard[heard:] == [b"mute %d" % key for key in range(10, 15)]
         assert [line for line in owner.log if "timed out" in line] == [
             f"timed out {key}" for key in range(10, 15)
         ]
@@ -368,8 +374,10 @@ def test_without_a_session_no_request_leaves():
         await until_up(owner)
         owner.session.drop("cut by the test")
         with pytest.raises(NotSentError) as caught:
-            owner.session.send_requests([(b"echo 1", 1, "1")], 1)
-        assert (caught.value.code, caught.value.sent) == ("not_connected", 0)
+            owner.session.requests(1)
+        assert caught.value.code == "not_connected"
+        with pytest.raises(NotSentError):
+            owner.session.send_request(b"echo 1", 1, 1, "1")
 
     drive(body)
 
@@ -435,7 +443,7 @@ def test_a_bug_in_a_callback_comes_out_of_run(callback: str):
         owner.session._link.on_message = bug if callback == "message" else owner.message  # type: ignore[union-attr]
         if callback != "message":
             setattr(owner, callback, bug)
-        owner.session.send_requests([(b"mute 5", 5, "five")], 1)
+        owner.session.send_request(b"mute 5", 5, 1, "five")
         owner.session.send(b"echo 7")
         await asyncio.sleep(2)
         if callback == "down":

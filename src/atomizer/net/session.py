@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
@@ -21,6 +21,8 @@ from atomizer.net.transport import Connection, Transport, TransportError
 
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
+# How a request leaves, where it waits for its answer, and until when, in the loop's time.
+Requests = tuple[Callable[[bytes], None], dict[Key, tuple[C, float]], float]
 
 log = logging.getLogger(__name__)
 
@@ -44,15 +46,11 @@ class AnswerTimeoutError(SessionError):
 
 
 class NotSentError(Exception):
-    """A message was not sent; `code` is `not_connected` or `rate_backstop`. It was not queued either.
+    """A message was not sent; `code` is `not_connected` or `rate_backstop`. It was not queued either."""
 
-    Where several were to be sent, `sent` of them had left before.
-    """
-
-    def __init__(self, code: str, text: str, sent: int = 0) -> None:
+    def __init__(self, code: str, text: str) -> None:
         super().__init__(text)
         self.code = code
-        self.sent = sent
 
 
 class SessionState(Enum):
@@ -200,32 +198,38 @@ class Session(Generic[C]):
             self._spend(cost)
         link.connection.send(data)
 
-    def _spend(self, cost: float, sent: int = 0) -> None:
+    def _spend(self, cost: float) -> None:
         if not self._backstop.take(asyncio.get_running_loop().time(), cost):
             raise NotSentError(
                 "rate_backstop",
                 f"{self.settings.name}: more than {self.settings.rate_per_s}/s (burst "
                 f"{self.settings.rate_burst}); not sent and not queued; keep the message budget below it",
-                sent,
             )
 
-    def send_requests(self, messages: Sequence[tuple[bytes, Key, C]], within_s: float) -> None:
-        """Send requests whose answers are expected within this time, at a cost of 1 each.
+    def requests(self, within_s: float) -> Requests[C]:
+        """How requests leave whose answers are expected within this time: what one turn sends shares it.
+
+        A request is given to `send`, at a cost of 1, then (context, `deadline_s`) is put into `waiting` by its
+        key.
 
         Raises:
-            NotSentError: see `send`; also before the handshake is done. Its `sent` says how many had left.
+            NotSentError: before the handshake is done, or without a connection; `send` does at the backstop.
         """
         ready = self._ready
         if ready is None:
             raise self._not_connected("the session up, found it")
-        send, requests, time = ready
-        deadline_s, limited = time() + within_s, self._backstop.limited
-        waiting = requests.expect(deadline_s)
-        for number, (data, key, context) in enumerate(messages):
-            if limited:
-                self._spend(1.0, number)
-            send(data)
-            waiting[key] = (context, deadline_s)
+        send, table, time = ready
+        deadline_s = time() + within_s
+        return send, table.expect(deadline_s), deadline_s
+
+    def send_request(self, data: bytes, key: Key, within_s: float, context: C) -> None:
+        """Send one request whose answer is expected within this time. Raises as `requests`."""
+        send, waiting, deadline_s = self.requests(within_s)
+        send(data)
+        waiting[key] = (context, deadline_s)
+
+    def _send_at_cost(self, data: bytes) -> None:
+        self.send(data, 1.0)
 
     def _not_connected(self, expected: str) -> NotSentError:
         return NotSentError(
@@ -399,7 +403,8 @@ class Session(Generic[C]):
             return
         self.state = SessionState.UP
         if link.connection is not None and self._requests is not None:
-            self._ready = (link.connection.send, self._requests, link.loop.time)
+            send = self._send_at_cost if self._backstop.limited else link.connection.send
+            self._ready = (send, self._requests, link.loop.time)
         link.up_since = link.loop.time()
         self.owner.up()
         if self.settings.heartbeat_s > 0.0:

@@ -126,7 +126,7 @@ class MassQuoter:
         )
         try:
             data = codec.request(number, "private/mass_quote", params)
-            socket.session.send_requests([(data, number, MassSent(tuple(sides)))], within_s)
+            socket.session.send_request(data, number, within_s, MassSent(tuple(sides)))
         except NotSentError as error:
             for quoted in sides:
                 socket.later(_refused(quoted, error.code, str(error)))

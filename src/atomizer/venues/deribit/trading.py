@@ -181,16 +181,20 @@ class TradingSocket:
         if command.post_only:
             self._post_only.add(command.order_id)
         try:
-            self.session.send_requests([(data, number, (command, listed))], REQUEST_S)
+            self.session.send_request(data, number, REQUEST_S, (command, listed))
         except NotSentError as error:
             self.later(PlaceRefused(command.order_id, error.code, str(error)))
 
     def amend(self, commands: Sequence[AmendOrder]) -> None:
         """Send the edits of a turn: what most book frames lead to is no more."""
         numbers, by_key, write = self.rpc.numbers, self._listing.by_key, self._edits.write
-        post_only = self._post_only
-        messages: list[tuple[bytes, int, Sent]] = []
-        deadline_ns = until_ms = 0
+        post_only, deadline_ns, until_ms = self._post_only, 0, 0
+        try:
+            send, waiting, deadline_s = self.session.requests(REQUEST_S)
+        except NotSentError as error:
+            for command in commands:
+                self.later(AmendRefused(command.order_id, error.code, str(error)))
+            return
         for command in commands:
             listed = by_key.get(command.instrument)
             if listed is None:
@@ -201,13 +205,12 @@ class TradingSocket:
                 until_ms = self.valid_until_ms(deadline_ns)
             number = next(numbers)
             data = write(number, command, listed, until_ms, command.order_id in post_only)
-            messages.append((data, number, (command, listed)))
-        try:
-            self.session.send_requests(messages, REQUEST_S)
-        except NotSentError as error:
-            written = [command for command in commands if command.instrument in by_key]
-            for command in written[error.sent :]:
+            try:
+                send(data)
+            except NotSentError as error:
                 self.later(AmendRefused(command.order_id, error.code, str(error)))
+                continue
+            waiting[number] = ((command, listed), deadline_s)
 
     def cancel(self, command: CancelOrder, listed: Instrument) -> None:
         number = next(self.rpc.numbers)
@@ -218,7 +221,7 @@ class TradingSocket:
             data = codec.request(number, "private/cancel_by_label", params)
         self.cancel_asked(command.order_id)
         try:
-            self.session.send_requests([(data, number, (command, listed))], self._settings.request_timeout_s)
+            self.session.send_request(data, number, self._settings.request_timeout_s, (command, listed))
         except NotSentError as error:
             self.later(CancelRefused(command.order_id, error.code, str(error)))
 
