@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,13 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atomizer.domain.bookings import CashKind, CashMove
-from atomizer.domain.commands import CancelOrder, Fixing, HedgeState, Marks, NonceBlock, RunStarted
+from atomizer.domain.commands import (
+    CancelOrder,
+    Fixing,
+    HedgeState,
+    Marks,
+    NonceBlock,
+    RunStarted,
+    Why,
+    number_in,
+)
 from atomizer.engine.ledger import Ledger
-from atomizer.storage import records
+from atomizer.storage import lines, records
 from atomizer.storage.errors import RecordError
 
+RUN: dict[str, Any] = {"run": 1, "network": "sim", "mode": "sim", "version": "1"}
 
-def cancel(why: dict[str, float | int | str]) -> CancelOrder:
+
+def cancel(why: Why) -> CancelOrder:
     return CancelOrder(order_id=5, venue="v", account="a", instrument="v:x", why=why)
 
 
@@ -43,9 +55,46 @@ def test_floats_of_an_explanation_survive_exactly(value: float) -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_number_that_is_not_finite_becomes_its_name_in_an_explanation(value: float) -> None:
+def test_a_number_that_is_not_finite_is_none_in_an_explanation(value: float) -> None:
     back = records.decode(records.encode(cancel({"fair": value, "edge": 1.5})))
-    assert back == cancel({"fair": str(value), "edge": 1.5})
+    assert back == cancel({"fair": None, "edge": 1.5})
+    assert isinstance(back, CancelOrder)
+    assert math.isnan(number_in(back.why, "fair"))
+    assert number_in(back.why, "edge") == 1.5
+    assert number_in(back.why, "absent", 2.0) == 2.0
+    with pytest.raises(KeyError):
+        number_in(back.why, "absent")
+
+
+def test_a_batch_holds_what_its_records_hold() -> None:
+    batch = [
+        cancel({"fair": math.nan, "edge": 1.5}),
+        NonceBlock("v", "a", 1, 2),
+        RunStarted(**RUN, settings={"a": None}),
+    ]
+    out = bytearray(b"what stood here before")
+    records.encode_batch(7, 9, batch, out)
+    found = lines.parse(bytes(out))
+    assert [line.n for line in found] == [7, 8, 9]
+    assert [records.decode(line.r) for line in found] == [cancel({"fair": None, "edge": 1.5}), *batch[1:]]
+    with pytest.raises(RecordError, match="Marks: expected finite numbers"):
+        records.encode_batch(7, 9, [*batch, Marks(index={"ETH": math.nan}, instruments={})], out)
+
+
+def floats_in(kind: msgspec.inspect.Type) -> bool:
+    """Whether a float stands anywhere in a type."""
+    if isinstance(kind, msgspec.inspect.FloatType):
+        return True
+    parts = [getattr(kind, name, None) for name in ("item_type", "key_type", "value_type")]
+    parts += [*getattr(kind, "types", ()), *getattr(kind, "item_types", ())]
+    return any(floats_in(part) for part in parts if part is not None)
+
+
+@pytest.mark.parametrize("kind", sorted(records.EXPLAINED_ONLY, key=lambda kind: kind.__name__))
+def test_what_is_not_searched_for_nulls_holds_floats_in_its_explanation_only(kind: type) -> None:
+    described = msgspec.inspect.type_info(kind)
+    assert isinstance(described, msgspec.inspect.StructType)
+    assert [field.name for field in described.fields if floats_in(field.type)] == ["why"]
 
 
 def test_a_number_that_is_not_finite_elsewhere_is_refused() -> None:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from atomizer.domain.bookings import CashMove, Fill, PositionMove, RfqTrade
-from atomizer.domain.commands import InstrumentUsed, Marks, PlaceOrder, RunStarted, SendQuote
+from atomizer.domain.commands import InstrumentUsed, Marks, PlaceOrder, RunStarted, SendQuote, number_in
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.models.black import black76_greeks
 
@@ -110,8 +110,8 @@ class Attribution:
         size = int(trade.side) * float(trade.size)
         price = float(trade.price) if trade.price is not None else quote.price_e18 * 1e-18
         why = quote.why
-        self.parts.edge += size * (float(why.get("ratio", 1.0)) * float(why["fair"]) - price)
-        inputs = Inputs(float(why["forward"]), float(why["vol"]), sent_ns)
+        self.parts.edge += size * (number_in(why, "ratio", 1.0) * number_in(why, "fair") - price)
+        inputs = Inputs(number_in(why, "forward"), number_in(why, "vol"), sent_ns)
         self._held.setdefault(trade.instrument, []).append(Lot(size, inputs))
 
     def _fill(self, fill: Fill, ts_ns: int) -> None:
@@ -120,7 +120,7 @@ class Attribution:
         if instrument is None or not self._new(key):
             return
         known = self._orders.get(fill.order_id)
-        mid = float(known[0].why.get("mid", fill.price)) if known else float(fill.price)
+        mid = number_in(known[0].why, "mid", float(fill.price)) if known else float(fill.price)
         size = int(fill.side) * float(fill.size)
         rate = self._rate(instrument)
         if instrument.inverse and instrument.kind is not Kind.OPTION:
@@ -132,7 +132,7 @@ class Attribution:
             self.parts.fees += self._earn(fill.venue, instrument, -float(fill.fee), rate)
         at = Inputs(mid, 0.0, ts_ns)
         if instrument.kind is Kind.OPTION and known is not None:
-            at = Inputs(float(known[0].why.get("forward", mid)), float(known[0].why.get("vol", 0.0)), ts_ns)
+            at = Inputs(number_in(known[0].why, "forward", mid), number_in(known[0].why, "vol", 0.0), ts_ns)
         self._held.setdefault(fill.instrument, []).append(Lot(size, at))
 
     def _move(self, move: PositionMove | CashMove) -> None:

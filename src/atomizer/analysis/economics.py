@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from atomizer.domain.bookings import Fill, RfqTrade
-from atomizer.domain.commands import InstrumentUsed, PlaceOrder, SendQuote
+from atomizer.domain.commands import InstrumentUsed, PlaceOrder, SendQuote, number_in
 from atomizer.domain.instruments import Instrument
 from atomizer.domain.orders import Purpose
 
@@ -80,7 +80,7 @@ class Economics:
         elif isinstance(record, PlaceOrder) and record.purpose is Purpose.HEDGE:
             instrument = self._instruments[record.instrument]
             self.hedges[record.order_id] = Paid(instrument.underlying, ts_ns, int(record.side))
-            self._mids[record.order_id] = float(record.why.get("mid", 0.0))
+            self._mids[record.order_id] = number_in(record.why, "mid", 0.0)
         elif isinstance(record, Fill):
             self._fill(record)
 
@@ -92,20 +92,20 @@ class Economics:
         self._seen.add(key)
         size, why = float(trade.size), quote.why
         price = float(trade.price) if trade.price is not None else quote.price_e18 * 1e-18
-        ratio = float(why.get("ratio", 1.0))  # fair value and costs are per coin, a price is per token
-        costs = {name: float(why.get(name, 0.0)) * ratio * size for name in HEDGE_COSTS}
+        ratio = number_in(why, "ratio", 1.0)  # fair value and costs are per coin, a price is per token
+        costs = {name: number_in(why, name, 0.0) * ratio * size for name in HEDGE_COSTS}
         self.trades.append(
             Charged(
                 rfq_id=quote.rfq_id,
                 underlying=quote.underlying,
                 ts_ns=ts_ns,
                 delta=quote.delta * size,
-                value=abs(quote.delta) * size * float(why["index"]),
-                charged=int(trade.side) * size * (ratio * float(why["fair"]) - price),
+                value=abs(quote.delta) * size * number_in(why, "index"),
+                charged=int(trade.side) * size * (ratio * number_in(why, "fair") - price),
                 hedging=sum(costs.values()),
                 entry=0.5 * costs["cost_hedge"],
                 over_time=sum(costs[name] for name in OVER_TIME),
-                left_ns=max(float(why["tau_days"]) * DAY_NS, 1.0),
+                left_ns=max(number_in(why, "tau_days") * DAY_NS, 1.0),
             )
         )
 

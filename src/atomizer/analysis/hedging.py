@@ -16,7 +16,7 @@ from typing import Any
 
 from atomizer.analysis.session import Session
 from atomizer.domain.bookings import Fill, RfqTrade
-from atomizer.domain.commands import Marks
+from atomizer.domain.commands import Marks, number_in
 from atomizer.domain.instruments import Instrument, Kind
 from atomizer.domain.orders import Purpose
 from atomizer.storage.journal import read
@@ -72,7 +72,7 @@ class HedgeReport:
             if isinstance(booking, RfqTrade):
                 quote = ledger.quotes.get((booking.venue, booking.account, booking.nonce))
                 if quote is not None:
-                    terms = [float(quote.command.why.get(name, 0.0)) for name in CHARGED]
+                    terms = [number_in(quote.command.why, name, 0.0) for name in CHARGED]
                     total += float(booking.size) * sum(terms)
         return total
 

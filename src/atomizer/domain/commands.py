@@ -1,11 +1,13 @@
 """What the core asks for. Only the risk gate makes the ones that reach a venue's order entry.
 
 `why` carries the terms of the decision (numbers and short words) into the journal, so that `explain`
-needs nothing else.
+needs nothing else. A number that is not finite comes back from there as None.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -17,7 +19,17 @@ from atomizer.domain.orders import Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import OnchainTerms
 
-Why = dict[str, float | int | str]
+Why = dict[str, float | int | str | None]
+
+
+def number_in(why: Mapping[str, float | int | str | None], name: str, default: float | None = None) -> float:
+    """A number among the terms of a decision; NaN where it was none.
+
+    Raises:
+        KeyError: there is no such term, and no default.
+    """
+    found = why[name] if default is None else why.get(name, default)
+    return math.nan if found is None else float(found)
 
 
 class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag="place", omit_defaults=True):

@@ -338,13 +338,18 @@ def round_e18(price: float, side: int) -> int:
     return scaled // denominator if side > 0 else -(-scaled // denominator)
 
 
-def recompute(why: Mapping[str, float | int | str]) -> int:
+def _number(term: float | str | None) -> float:
+    """A stored input; one that was no number came back as None."""
+    return math.nan if term is None else float(term)
+
+
+def recompute(why: Mapping[str, float | int | str | None]) -> int:
     """The price, 18 decimals, made again from the stored inputs of a quote.
 
     Raises:
         KeyError: an input is missing.
     """
     sheet = np.empty(len(PLACES))
-    sheet[: len(INPUTS)] = [float(why[name]) for name in INPUTS]
+    sheet[: len(INPUTS)] = [_number(why[name]) for name in INPUTS]
     price_sheet_now(sheet)
     return round_e18(float(sheet[PLACES["price"]]), int(sheet[PLACES["side"]]))

@@ -209,8 +209,8 @@ class Session(Generic[C]):
     def requests(self, within_s: float) -> Requests[C]:
         """How requests leave whose answers are expected within this time: what one turn sends shares it.
 
-        A request is given to `send`, at a cost of 1, then (context, `deadline_s`) is put into `waiting` by its
-        key.
+        A request is given to `send`, at a cost of 1; then (context, `deadline_s`) is put into `waiting` by
+        its key.
 
         Raises:
             NotSentError: before the handshake is done, or without a connection; `send` does at the backstop.

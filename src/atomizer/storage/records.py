@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Union, get_args
 
 import msgspec
 
-from atomizer.domain.commands import Fact, VenueCommand
+from atomizer.domain.commands import (
+    AmendOrder,
+    CancelOrder,
+    Fact,
+    PlaceOrder,
+    Refused,
+    VenueCommand,
+)
 from atomizer.domain.events import DURABLE_EVENTS
 from atomizer.storage.errors import RecordError
 
@@ -38,6 +45,9 @@ RecordUnion: Any = Union[RECORD_TYPES]  # noqa: UP007  (built from a table)
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(RecordUnion)
+# Records that hold floats in their explanation only: most of what a node that quotes writes.
+EXPLAINED_ONLY = frozenset((PlaceOrder, AmendOrder, CancelOrder, Refused))
+_explained_only = EXPLAINED_ONLY.issuperset
 _null_in = re.compile(b"null").search  # half of what `in` costs on a line
 
 
@@ -52,14 +62,16 @@ TAGS: frozenset[str] = frozenset(tag_of(kind) for kind in RECORD_TYPES)
 def encode(record: msgspec.Struct) -> bytes:
     """The record's JSON, exactly what `decode` turns back into it.
 
-    JSON has no word for NaN or infinity and the encoder writes null. In an explanation (`why`) such a
-    number becomes its name as text, so that a missing input never keeps a cancel from being journalled.
+    JSON has no word for NaN or infinity and the encoder writes null. In an explanation (`why`) that is what
+    such a number becomes, so that a missing input never keeps a cancel from being journalled.
 
     Raises:
         RecordError: a number that is not finite stands anywhere else.
     """
     data = _ENCODER.encode(record)
-    return _without_nulls(record, data) if _null_in(data) else data
+    if type(record) not in EXPLAINED_ONLY and _null_in(data):
+        _require_finite(record)
+    return data
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -77,24 +89,20 @@ def encode_batch(first: int, ts_ns: int, batch: Sequence[msgspec.Struct], out: b
         As `encode`; `out` holds nothing of use then.
     """
     _ENCODER.encode_into(Batch(first, ts_ns, batch), out)
-    if _null_in(out):
-        raw = [msgspec.Raw(encode(record)) for record in batch]
-        _ENCODER.encode_into(Batch(first, ts_ns, raw), out)
+    if not _explained_only(map(type, batch)) and _null_in(out):
+        for record in batch:
+            _require_finite(record)
 
 
-def _without_nulls(record: msgspec.Struct, data: bytes) -> bytes:
-    if all_finite(msgspec.to_builtins(record)):
-        return data  # the nulls are None
-    why = getattr(record, "why", None)
-    if isinstance(why, Mapping):
-        named = {key: value if all_finite(value) else str(value) for key, value in why.items()}
-        record = msgspec.structs.replace(record, why=named)
-        if all_finite(msgspec.to_builtins(record)):
-            return _ENCODER.encode(record)
-    raise RecordError(
-        f"{type(record).__name__}: expected finite numbers, found NaN or infinity in"
-        f" {data[:300].decode(errors='replace')}; refuse before making such a command"
-    )
+def _require_finite(record: msgspec.Struct) -> None:
+    """Raises RecordError unless every null of a record is None, or a number of its explanation."""
+    plain = msgspec.to_builtins(record)
+    plain.pop("why", None)
+    if not all_finite(plain):
+        raise RecordError(
+            f"{type(record).__name__}: expected finite numbers, found NaN or infinity in"
+            f" {str(plain)[:300]}; refuse before making such a command"
+        )
 
 
 def all_finite(value: object) -> bool:
