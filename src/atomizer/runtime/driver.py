@@ -212,16 +212,12 @@ class Driver:
 
     def _send(self, outputs: Sequence[Any], records: Sequence[Any], kinds: set[type]) -> None:
         """To each port its commands, in their order; then background work is started."""
-        if not nothing_sent(kinds):
-            by_venue: dict[str, Sequence[Any]]
-            if only_sent(kinds) and len(venues := set(map(venue_of, outputs))) == 1:
-                by_venue = {venues.pop(): outputs}  # most turns command one venue and conclude nothing
-            else:
-                by_venue = _sorted_out(outputs)
-            for venue, commands in by_venue.items():
-                port = self._ports.get(venue)
-                if port is not None:
-                    port.send(commands)
+        if only_sent(kinds) and len(venues := set(map(venue_of, outputs))) == 1:
+            port = self._ports.get(venues.pop())  # most turns command one venue and conclude nothing
+            if port is not None:
+                port.send(outputs)
+        elif not nothing_sent(kinds):
+            self._send_apart(outputs)
         if RunJob in kinds:
             for job in outputs:
                 if type(job) is RunJob:
@@ -230,6 +226,17 @@ class Driver:
             self._measure(outputs, records)
         if self.engine.behind:
             self.engine.settle()
+
+    def _send_apart(self, outputs: Sequence[Any]) -> None:
+        """To each port what of a turn is a command for it."""
+        by_venue: dict[str, list[Any]] = {}
+        for command in outputs:
+            if type(command) in SENT:
+                by_venue.setdefault(command.venue, []).append(command)
+        for venue, commands in by_venue.items():
+            port = self._ports.get(venue)
+            if port is not None:
+                port.send(commands)
 
     def _job_done(self, event: JobDone) -> None:
         self.put(event)
@@ -277,15 +284,6 @@ class Driver:
         if self._timer is not None:
             self._timer.cancel()
         self._handling = True
-
-
-def _sorted_out(outputs: Sequence[Any]) -> dict[str, Sequence[Any]]:
-    """The commands of a turn by venue, each venue's in their order."""
-    by_venue: dict[str, list[Any]] = {}
-    for command in outputs:
-        if type(command) in SENT:
-            by_venue.setdefault(command.venue, []).append(command)
-    return dict(by_venue)
 
 
 def _written(out: Sequence[Any]) -> Sequence[Any]:
