@@ -97,10 +97,7 @@ class PriceGrid(msgspec.Struct, frozen=True, dict=True):
         Raises:
             OffGridError: the price is not a finite number.
         """
-        return self.on_step(safe_ticks(price, self.tick_size, side), side)
-
-    def on_step(self, ticks: int, side: Side) -> int:
-        """These ticks, or the next ones that the step at their price contains, on the safe side."""
+        ticks = safe_ticks(price, self.tick_size, side)
         if not self.steps:
             return ticks
         step = self.step_at(ticks)

@@ -722,8 +722,7 @@ class Engine:
 
     def net_delta(self, underlying: str) -> float:
         """Net delta of what is booked, in coins."""
-        sums = self.exposure.sums.get(underlying)
-        return 0.0 if sums is None else sums["delta"].base
+        return self.exposure.net(underlying, "delta")
 
     def _mark(self) -> None:
         self._marked_ns = self.now_ns

@@ -13,7 +13,6 @@ import msgspec
 from atomizer.domain.capabilities import Capabilities
 from atomizer.domain.commands import AmendOrder, CancelOrder, PlaceOrder, SendQuote
 from atomizer.domain.instruments import Instrument, Side
-from atomizer.domain.orders import Purpose, TimeInForce
 from atomizer.domain.refusals import Reason
 from atomizer.domain.rfq import Rfq
 from atomizer.engine.exposure import Exposure, UnitGreeks
@@ -24,8 +23,8 @@ from atomizer.engine.quote_gate import LIMITS, QuoteGate
 from atomizer.engine.settings import EngineSettings
 from atomizer.engine.strategy import QuoteTarget, Target
 
-# Members looked up once: on Python 3.11 every look-up through the enumeration costs a call.
-_HEDGE, _BUY, _IOC = Purpose.HEDGE, Side.BUY, TimeInForce.IOC
+# Looked up once: on Python 3.11 every look-up through the enumeration costs a call.
+_BUY = Side.BUY
 MS = 1_000_000
 S = 1_000_000_000
 

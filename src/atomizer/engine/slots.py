@@ -152,8 +152,11 @@ class SlotTable:
             if slot.immediate and slot.order is not None:
                 continue  # it is on its way; the strategy restates when it is done
             instrument, number = slot.instrument, slot.number
-            ticks = safe_ticks(target.price, slot.tick, slot.side)
-            self.want_px[number] = instrument.grid.on_step(ticks, slot.side) if slot.stepped else ticks
+            self.want_px[number] = (
+                instrument.grid.round_ticks(target.price, slot.side)
+                if slot.stepped
+                else safe_ticks(target.price, slot.tick, slot.side)
+            )
             if target.size != slot.size:
                 lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
                 self.want_qty[number] = lots if lots >= instrument.min_lots else 0
