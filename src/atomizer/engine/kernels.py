@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from atomizer.domain.instruments import GRID_EPSILON
 from atomizer.domain.orders import Answer, OrderState, Purpose
 from atomizer.models._jit import direct, kernel
 
@@ -27,7 +30,11 @@ ACT_NONE, ACT_CANCEL, ACT_AMEND, ACT_PLACE = 0, 1, 2, 3
 ACT_BITS, SLOT_BITS = 3, 24
 ACT_MASK, SLOT_MASK = (1 << ACT_BITS) - 1, (1 << SLOT_BITS) - 1
 
-# The rows of a slot table's columns, in the order `plan_slots` reads them.
+# Beyond any price of any grid: further away a price stays here, where every collar refuses it.
+FAR_TICKS = 1 << 62
+# The rows of a slot table's columns, in the order `plan_slots` reads them. Those of `FLOAT_COLUMNS` hold the
+# bits of floats: the price wanted, and the tick it is to be rounded to, below zero for a sell; a tick of zero
+# leaves `want_px` as it is.
 SLOT_COLUMNS = (
     "state",
     "asked_px",
@@ -38,7 +45,10 @@ SLOT_COLUMNS = (
     "min_move",
     "rest_until",
     "purpose",
+    "price",
+    "tick",
 )
+FLOAT_COLUMNS = frozenset(("price", "tick"))
 
 
 @kernel("int64(int64, int64, int64, int64, int64)")
@@ -115,10 +125,21 @@ def slot_action(
     return ACT_AMEND
 
 
+@kernel("int64(float64, float64)")
+def round_ticks(price: float, tick: float) -> int:
+    """Whole ticks nearest a finite `price` on the safe side, as `domain.instruments.safe_ticks`: a buy
+    rounds down, a sell, whose `tick` is below zero, up.
+    """
+    raw = price / tick
+    raw = np.floor(raw + GRID_EPSILON * max(1.0, abs(raw)))
+    ticks = FAR_TICKS if raw > FAR_TICKS else -FAR_TICKS if raw < -FAR_TICKS else int(raw)
+    return ticks if tick > 0.0 else -ticks
+
+
 @kernel("int64(int64, int64, int64[:, ::1])")
 def plan_slots(now: int, slots: int, columns: Any) -> int:
     """Examine the first `slots` slots; fills the last row with one code for each that differs, and returns
-    how many.
+    how many. Prices become ticks here.
 
     `columns` holds the rows named in `SLOT_COLUMNS` and that row, one item longer than there are slots; one
     array, since each costs a call more than the work. A code is purpose, slot and action in one number below
@@ -129,7 +150,8 @@ def plan_slots(now: int, slots: int, columns: Any) -> int:
     """
     state, asked_px, asked_left = columns[0], columns[1], columns[2]
     want_px, want_qty, want_until = columns[3], columns[4], columns[5]
-    min_move, rest_until, purpose, out = columns[6], columns[7], columns[8], columns[9]
+    min_move, rest_until, purpose = columns[6], columns[7], columns[8]
+    price, tick, out = columns[9].view(np.float64), columns[10].view(np.float64), columns[11]
     count = 0
     wake = 9223372036854775807
     for index in range(slots):
@@ -139,6 +161,8 @@ def plan_slots(now: int, slots: int, columns: Any) -> int:
                 quantity = 0
             elif want_until[index] < wake:
                 wake = want_until[index]
+            if tick[index] != 0.0:
+                want_px[index] = round_ticks(price[index], tick[index])
         action = slot_action(
             state[index], asked_px[index], asked_left[index], want_px[index], quantity, min_move[index]
         )

@@ -1,19 +1,20 @@
 """Targets kept, slots compared, messages budgeted.
 
 A slot (strategy, instrument, side, level) holds at most one order. Columns hold what is wanted and what was
-last asked; one kernel yields the few slots that differ. This is the one place where floats become ticks
-and lots.
+last asked; one kernel makes ticks of prices and yields the few slots that differ. This is the one place
+where floats become ticks and lots.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from math import isfinite
 
 import numpy as np
 
 from atomizer.domain.capabilities import RateBudget
-from atomizer.domain.instruments import GRID_EPSILON, Instrument, Side, safe_ticks
+from atomizer.domain.instruments import GRID_EPSILON, Instrument, OffGridError, Side
 from atomizer.domain.orders import EndReason, OrderState, Purpose, TimeInForce
 from atomizer.engine import kernels
 from atomizer.engine.kernels import planned
@@ -55,7 +56,6 @@ class Slot:
         "stepped",
         "strategy",
         "target",
-        "tick",
     )
 
     def __init__(self, number: int, strategy: int, level: Level, instrument: Instrument) -> None:
@@ -76,7 +76,7 @@ class Slot:
     def listed(self, instrument: Instrument) -> None:
         """Go by these terms from here on."""
         self.instrument = instrument
-        self.tick, self.stepped = instrument.grid.tick_size, bool(instrument.grid.steps)
+        self.stepped = bool(instrument.grid.steps)
         self.size = math.nan  # whose lots are in the column
 
 
@@ -92,6 +92,8 @@ class SlotTable:
     want_until: memoryview
     rest_until: memoryview
     purpose: memoryview
+    price: memoryview
+    tick: memoryview
 
     def __init__(self) -> None:
         self.slots: list[Slot] = []
@@ -107,7 +109,8 @@ class SlotTable:
         self._table = table
         self._codes = table[-1].data
         for name, row in zip(kernels.SLOT_COLUMNS, table[:-1], strict=True):
-            setattr(self, name, row.data)  # one number costs a fifth of numpy's own way
+            column = row.view(np.float64) if name in kernels.FLOAT_COLUMNS else row
+            setattr(self, name, column.data)  # one number costs a fifth of numpy's own way
         table[kernels.SLOT_COLUMNS.index("min_move"), self.reserve :] = 1
         self.reserve = capacity
 
@@ -120,6 +123,7 @@ class SlotTable:
         made = Slot(len(self.slots), strategy, level, instrument)
         if made.number == self.reserve:
             self._grow(self.reserve * 2)
+        self._keep_tick(made)
         self.slots.append(made)
         self.of_instrument.setdefault(level.instrument, []).append(made)
         mine[level] = made
@@ -129,6 +133,11 @@ class SlotTable:
         """An instrument's listing changed: its slots go by the new terms."""
         for slot in self.of_instrument.get(instrument.key, ()):
             slot.listed(instrument)
+            self._keep_tick(slot)
+
+    def _keep_tick(self, slot: Slot) -> None:
+        """On a grid of one step the kernel rounds."""
+        self.tick[slot.number] = 0.0 if slot.stepped else slot.side * slot.instrument.grid.tick_size
 
     # --- targets in ---
 
@@ -151,13 +160,15 @@ class SlotTable:
                 slot = self.slot(strategy, level, instruments[level.instrument])
             if slot.immediate and slot.order is not None:
                 continue  # it is on its way; the strategy restates when it is done
-            instrument, number = slot.instrument, slot.number
-            self.want_px[number] = (
-                instrument.grid.round_ticks(target.price, slot.side)
-                if slot.stepped
-                else safe_ticks(target.price, slot.tick, slot.side)
-            )
+            number, price = slot.number, target.price
+            if not isfinite(price):
+                raise OffGridError(f"expected a finite price, found {price}; do not quote without one")
+            if slot.stepped:
+                self.want_px[number] = slot.instrument.grid.round_ticks(price, slot.side)
+            else:
+                self.price[number] = price
             if target.size != slot.size:
+                instrument = slot.instrument
                 lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
                 self.want_qty[number] = lots if lots >= instrument.min_lots else 0
                 slot.size = target.size
