@@ -88,9 +88,18 @@ def test_silence_makes_a_feed_stale_and_any_message_of_the_venue_makes_it_fresh(
 def test_going_stale_is_a_timer() -> None:
     made = market()
     assert made.next_staleness(0) == 500 * MS + 1
-    assert made.next_staleness(501 * MS) == NEVER
+    assert made.next_staleness(501 * MS) == 1001 * MS + 1, "heard now it would be silent again then"
     desk = RfqDesk(fresh=Freshness(market_ms=500, fills_ms=600_000, account_ms=600_000))
     assert desk.engine.next_deadline() <= desk.now_ns + 500 * MS + 1
+
+
+def test_a_feed_that_was_silent_and_is_heard_again_is_a_timer_again() -> None:
+    desk = RfqDesk(fresh=Freshness(market_ms=500, fills_ms=600_000, account_ms=600_000))
+    desk.tick(after_ms=700)
+    assert not desk.engine.market.feed("deribit/market").fresh(desk.now_ns)
+    desk.feed(change([], desk.engine.market.books[PERP.key].sequence + 1))
+    assert desk.engine.market.feed("deribit/market").fresh(desk.now_ns)
+    assert min(desk.engine.ring_ns, desk.engine.next_deadline()) <= desk.now_ns + 500 * MS + 1
 
 
 def test_a_lost_feed_takes_its_books_and_no_others() -> None:

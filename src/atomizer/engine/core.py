@@ -105,7 +105,12 @@ class Seat:
 
 
 class Engine:
-    """See the module. `run` is this process's run number, reserved in the journal before."""
+    """See the module. `run` is this process's run number, reserved in the journal before.
+
+    No timer of a pass is due before `look_ns`, and without an event none is needed before `ring_ns`: bounds,
+    lowered by whoever sets a timer during a pass (`due_at`) and found anew when they are reached. Most
+    passes bring prices only and end before either.
+    """
 
     __slots__ = (
         "_account_of",
@@ -140,12 +145,14 @@ class Engine:
         "keeper",
         "ledger",
         "letters",
+        "look_ns",
         "market",
         "markouts",
         "naked",
         "now_ns",
         "out",
         "reconciler",
+        "ring_ns",
         "run",
         "settings",
         "slots",
@@ -188,7 +195,7 @@ class Engine:
         self.counters = Counters()
         self.letters = DeadLetters()
         self.run = run
-        self.now_ns = now_ns
+        self.now_ns = self.look_ns = self.ring_ns = now_ns
         self._strategies = sorted(strategies, key=lambda item: item.number)
         self._seats = [Seat(strategy) for strategy in self._strategies]
         self._resting = False
@@ -211,10 +218,11 @@ class Engine:
         self.fitting = Fitting(self.surfaces, settings.surface)
         self._answering = Answering(self, responders)
         self.markouts = Markouts(self.ledger, now_ns)
-        # Most events are these: they go to the market without a detour.
+        # Most events are these: they go to the market without a detour, and set no timer but a refit's.
         self._prices: dict[type, Callable[[Any, int], None]] = {
             ev.BookSnapshot: self.market.book_snapshot,
             ev.BookChange: self.market.book_change,
+            ev.Ticker: self._ticker,
             ev.IndexPrice: self.market.index_price,
             ev.FeedAlive: self.market.feed_alive,
         }
@@ -241,7 +249,6 @@ class Engine:
 
         return {
             ev.InstrumentListed: lambda e: self._listed(e.instrument),
-            ev.Ticker: self._ticker,
             ev.FeedUp: self._feed_up,
             ev.FeedDown: self._feed_down,
             ev.ClockOffset: self._clock,
@@ -289,12 +296,39 @@ class Engine:
         """One pass. Returns commands for ports, and facts and conclusions for the journal only."""
         if now_ns > self.now_ns:
             self.now_ns = now_ns
-        now_ns, flight, ledger = self.now_ns, self.flight, self.ledger
+        now_ns, ledger = self.now_ns, self.ledger
         self.out = []
         self._hear(batch, now_ns)
-        flight.token_ns = NEVER
-        if flight.due_ns <= now_ns:
-            flight.watch_due()
+        self.flight.token_ns = NEVER
+        looking = self.look_ns <= now_ns
+        if looking:
+            self._look_first(now_ns)
+        elif ledger.touched or ledger.booked_now:
+            self._after_orders()
+        if self.flight.leftover:
+            self.flight.cancel_leftover()
+        if self._stale_exposure:
+            self._revalue()
+        answering = self._answering
+        if answering.arrived or answering.due_ns < NEVER:
+            answering.run()
+            self.due_at(answering.due_ns)
+        self._decide()
+        if self.keeper.examine() and ledger.touched:
+            self._after_orders()
+        if ledger.trades.changed:
+            self.letters.look(self)
+        if self.market.gaps:
+            self._repair_books()
+        if looking:
+            self._look_last(now_ns)
+        return self.out
+
+    def _look_first(self, now_ns: int) -> None:
+        """What of a pass waits for its time, before the strategies are asked."""
+        ledger = self.ledger
+        if self.flight.due_ns <= now_ns:
+            self.flight.watch_due()
         if self._reads_ns <= now_ns:
             self._watch_reads()
         if ledger.touched or ledger.booked_now:
@@ -303,23 +337,37 @@ class Engine:
             self._lapse()
         if self.fitting.next_ns <= now_ns:
             self.fitting.ask(now_ns, self.run_job)
-        if flight.leftover:
-            flight.cancel_leftover()
-        if self._stale_exposure or now_ns - self._revalued_ns >= REVALUE_NS:
-            self._revalue()
-        answering = self._answering
-        if answering.arrived or answering.due_ns < NEVER:
-            answering.run()
-        self._decide()
-        if self.keeper.examine() and ledger.touched:
-            self._after_orders()
-        if ledger.trades.changed or self.letters.due_ns <= now_ns:
+        if now_ns - self._revalued_ns >= REVALUE_NS:
+            self._stale_exposure = True
+
+    def _look_last(self, now_ns: int) -> None:
+        """What of a pass waits for its time, after everything else; then both bounds are found anew."""
+        if self.letters.due_ns <= now_ns:
             self.letters.look(self)
-        if self.market.gaps:
-            self._repair_books()
         if now_ns - self._marked_ns >= self._marks_ns:
             self._mark()
-        return self.out
+        self.look_ns = min(self.timers().values())
+        self.next_deadline()
+
+    def timers(self) -> dict[str, int]:
+        """When each thing of a pass that waits for its time is due."""
+        return {
+            "flight": self.flight.due_ns,
+            "reads": self._reads_ns,
+            "controls": self.controls.due_ns,
+            "pauses": min(self.halts.paused_until.values(), default=NEVER),
+            "fits": self.fitting.next_ns,
+            "exposure": self._revalued_ns + REVALUE_NS,
+            "letters": self.letters.due_ns,
+            "marks": self._marked_ns + self._marks_ns,
+        }
+
+    def due_at(self, at_ns: int) -> None:
+        """A timer was set during a pass: neither bound may lie after it."""
+        if at_ns < self.look_ns:
+            self.look_ns = at_ns
+        if at_ns < self.ring_ns:
+            self.ring_ns = at_ns
 
     def _hear(self, batch: Sequence[ev.Event], now_ns: int) -> None:
         """Apply every event, and note whose inputs it changes."""
@@ -337,12 +385,13 @@ class Engine:
                 handler = self._handlers.get(type(event))
                 if handler is not None:
                     handler(event)
+                    self.look_ns = now_ns  # it may have set any timer
             for seat in seats:
                 if not seat.dirty and seat.strategy.wants(event):
                     seat.dirty = True
 
     def next_deadline(self) -> int:
-        """When `handle` must be called again without an event."""
+        """When `handle` must be called again without an event; `ring_ns` is this from here on."""
         flight, market, now_ns = self.flight, self.market, self.now_ns
         due = market.stale_ns if now_ns < market.stale_ns else market.next_staleness(now_ns)
         if self.keeper.wake_ns < due:  # comparisons one by one cost half of a call to `min`
@@ -361,7 +410,8 @@ class Engine:
             for seat in self._seats:
                 if seat.due_ns < due:
                     due = seat.due_ns
-        return due if due > now_ns else now_ns + 1
+        self.ring_ns = due if due > now_ns else now_ns + 1
+        return self.ring_ns
 
     def quoted(self, command: SendQuote) -> None:
         """A quote was emitted: from now on it counts as exposure, and it will be judged by what follows."""
@@ -409,14 +459,16 @@ class Engine:
         if surface is not None and instrument.kind is Kind.OPTION and instrument.venue == surface.venue:
             surface.list_option(instrument, self.now_ns)
 
-    def _ticker(self, event: ev.Ticker) -> None:
-        self.market.ticker(event, self.now_ns)
+    def _ticker(self, event: ev.Ticker, now_ns: int) -> None:
+        self.market.ticker(event, now_ns)
         instrument = self.market.instruments.get(event.instrument)
         if instrument is not None and instrument.expiry_ns is not None:
             surface = self.surfaces.get(instrument.underlying)
             if surface is not None and surface.venue == instrument.venue:
                 surface.learn(instrument, event)
                 self.fitting.heard(instrument.underlying)
+                if self.fitting.next_ns < self.look_ns:
+                    self.look_ns = self.fitting.next_ns
 
     def account_feed(self, venue: str) -> str:
         """The feed that tells of our fills on this venue."""
@@ -634,6 +686,7 @@ class Engine:
     def _read_at(self, scope: tuple[str, str], due_ns: int) -> None:
         self._reads[scope] = due_ns
         self._reads_ns = min(self._reads_ns, due_ns)
+        self.due_at(due_ns)
 
     def read_soon(self, scope: tuple[str, str]) -> None:
         """Something of this account is missing: do not wait for its next read."""
@@ -779,7 +832,9 @@ class Engine:
             if seat.dirty or seat.due_ns <= self.now_ns:
                 seat.dirty = False
                 targets = seat.strategy.decide(self)
-                seat.due_ns = seat.strategy.next_deadline()
+                due_ns = seat.due_ns = seat.strategy.next_deadline()
+                if due_ns < self.ring_ns:
+                    self.ring_ns = due_ns
                 if targets is not None:
                     self.keeper.state(seat.number, targets)
 

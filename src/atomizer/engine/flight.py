@@ -72,6 +72,7 @@ class Flight:
     def wait_for(self, budget: MessageBudget, purpose: Purpose, now_ns: int) -> bool:
         """There is no token now: note when there will be one."""
         self.token_ns = min(self.token_ns, budget.due_ns(purpose, now_ns))
+        self._engine.due_at(self.token_ns)
         return False
 
     def own_budget(self, instrument: Instrument) -> MessageBudget | None:
@@ -127,6 +128,7 @@ class Flight:
         heapq.heappush(self._watched, (due_ns, order_id))
         if due_ns < self.due_ns:
             self.due_ns = due_ns
+            self._engine.due_at(due_ns)
 
     def watch_due(self) -> None:
         """Look at every order whose time has come."""

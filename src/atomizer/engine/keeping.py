@@ -94,7 +94,10 @@ class Keeper:
 
     def examine(self) -> bool:
         """Bring every slot that differs to its target; whether there was any."""
-        codes, self.wake_ns = self._slots.plan(self._engine.now_ns)
+        engine = self._engine
+        codes, self.wake_ns = self._slots.plan(engine.now_ns)
+        if self.wake_ns < engine.ring_ns:
+            engine.ring_ns = self.wake_ns
         if not codes:
             return False
         slots = self._slots.slots

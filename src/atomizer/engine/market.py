@@ -231,14 +231,14 @@ class Market:
     def next_staleness(self, now_ns: int) -> int:
         """When the next live feed will have been silent for too long.
 
-        Proof of life only moves that time on: what was found once, `stale_ns`, holds until it is reached.
+        Proof of life only moves that time on: what was found once, `stale_ns`, holds until it is reached. One
+        that is silent already may be heard at once, and no sooner than its age after that be silent again.
         """
         due = NEVER
         for feed in self.feeds.values():
             if feed.up:
                 at = feed.alive_ns + feed.max_age_ns + 1
-                if now_ns < at < due:
-                    due = at
+                due = min(due, at if at > now_ns else now_ns + feed.max_age_ns + 1)
         self.stale_ns = due
         return due
 

@@ -153,7 +153,8 @@ class Driver:
                     self._send(out, records, kinds)
                 if self._on_turn is not None:
                     self._on_turn([*records, *out])
-            self._arm()
+            if self._timer is None or engine.ring_ns < self._timer_ns:
+                self._arm()
         except Exception as error:
             self.stop()
             if self.failed is not None and not self.failed.done():
@@ -256,11 +257,11 @@ class Driver:
     # --- time ---
 
     def _arm(self) -> None:
-        """Wake the core at its next deadline; an earlier alarm that is set already is left alone."""
+        """Wake the core at its next deadline, unless an earlier alarm is set already."""
         due = self.engine.next_deadline()
-        if self._timer is not None and self._timer_ns <= due:
-            return
         if self._timer is not None:
+            if self._timer_ns <= due:
+                return
             self._timer.cancel()
         delay = max(0, due - self._clock.now_ns()) / 1e9
         self._timer_ns = due
