@@ -18,7 +18,7 @@ from atomizer.domain.events import (
     IndexPrice,
     Ticker,
 )
-from atomizer.engine.market import NEVER, Market
+from atomizer.engine.market import Market
 from atomizer.engine.settings import Freshness
 
 from .bench_desk import PERP, Desk

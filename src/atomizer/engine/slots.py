@@ -92,8 +92,8 @@ class SlotTable:
     want_until: memoryview
     rest_until: memoryview
     purpose: memoryview
-    price: memoryview
-    tick: memoryview
+    price: memoryview[float]
+    tick: memoryview[float]
 
     def __init__(self) -> None:
         self.slots: list[Slot] = []
