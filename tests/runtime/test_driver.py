@@ -51,7 +51,7 @@ class FullJournal:
         self.sequence = 0
         self.records: list[Any] = []
 
-    def append(self, _now_ns: int, batch: Sequence[Any], *, essential: bool) -> None:
+    def append(self, _now_ns: int, batch: Sequence[Any], essential: bool) -> None:
         if self.state == "dead":
             raise JournalDeadError("dead")
         if not essential:

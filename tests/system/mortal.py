@@ -142,7 +142,7 @@ class MortalJournal(Journal):
     closed = False
     torn = False
 
-    def append(self, now_ns: int, batch: Sequence[msgspec.Struct], *, essential: bool) -> None:
+    def append(self, now_ns: int, batch: Sequence[msgspec.Struct], essential: bool) -> None:
         life = self.life
         kinds = dict.fromkeys(RECORDS.get(type(record), "") for record in batch)
         for kind in kinds:

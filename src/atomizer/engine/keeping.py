@@ -180,7 +180,7 @@ class Keeper:
         if not has_token and not self._token(slot, target, now_ns):
             return
         slot.refused = ""
-        self._ledger.amended(command)  # what `emit` does, without looking for what to do
+        self._ledger.amended(order, command)  # what `emit` does, without looking for what to do
         self._engine.out.append(command)
         slots.state[number] = order.state  # all that an amend changes until its answer
         self._exposure.orders_stale = True

@@ -210,7 +210,7 @@ class Ledger:
         self.now_ns = 0
         self._apply: dict[type, Callable[[Any], None]] = {
             PlaceOrder: self._placed,
-            AmendOrder: self.amended,
+            AmendOrder: self._amended,
             CancelOrder: self._cancelled,
             SendQuote: self._quoted,
             Rfq: self._rfq,
@@ -290,11 +290,13 @@ class Ledger:
         )
         self.touched.append(order)
 
-    def amended(self, command: AmendOrder) -> None:
-        """An amend was sent. Its fold is public for the pass, which sends most of all these."""
+    def _amended(self, command: AmendOrder) -> None:
         order = self.orders.get(command.order_id)
-        if order is None:
-            return
+        if order is not None:
+            self.amended(order, command)
+
+    def amended(self, order: Order, command: AmendOrder) -> None:
+        """An amend of this order was sent: its fold, for the pass that has the order at hand."""
         order.pend_ticks, order.pend_lots = command.ticks, command.lots
         order.deadline_ns, order.asked_ns = command.deadline_ns, self.now_ns
         order.state = _AMENDED[order.state]

@@ -55,7 +55,7 @@ NO_FEED = Feed("", 0)
 
 class Book:
     """One order book and the feed that brings it. `best_bid`/`best_ask` are None on an empty side, `mid` then
-    too."""
+    too. `sound`: without a gap, with two sides that do not cross."""
 
     __slots__ = (
         "_ask_front",
@@ -67,6 +67,7 @@ class Book:
         "feed",
         "mid",
         "sequence",
+        "sound",
         "stale",
         "ts_ns",
     )
@@ -82,6 +83,7 @@ class Book:
         self.mid: float | None = None
         self.sequence = 0
         self.stale = True
+        self.sound = False
         self.ts_ns = 0
 
     def snapshot(self, event: BookSnapshot) -> None:
@@ -95,13 +97,20 @@ class Book:
     def change(self, event: BookChange) -> bool:
         """Apply a change; False when it does not follow on what we have: the book is stale then."""
         if event.previous != self.sequence:
-            self.stale = True
+            self.lose()
             return False
         bid = self.best_bid = _apply(self.bids, self._bid_front, event.bids, 1.0)
         ask = self.best_ask = _apply(self.asks, self._ask_front, event.asks, -1.0)
-        self.mid = None if bid is None or ask is None else 0.5 * (bid + ask)
+        if bid is None or ask is None:
+            self.mid, self.sound = None, False
+        else:
+            self.mid, self.sound = 0.5 * (bid + ask), bid < ask
         self.sequence, self.ts_ns = event.sequence, event.ts_ns
         return True
+
+    def lose(self) -> None:
+        """Something was missed: nothing here counts until a snapshot."""
+        self.stale, self.sound = True, False
 
     def best(self, count: int, *, bids: bool) -> tuple[list[float], list[float]]:
         """Prices and sizes of the first levels of a side, best first; fewer where it has no more."""
@@ -226,7 +235,7 @@ class Market:
         if stream == "market":
             for key, book in self.books.items():
                 if key.startswith(venue + ":"):
-                    book.stale = True
+                    book.lose()
 
     def next_staleness(self, now_ns: int) -> int:
         """When the next live feed will have been silent for too long.
@@ -245,12 +254,10 @@ class Market:
     def usable_book(self, instrument: str, now_ns: int) -> Book | None:
         """The book if its feed is fresh and it has no gap and two sides."""
         book = self.books.get(instrument)
-        if book is None or book.stale or book.best_bid is None or book.best_ask is None:
+        if book is None or not book.sound:
             return None
         feed = book.feed
-        if book.best_bid >= book.best_ask or not feed.up or now_ns - feed.alive_ns > feed.max_age_ns:
-            return None
-        return book
+        return book if feed.up and now_ns - feed.alive_ns <= feed.max_age_ns else None
 
     def touch(self, instrument: str, now_ns: int) -> Touch | None:
         """Best prices from a usable book, or from a fresh ticker where no book is followed."""

@@ -148,7 +148,14 @@ class Driver:
                 raise
             if records or out:
                 kinds = set(map(type, out))
-                out = self._commit(now_ns, records, out, kinds)
+                try:
+                    written = [*records, *_written(out)] if records or RunJob in kinds else out
+                    if written:
+                        self._journal.append(now_ns, written, False)  # by place: by name it costs twice
+                except (JournalFullError, JournalDeadError):
+                    out = self._commit_essential(now_ns, records, out)
+                if self._journal.state is not self._storage:
+                    self._note_storage()
                 if out:
                     self._send(out, records, kinds)
                 if self._on_turn is not None:
@@ -165,22 +172,8 @@ class Driver:
         if self._batch:
             asyncio.get_running_loop().call_soon(self.flush)
 
-    def _commit(self, now_ns: int, records: list[Any], out: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
-        """Write a turn to the journal; returns what may be sent."""
-        try:
-            written = _written(out) if RunJob in kinds else out
-            if records or written:
-                self._journal.append(now_ns, [*records, *written] if records else written, essential=False)
-        except JournalFullError:
-            out = self._commit_essential(now_ns, records, out)
-        except JournalDeadError:
-            self._drop([command for command in out if not isinstance(command, CancelOrder)])
-            out = [command for command in out if isinstance(command, CancelOrder)]
-        if self._journal.state is not self._storage:
-            self._note_storage()
-        return out
-
     def _commit_essential(self, now_ns: int, records: list[Any], out: Sequence[Any]) -> Sequence[Any]:
+        """The journal did not take a turn: write what of it must be, and return what may be sent."""
         kept = [record for record in out if _essential(record)]
         try:
             self._journal.append(now_ns, [*records, *kept], essential=True)

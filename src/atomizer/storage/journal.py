@@ -172,7 +172,7 @@ class Journal:
         """Number of the last record written."""
         return self._sequence
 
-    def append(self, now_ns: int, batch: Sequence[msgspec.Struct], *, essential: bool) -> None:
+    def append(self, now_ns: int, batch: Sequence[msgspec.Struct], essential: bool) -> None:
         """Write all records or none, in one write.
 
         Args:
@@ -186,21 +186,19 @@ class Journal:
         """
         if not batch:
             return
-        data = self._line
-        records.encode_batch(self._sequence + 1, now_ns, batch, data)
+        data, sequence = self._line, self._sequence
+        records.encode_batch(sequence + 1, now_ns, batch, data)
         check = lines.seal(data, self._check)
         if self._sync_error is not None:
             self._fall_to_reserve(self._sync_error)
             self._sync_error = None
-        written = self.state is _OK and self._write(data)
+        written = self._write(data) if self.state is _OK else 0
         if not written:
             self._write_reserve(data, essential=essential)
-        self._sequence += len(batch)
-        self._check = check
-        self._dirty = True
+        self._sequence, self._check, self._dirty = sequence + len(batch), check, True
         if written:
-            self._offset += len(data)
-            if self._offset >= self._segment_bytes or now_ns >= self._day_ends_ns:
+            offset = self._offset = self._offset + written
+            if offset >= self._segment_bytes or now_ns >= self._day_ends_ns:
                 self._roll_if_due(now_ns)
 
     def probe(self) -> JournalState:
@@ -221,21 +219,21 @@ class Journal:
 
     # --- writing ---
 
-    def _write(self, data: bytes | bytearray) -> bool:
-        """Append to the segment; False when it does not take all of it, with nothing of it left."""
+    def _write(self, data: bytes | bytearray) -> int:
+        """Append to the segment; the length, or 0 when it does not take all, with nothing of it left."""
         try:
             done = os.write(self._fd, data)
         except OSError as error:
             self._fall_to_reserve(error)
-            return False
+            return 0
         if done == len(data):
-            return True
+            return done
         self._fall_to_reserve(f"only {done} of {len(data)} bytes were taken")
         try:
             os.ftruncate(self._fd, self._offset)
         except OSError as error:
             self._die(f"a partial line could not be removed: {error}")
-        return False
+        return 0
 
     def _write_reserve(self, data: bytes | bytearray, *, essential: bool) -> None:
         if self.state is JournalState.DEAD:
