@@ -15,6 +15,7 @@ from atomizer.domain import events as ev
 from atomizer.domain.bookings import Booking, CashKind, CashMove, Fill, PositionMove, Reversal, booking_key
 from atomizer.domain.commands import Difference
 from atomizer.domain.instruments import Kind, Side
+from atomizer.domain.orders import Purpose
 from atomizer.engine.accounts import Accounts, Holding, Purse
 
 from .bench_desk import DERIBIT, PERP, Desk
@@ -249,8 +250,11 @@ def test_an_entry_nobody_understands_is_a_difference_told_once() -> None:
 def test_the_accounts_own_rate_replaces_the_declared_one() -> None:
     desk = Banked()
     desk.feed(ev.BudgetRead("deribit", 24.0, 80.0))
-    budget = desk.engine.flight._budgets["deribit"]._budget
-    assert (budget.per_s, budget.burst, budget.reserve) == (24.0, 80.0, 10.0)
+    budget, now_ns = desk.engine.flight._budgets["deribit"], desk.now_ns
+    quotes = [budget.take(Purpose.QUOTE, now_ns) for _ in range(80)]
+    hedges = [budget.take(Purpose.HEDGE, now_ns) for _ in range(80)]
+    assert (sum(quotes), sum(hedges)) == (70, 10), "a burst of 80, of which 10 are reserved"
+    assert abs(budget.due_ns(Purpose.HEDGE, now_ns) - now_ns - 10**9 / 24.0) < 100
 
 
 def test_what_comes_late_of_an_expired_option_is_no_fault() -> None:

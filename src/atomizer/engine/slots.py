@@ -265,36 +265,34 @@ class SlotTable:
 
 
 class MessageBudget:
-    """A token bucket on event time. The last `reserve` tokens are for cancels and hedges."""
+    """A token bucket on event time, kept as the one instant at which it will be full again (the generic cell
+    rate algorithm). The last `reserve` tokens are for cancels and hedges."""
 
-    __slots__ = ("_at_ns", "_budget", "_burst", "_kept", "_per_ns", "_tokens")
+    __slots__ = ("_each_ns", "_full_ns", "_reach_ns", "_reserved_ns")
 
     def __init__(self, budget: RateBudget) -> None:
-        self._at_ns = 0
         self.change(budget)
 
     def change(self, budget: RateBudget) -> None:
         """Count by another budget from here on, with a full bucket."""
-        self._budget = budget
-        self._tokens = self._burst = budget.burst
-        self._per_ns = budget.per_s / 1e9
-        self._kept = budget.reserve + 1.0 - 1e-9
+        self._full_ns = 0
+        self._each_ns = math.ceil(1e9 / budget.per_s)
+        # How far ahead of now the bucket may be full when a token is taken: without and with the reserve.
+        self._reach_ns = math.floor((budget.burst - 1.0 - budget.reserve) * self._each_ns)
+        self._reserved_ns = math.floor((budget.burst - 1.0) * self._each_ns)
 
     def take(self, purpose: Purpose, now_ns: int) -> bool:
         """Take a token for a message of this purpose, if there is one for it."""
-        tokens = self._tokens
-        if now_ns != self._at_ns:
-            tokens += (now_ns - self._at_ns) * self._per_ns
-            if tokens > self._burst:
-                tokens = self._burst
-            self._tokens, self._at_ns = tokens, now_ns
-        if tokens < self._kept and (purpose > _HEDGE or tokens < 1.0 - 1e-9):
+        full_ns = self._full_ns
+        if full_ns < now_ns:
+            full_ns = now_ns
+        ahead_ns = full_ns - now_ns
+        if ahead_ns > self._reach_ns and (purpose > _HEDGE or ahead_ns > self._reserved_ns):
             return False
-        self._tokens = tokens - 1.0
+        self._full_ns = full_ns + self._each_ns
         return True
 
     def due_ns(self, purpose: Purpose, now_ns: int) -> int:
         """When the next token for this purpose will be there."""
-        floor = 0.0 if purpose <= _HEDGE else self._budget.reserve
-        missing = max(0.0, floor + 1.0 - self._tokens)
-        return now_ns + math.ceil(missing / self._budget.per_s * 1e9)
+        reach_ns = self._reserved_ns if purpose <= _HEDGE else self._reach_ns
+        return max(now_ns, self._full_ns - reach_ns)
