@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from atomizer.domain.commands import RunEnded, RunStarted, SendQuote
+from atomizer.domain.events import Event
+from atomizer.engine.core import Engine
 from atomizer.engine.ledger import Ledger
 from atomizer.net.virtual import VirtualClock, run_virtual
+from atomizer.runtime.demo import DemoPlan, run_in_virtual_time
 from atomizer.runtime.node import fold
 from atomizer.runtime.world import run_session
 from atomizer.storage.journal import read
@@ -58,6 +63,12 @@ def journalled(directory: Path) -> list[str]:
     return [encode(body).decode() for body in bodies if not isinstance(body, (RunStarted, RunEnded))]
 
 
+def timed(directory: Path) -> list[tuple[int, bytes]]:
+    """The session's records with their times, without the frame of the run."""
+    records = (item for item in read(directory) if not isinstance(item.body, (RunStarted, RunEnded)))
+    return [(item.ts_ns, encode(item.body)) for item in records]
+
+
 @pytest.mark.parametrize("hash_seed", [1, 4242])
 def test_a_tape_gives_the_sessions_commands_byte_for_byte(session: Path, hash_seed: int) -> None:
     *records, _ = replay_in_process(session, hash_seed)
@@ -71,3 +82,23 @@ def test_the_journal_folded_without_strategies_is_the_ledger_of_the_session(sess
     assert replayed.pop("clean_end") is False  # the tape ends before the run's last word
     assert folded.pop("clean_end") is True
     assert msgspec.json.decode(msgspec.json.encode(folded)) == replayed
+
+
+def looks_every_time(self: Engine, batch: Sequence[Event], now_ns: int) -> None:
+    """Hear a batch, then look at every timer in this pass and at every deadline after it."""
+    hear(self, batch, now_ns)
+    self.look_ns = self.ring_ns = now_ns
+
+
+hear = Engine._hear
+
+
+def test_a_pass_that_skips_its_timers_skips_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = DemoPlan(duration_s=DURATION_S, seed=SEED, underlyings=("ETH", "BTC"), directory=tmp_path / "skips")
+    run_in_virtual_time(plan)
+    monkeypatch.setattr(Engine, "_hear", looks_every_time)
+    looked = replace(plan, directory=tmp_path / "looks")
+    run_in_virtual_time(looked)
+    skipping, looking = (timed(item.directory) for item in (plan, looked))
+    assert len(skipping) > 1000
+    assert skipping == looking
