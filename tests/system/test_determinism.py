@@ -94,7 +94,9 @@ hear = Engine._hear
 
 
 def test_a_pass_that_skips_its_timers_skips_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = DemoPlan(duration_s=DURATION_S, seed=SEED, underlyings=("ETH", "BTC"), directory=tmp_path / "skips")
+    plan = DemoPlan(
+        duration_s=DURATION_S, seed=SEED, underlyings=("ETH", "BTC"), directory=tmp_path / "skips"
+    )
     run_in_virtual_time(plan)
     monkeypatch.setattr(Engine, "_hear", looks_every_time)
     looked = replace(plan, directory=tmp_path / "looks")
