@@ -122,7 +122,7 @@ class Engine:
         "_marked_ns",
         "_marks_ns",
         "_naked_ns",
-        "_prices",
+        "_plain",
         "_reads",
         "_reads_ns",
         "_resting",
@@ -218,13 +218,15 @@ class Engine:
         self.fitting = Fitting(self.surfaces, settings.surface)
         self._answering = Answering(self, responders)
         self.markouts = Markouts(self.ledger, now_ns)
-        # Most events are these: they go to the market without a detour, and set no timer but a refit's.
-        self._prices: dict[type, Callable[[Any, int], None]] = {
+        # Most events are these, and what they set of timers they say: a pass of them alone skips the rest.
+        self._plain: dict[type, Callable[[Any, int], None]] = {
             ev.BookSnapshot: self.market.book_snapshot,
             ev.BookChange: self.market.book_change,
             ev.Ticker: self._ticker,
             ev.IndexPrice: self.market.index_price,
             ev.FeedAlive: self.market.feed_alive,
+            ev.OrderOpen: self._order_open,
+            Rfq: self._rfq,
         }
         self._handlers = self._table()
         self._begin(now_ns)
@@ -252,10 +254,8 @@ class Engine:
             ev.FeedUp: self._feed_up,
             ev.FeedDown: self._feed_down,
             ev.ClockOffset: self._clock,
-            ev.OrderOpen: self._order_open,
             ev.AmendRefused: self._amend_refused,
             ev.CancelRefused: self._cancel_refused,
-            Rfq: self._rfq,
             ev.QuoteOutbid: self._outbid,
             RfqTrade: self._rfq_trade,
             ev.ReadBegun: self._read_begun,
@@ -376,11 +376,11 @@ class Engine:
         counters = self.counters
         counters.batches += 1
         counters.events += len(batch)
-        prices, seats = self._prices, self._seats
+        plain, seats = self._plain, self._seats
         for event in batch:
-            price = prices.get(type(event))
-            if price is not None:
-                price(event, now_ns)
+            hear = plain.get(type(event))
+            if hear is not None:
+                hear(event, now_ns)
             else:
                 handler = self._handlers.get(type(event))
                 if handler is not None:
@@ -496,8 +496,8 @@ class Engine:
     def _clock(self, event: ev.ClockOffset) -> None:
         self.market.clock_offset_ns[event.venue] = event.offset_ns
 
-    def _order_open(self, event: ev.OrderOpen) -> None:
-        self.ledger.apply(event, self.now_ns)
+    def _order_open(self, event: ev.OrderOpen, now_ns: int) -> None:
+        self.ledger.apply(event, now_ns)
         self.reconciler.order(event)
         for number in self.ledger.revived:
             self.flight.revived(number, event.instrument)
@@ -515,9 +515,9 @@ class Engine:
         self.ledger.apply(event, self.now_ns)
         self.flight.cancel_refused(event.order_id)
 
-    def _rfq(self, rfq: Rfq) -> None:
+    def _rfq(self, rfq: Rfq, now_ns: int) -> None:
         self.behind = True
-        self.ledger.apply(rfq, self.now_ns)
+        self.ledger.apply(rfq, now_ns)
         self._answering.take(rfq)
 
     def _outbid(self, event: ev.QuoteOutbid) -> None:
