@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from atomizer.domain.capabilities import RateBudget
 from atomizer.domain.commands import PlaceOrder
-from atomizer.domain.instruments import GridStep, OffGridError, PriceGrid, Side
+from atomizer.domain.instruments import GridStep, OffGridError, PriceGrid, Side, safe_ticks
 from atomizer.domain.orders import Purpose
+from atomizer.engine.kernels import FAR_TICKS, round_ticks
 from atomizer.engine.slots import BACK_OFF_FIRST_NS, BACK_OFF_LAST_NS, MessageBudget, SlotTable
 from atomizer.engine.strategy import Level, Target
 
@@ -65,6 +66,55 @@ def test_a_sell_just_under_a_threshold_rounds_up_onto_the_coarser_grid() -> None
 def test_a_price_that_is_no_number_is_refused(price: float) -> None:
     with pytest.raises(OffGridError, match="finite"):
         OPTION_GRID.round_ticks(price, Side.BUY)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    price=st.one_of(st.floats(-1e6, 1e6), st.floats(allow_nan=False, allow_infinity=False)),
+    ticks=st.integers(-(10**9), 10**9),
+    on_grid=st.booleans(),
+    tick=st.sampled_from([0.0001, 0.0005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5]),
+    side=sides,
+)
+def test_the_kernel_rounds_as_the_domain_does(
+    price: float, ticks: int, on_grid: bool, tick: float, side: Side
+) -> None:
+    price = ticks * tick if on_grid else price
+    if abs(price / tick) < FAR_TICKS:
+        expected = safe_ticks(price, tick, side)
+    else:
+        expected = FAR_TICKS if price > 0.0 else -FAR_TICKS
+    assert round_ticks(price, side * tick) == expected
+    assert round_ticks.py_func(price, side * tick) == expected  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("price", [float("nan"), float("inf"), -float("inf")])
+def test_a_target_whose_price_is_no_number_changes_nothing_of_its_slot(price: float) -> None:
+    table, level = SlotTable(), Level(PERP.key, Side.BUY)
+    table.state_targets(1, {level: Target(price=100.0, size=5.0, life_ns=S)}, {PERP.key: PERP}, 0)
+    with pytest.raises(OffGridError, match="finite"):
+        table.state_targets(1, {level: Target(price=price, size=7.0, life_ns=2 * S)}, {PERP.key: PERP}, 0)
+    codes, wake_ns = table.plan(1)
+    assert (len(codes), wake_ns) == (1, S)
+    assert (table.want_px[0], table.want_qty[0]) == (2000, 5)
+
+
+def test_a_price_beyond_any_grid_stays_on_its_side_where_every_collar_refuses_it() -> None:
+    desk = Desk(wishes := Wishes())
+    wishes.targets = bid(1e300)
+    assert not placed(desk.tick())
+    assert desk.engine.counters.refusals == {"price_collar": 1}
+
+
+def test_a_slot_goes_by_the_terms_that_are_listed_now() -> None:
+    table, level = SlotTable(), Level(PERP.key, Side.SELL)
+    terms = {PERP.key: PERP}
+    table.state_targets(1, {level: Target(price=100.03, size=5.0, life_ns=S)}, terms, 0)
+    table.plan(1)
+    assert table.want_px[0] == 2001
+    table.listed(msgspec.structs.replace(PERP, grid=PriceGrid(tick=Decimal("0.01"))))
+    table.plan(1)
+    assert table.want_px[0] == 10_003
 
 
 def test_exact_prices_and_sizes_off_the_grid_are_refused() -> None:

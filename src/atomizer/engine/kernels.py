@@ -131,8 +131,9 @@ def round_ticks(price: float, tick: float) -> int:
     rounds down, a sell, whose `tick` is below zero, up.
     """
     raw = price / tick
-    raw = np.floor(raw + GRID_EPSILON * max(1.0, abs(raw)))
-    ticks = FAR_TICKS if raw > FAR_TICKS else -FAR_TICKS if raw < -FAR_TICKS else int(raw)
+    if abs(raw) >= FAR_TICKS:
+        return FAR_TICKS if price > 0.0 else -FAR_TICKS
+    ticks = int(np.floor(raw + GRID_EPSILON * max(1.0, abs(raw))))
     return ticks if tick > 0.0 else -ticks
 
 
