@@ -170,15 +170,14 @@ def _back_off() -> Refused:
 
 
 def _off_grid() -> Refused:
-    """The venue coarsens the grid while a slot rests."""
+    """The venue takes nothing as small any more while a slot rests."""
     wishes = Wishes()
     desk = Desk(wishes)
     wishes.targets = bid(3990.05)
     (order,) = placed(desk.tick())
     desk.feed(ev.PlaceRefused(order.order_id, "1", "not now"))
     wishes.targets = None
-    coarse = PriceGrid(tick=Decimal("0.05"), steps=(GridStep(0, 10),))
-    desk.feed(ev.InstrumentListed(msgspec.structs.replace(PERP, grid=coarse)))
+    desk.feed(ev.InstrumentListed(msgspec.structs.replace(PERP, min_lots=101)))
     out = desk.tick(after_ms=1100.0)
     assert not placed(out)
     (refusal,) = [item for item in out if isinstance(item, Refused)]

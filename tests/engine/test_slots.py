@@ -108,13 +108,17 @@ def test_a_price_beyond_any_grid_stays_on_its_side_where_every_collar_refuses_it
 
 def test_a_slot_goes_by_the_terms_that_are_listed_now() -> None:
     table, level = SlotTable(), Level(PERP.key, Side.SELL)
-    terms = {PERP.key: PERP}
-    table.state_targets(1, {level: Target(price=100.03, size=5.0, life_ns=S)}, terms, 0)
-    table.plan(1)
-    assert table.want_px[0] == 2001
-    table.listed(msgspec.structs.replace(PERP, grid=PriceGrid(tick=Decimal("0.01"))))
-    table.plan(1)
-    assert table.want_px[0] == 10_003
+    table.state_targets(1, {level: Target(price=100.03, size=5.0, life_ns=S)}, {PERP.key: PERP}, 0)
+    coarse = PriceGrid(tick=Decimal("0.01"), steps=(GridStep(0, 25),))
+    for grid, ticks in (
+        (PERP.grid, 2001),
+        (PriceGrid(tick=Decimal("0.01")), 10_003),
+        (coarse, 10_025),
+        (PERP.grid, 2001),
+    ):
+        table.listed(msgspec.structs.replace(PERP, grid=grid))
+        table.plan(1)
+        assert table.want_px[0] == ticks
 
 
 def test_exact_prices_and_sizes_off_the_grid_are_refused() -> None:

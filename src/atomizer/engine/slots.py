@@ -136,8 +136,10 @@ class SlotTable:
             self._keep_tick(slot)
 
     def _keep_tick(self, slot: Slot) -> None:
-        """On a grid of one step the kernel rounds."""
+        """On a grid of one step the kernel rounds; what is wanted already is wanted on this grid from now."""
         self.tick[slot.number] = 0.0 if slot.stepped else slot.side * slot.instrument.grid.tick_size
+        if slot.stepped and slot.target is not None:
+            self.want_px[slot.number] = slot.instrument.grid.round_ticks(slot.target.price, slot.side)
 
     # --- targets in ---
 
@@ -163,10 +165,9 @@ class SlotTable:
             number, price = slot.number, target.price
             if not isfinite(price):
                 raise OffGridError(f"expected a finite price, found {price}; do not quote without one")
+            self.price[number] = price
             if slot.stepped:
                 self.want_px[number] = slot.instrument.grid.round_ticks(price, slot.side)
-            else:
-                self.price[number] = price
             if target.size != slot.size:
                 instrument = slot.instrument
                 lots = math.floor(target.size / instrument.lot_size * (1 + GRID_EPSILON) + GRID_EPSILON)
