@@ -109,7 +109,7 @@ class Engine:
 
     No timer of a pass is due before `look_ns`, and without an event none is needed before `ring_ns`: bounds,
     lowered by whoever sets a timer during a pass (`due_at`) and found anew when they are reached. Most
-    passes bring prices only and end before either.
+    passes lie before both.
     """
 
     __slots__ = (
