@@ -24,6 +24,8 @@ from atomizer.engine.ledger import Ledger
 from atomizer.storage import lines, records
 from atomizer.storage.errors import RecordError
 
+from .fixtures.make_journal import quote
+
 RUN: dict[str, Any] = {"run": 1, "network": "sim", "mode": "sim", "version": "1"}
 
 
@@ -102,6 +104,17 @@ def test_a_number_that_is_not_finite_elsewhere_is_refused() -> None:
         records.encode(Marks(index={"ETH": math.nan}, instruments={}))
     with pytest.raises(RecordError, match="LedgerSnapshot"):
         records.encode(records.LedgerSnapshot({"a": [1.0, {"b": math.inf}]}))
+
+
+def test_a_ledger_holds_a_quote_whose_explanation_lacks_a_number() -> None:
+    signed = msgspec.structs.replace(quote(7, 1_757_300_060), why={"fair": math.nan, "edge": 1.5})
+    ledger, back = Ledger(), Ledger()
+    ledger.apply(signed, 1)
+    snapshot = records.decode(records.encode(records.LedgerSnapshot(ledger.state())))
+    assert isinstance(snapshot, records.LedgerSnapshot)
+    back.restore(snapshot.state)
+    (live,) = back.quotes.values()
+    assert live.command == msgspec.structs.replace(signed, why={"fair": None, "edge": 1.5})
 
 
 def test_none_is_not_taken_for_a_number() -> None:

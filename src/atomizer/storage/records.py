@@ -95,24 +95,23 @@ def encode_batch(first: int, ts_ns: int, batch: Sequence[msgspec.Struct], out: b
 
 
 def _require_finite(record: msgspec.Struct) -> None:
-    """Raises RecordError unless every null of a record is None, or a number of its explanation."""
+    """Raises RecordError unless every null of a record is None, or a number of an explanation in it."""
     plain = msgspec.to_builtins(record)
-    plain.pop("why", None)
-    if not all_finite(plain):
+    if not all_finite(plain, but="why"):
         raise RecordError(
             f"{type(record).__name__}: expected finite numbers, found NaN or infinity in"
             f" {str(plain)[:300]}; refuse before making such a command"
         )
 
 
-def all_finite(value: object) -> bool:
-    """Whether no NaN or infinity stands anywhere in a plain value."""
+def all_finite(value: object, but: str = "") -> bool:
+    """Whether no NaN or infinity stands anywhere in a plain value, except under the name `but`."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
-        return all(all_finite(item) for item in value.values())
+        return all(all_finite(item, but) for name, item in value.items() if name != but or not but)
     if isinstance(value, (list, tuple)):
-        return all(all_finite(item) for item in value)
+        return all(all_finite(item, but) for item in value)
     return True
 
 
