@@ -149,7 +149,7 @@ class Driver:
             if records or out:
                 kinds = set(map(type, out))
                 try:
-                    written = [*records, *_written(out)] if records or RunJob in kinds else out
+                    written = _written(records, out, kinds) if records or RunJob in kinds else out
                     if written:
                         self._journal.append(now_ns, written, False)  # by place: by name it costs twice
                 except (JournalFullError, JournalDeadError):
@@ -280,9 +280,10 @@ class Driver:
         self._handling = True
 
 
-def _written(out: Sequence[Any]) -> Sequence[Any]:
+def _written(records: Sequence[Any], out: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
     """What of a turn goes to the journal: not the requests for background work, which the tape explains."""
-    return [item for item in out if type(item) is not RunJob]
+    kept = [item for item in out if type(item) is not RunJob] if RunJob in kinds else out
+    return [*records, *kept]
 
 
 def _essential(record: Any) -> bool:

@@ -43,21 +43,24 @@ class Requests:
         terms = push.result or push.params
         if terms is None:
             return None, None
+        asset, strike, stable, domain = terms.asset, terms.strike, terms.usd, bytes(terms.type_data_domain)
+        collateral, premium = terms.collateral_asset, terms.premium_asset
         key = (
-            terms.asset,
+            asset,
             terms.chain_id,
             terms.expiry,
             terms.is_put,
-            terms.strike,
-            terms.usd,
-            terms.collateral_asset,
-            terms.premium_asset,
-            bytes(terms.type_data_domain),
+            strike,
+            stable,
+            collateral,
+            premium,
+            domain,
         )
         like, new = self._known.get(key), None
         if like is None:
             like, new = self._worked_out(terms)
-            if sum(len(part) for part in key if isinstance(part, (str, bytes))) <= LONGEST_TEXT:
+            texts = len(asset) + len(str(strike)) + len(stable) + len(collateral) + len(premium) + len(domain)
+            if texts <= LONGEST_TEXT:
                 self._remember(key, like)
         quantity, is_taker_buy = int(terms.quantity), terms.is_taker_buy
         event = _replaced(
