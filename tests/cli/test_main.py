@@ -156,7 +156,9 @@ def test_every_error_of_the_exit_table_exists(name: str) -> None:
 
 
 def test_interrupt_during_a_command_ends_with_130() -> None:
-    code = "import os, signal, time\nfrom atomizer.cli import main\n"
+    # A shell that starts the tests in the background leaves the interrupt ignored.
+    code = "import os, signal, time\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from atomizer.cli import main\n"
     code += "main.load = lambda *_: (os.kill(os.getpid(), signal.SIGINT), time.sleep(5))\nmain.main()"
     started = time.monotonic()
     result = subprocess.run([sys.executable, "-c", code, "demo"], capture_output=True, text=True, check=False)
