@@ -93,6 +93,7 @@ def test_a_wider_edge_wins_less_on_the_same_flow() -> None:
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(1_800)
 @pytest.mark.parametrize("informed", [0.0, 0.3])
 def test_the_price_wins_its_share_and_earns_what_it_charges(informed: float) -> None:
     """Twenty fresh seeds, the same for every edge. Money is net of what is still due, see docs/demo.md."""
@@ -112,6 +113,7 @@ def test_the_price_wins_its_share_and_earns_what_it_charges(informed: float) -> 
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(1_800)
 def test_hedging_removes_most_of_the_risk_over_twenty_seeds() -> None:
     hedged = [demo(seed, 300.0) for seed in range(1, 21)]
     bare = [demo(seed, 300.0, hedge=False) for seed in range(1, 21)]
