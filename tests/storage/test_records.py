@@ -83,20 +83,36 @@ def test_a_batch_holds_what_its_records_hold() -> None:
         records.encode_batch(7, 9, [*batch, Marks(index={"ETH": math.nan}, instruments={})], out)
 
 
-def floats_in(kind: msgspec.inspect.Type) -> bool:
-    """Whether a float stands anywhere in a type."""
+def floats_in(kind: msgspec.inspect.Type, path: str = "") -> list[str]:
+    """Where floats stand in a type; `path[]` for those of a collection."""
     if isinstance(kind, msgspec.inspect.FloatType):
-        return True
+        return [path]
+    if isinstance(kind, msgspec.inspect.StructType):
+        return [
+            found
+            for field in kind.fields
+            for found in floats_in(field.type, f"{path}.{field.name}".lstrip("."))
+        ]
     parts = [getattr(kind, name, None) for name in ("item_type", "key_type", "value_type")]
-    parts += [*getattr(kind, "types", ()), *getattr(kind, "item_types", ())]
-    return any(floats_in(part) for part in parts if part is not None)
+    parts += getattr(kind, "item_types", ())
+    found = [name for part in parts if part is not None for name in floats_in(part, f"{path}[]")]
+    return found + [name for part in getattr(kind, "types", ()) for name in floats_in(part, path)]
 
 
-@pytest.mark.parametrize("kind", sorted(records.EXPLAINED_ONLY, key=lambda kind: kind.__name__))
-def test_what_is_not_searched_for_nulls_holds_floats_in_its_explanation_only(kind: type) -> None:
-    described = msgspec.inspect.type_info(kind)
-    assert isinstance(described, msgspec.inspect.StructType)
-    assert [field.name for field in described.fields if floats_in(field.type)] == ["why"]
+@pytest.mark.parametrize("kind", sorted(records.FLOATS, key=lambda kind: kind.__name__))
+def test_what_is_not_searched_for_nulls_holds_floats_where_it_says(kind: type) -> None:
+    found = [path for path in floats_in(msgspec.inspect.type_info(kind)) if path != "why[]"]
+    assert tuple(found) == records.FLOATS[kind]
+
+
+@pytest.mark.parametrize("greek", ["delta", "gamma", "vega"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_quote_with_a_greek_that_is_no_number_is_refused(greek: str, value: float) -> None:
+    bad = msgspec.structs.replace(quote(7, 1_757_300_060), **{greek: value})
+    with pytest.raises(RecordError, match="SendQuote: expected finite numbers"):
+        records.encode(bad)
+    with pytest.raises(RecordError, match="SendQuote: expected finite numbers"):
+        records.encode_batch(1, 2, [cancel({}), bad], bytearray())
 
 
 def test_a_number_that_is_not_finite_elsewhere_is_refused() -> None:

@@ -6,9 +6,10 @@ integers are integers of any size; both come back exactly. Records only ever gai
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
+from math import isfinite
+from operator import attrgetter
 from typing import Any, Union, get_args
 
 import msgspec
@@ -17,11 +18,14 @@ from atomizer.domain.commands import (
     AmendOrder,
     CancelOrder,
     Fact,
+    InstrumentUsed,
     PlaceOrder,
     Refused,
+    SendQuote,
     VenueCommand,
 )
 from atomizer.domain.events import DURABLE_EVENTS
+from atomizer.domain.rfq import Rfq
 from atomizer.storage.errors import RecordError
 
 
@@ -45,9 +49,20 @@ RecordUnion: Any = Union[RECORD_TYPES]  # noqa: UP007  (built from a table)
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(RecordUnion)
-# Records that hold floats in their explanation only: most of what a node that quotes writes.
-EXPLAINED_ONLY = frozenset((PlaceOrder, AmendOrder, CancelOrder, Refused))
-_explained_only = EXPLAINED_ONLY.issuperset
+# Where the records that a node writes all the time hold floats which must be finite: none, or two and more
+# attributes. What stands in an explanation (`why`) need not be.
+FLOATS: dict[type, tuple[str, ...]] = {
+    PlaceOrder: (),
+    AmendOrder: (),
+    CancelOrder: (),
+    Refused: (),
+    Rfq: (),
+    SendQuote: ("delta", "gamma", "vega"),
+    InstrumentUsed: ("instrument.maker_fee", "instrument.taker_fee"),
+}
+_floats_of = {kind: attrgetter(*paths) for kind, paths in FLOATS.items() if paths}
+_known = frozenset(FLOATS).issuperset
+_without_floats = frozenset(kind for kind, paths in FLOATS.items() if not paths).issuperset
 _null_in = re.compile(b"null").search  # half of what `in` costs on a line
 
 
@@ -69,7 +84,7 @@ def encode(record: msgspec.Struct) -> bytes:
         RecordError: a number that is not finite stands anywhere else.
     """
     data = _ENCODER.encode(record)
-    if type(record) not in EXPLAINED_ONLY and _null_in(data):
+    if _doubtful((record,), data):
         _require_finite(record)
     return data
 
@@ -89,9 +104,20 @@ def encode_batch(first: int, ts_ns: int, batch: Sequence[msgspec.Struct], out: b
         As `encode`; `out` holds nothing of use then.
     """
     _ENCODER.encode_into(Batch(first, ts_ns, batch), out)
-    if not _explained_only(map(type, batch)) and _null_in(out):
+    if not _without_floats(map(type, batch)) and _doubtful(batch, out):
         for record in batch:
             _require_finite(record)
+
+
+def _doubtful(batch: Sequence[msgspec.Struct], text: bytes | bytearray) -> bool:
+    """Whether a number that must be finite may have become a null in this JSON of them."""
+    if not _known(map(type, batch)):
+        return _null_in(text) is not None
+    for record in batch:
+        floats = _floats_of.get(type(record))
+        if floats is not None and not all(map(isfinite, floats(record))):
+            return True
+    return False
 
 
 def _require_finite(record: msgspec.Struct) -> None:
@@ -107,7 +133,7 @@ def _require_finite(record: msgspec.Struct) -> None:
 def all_finite(value: object, but: str = "") -> bool:
     """Whether no NaN or infinity stands anywhere in a plain value, except under the name `but`."""
     if isinstance(value, float):
-        return math.isfinite(value)
+        return isfinite(value)
     if isinstance(value, dict):
         return all(all_finite(item, but) for name, item in value.items() if name != but or not but)
     if isinstance(value, (list, tuple)):
