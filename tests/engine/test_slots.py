@@ -99,10 +99,14 @@ def test_a_target_whose_price_is_no_number_changes_nothing_of_its_slot(price: fl
     assert (table.want_px[0], table.want_qty[0]) == (2000, 5)
 
 
-def test_a_price_beyond_any_grid_stays_on_its_side_where_every_collar_refuses_it() -> None:
+@pytest.mark.parametrize(("side", "price"), [(Side.BUY, 1e300), (Side.SELL, -1e300)])
+def test_a_price_beyond_any_grid_stays_on_its_side_and_the_collar_refuses_what_would_trade(
+    side: Side, price: float
+) -> None:
     desk = Desk(wishes := Wishes())
-    wishes.targets = bid(1e300)
+    wishes.targets = {Level(PERP.key, side): Target(price=price, size=100.0, life_ns=S)}
     assert not placed(desk.tick())
+    assert desk.engine.slots.want_px[0] == side * FAR_TICKS
     assert desk.engine.counters.refusals == {"price_collar": 1}
 
 

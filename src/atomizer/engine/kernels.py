@@ -30,8 +30,9 @@ ACT_NONE, ACT_CANCEL, ACT_AMEND, ACT_PLACE = 0, 1, 2, 3
 ACT_BITS, SLOT_BITS = 3, 24
 ACT_MASK, SLOT_MASK = (1 << ACT_BITS) - 1, (1 << SLOT_BITS) - 1
 
-# Beyond any price of any grid: further away a price stays here, where every collar refuses it.
-FAR_TICKS = 1 << 62
+# Beyond any price of any grid: one further away stays here, on its side. Where it would trade (a buy up
+# there, a sell down there) the collar refuses it. The distance between both ends fits into 64 bits.
+FAR_TICKS = 1 << 61
 # The rows of a slot table's columns, in the order `plan_slots` reads them. Those of `FLOAT_COLUMNS` hold the
 # bits of floats: the price wanted, and the tick it is to be rounded to, below zero for a sell; a tick of zero
 # leaves `want_px` as it is.

@@ -130,12 +130,12 @@ def _require_finite(record: msgspec.Struct) -> None:
         )
 
 
-def all_finite(value: object, but: str = "") -> bool:
+def all_finite(value: object, but: str | None = None) -> bool:
     """Whether no NaN or infinity stands anywhere in a plain value, except under the name `but`."""
     if isinstance(value, float):
         return isfinite(value)
     if isinstance(value, dict):
-        return all(all_finite(item, but) for name, item in value.items() if name != but or not but)
+        return all(all_finite(item, but) for name, item in value.items() if name != but)
     if isinstance(value, (list, tuple)):
         return all(all_finite(item, but) for item in value)
     return True
